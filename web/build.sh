@@ -1,0 +1,35 @@
+#!/bin/sh
+# Fills web/dist with the browser files of others that the binary embeds.
+# Everything comes from npm by package-lock.json and is copied as it is; our own
+# CSS and scripts stay in web/src and are embedded from there.
+set -eu
+cd "$(dirname "$0")"
+
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+from=node_modules
+next=dist.next
+rm -rf "$next"
+mkdir -p "$next/fonts"
+cp "$from/@kern-ux/native/dist/kern.min.css" "$next/"
+cp "$from/htmx.org/dist/htmx.min.js" "$from/htmx.org/dist/ext/hx-sse.min.js" "$next/"
+cp "$from/uplot/dist/uPlot.iife.min.js" "$from/uplot/dist/uPlot.min.css" "$next/"
+
+# KERN ships 32 cuts of Fira Sans (SIL OFL 1.1, licences/OFL-Fira-Sans.txt); the
+# console uses two. The files are copied unchanged, since the name is reserved.
+for cut in Regular SemiBold; do
+	cp "$from/@kern-ux/native/dist/fonts/fira-sans/FiraSans-$cut.woff2" "$next/fonts/"
+done
+cp licences/OFL-Fira-Sans.txt "$next/fonts/OFL.txt"
+cat >"$next/fonts.css" <<'CSS'
+/* Written by web/build.sh. Text shows at once in the system's font and swaps. */
+@font-face{font-family:"Fira Sans";font-weight:400;font-style:normal;font-display:swap;src:url(fonts/FiraSans-Regular.woff2) format("woff2")}
+@font-face{font-family:"Fira Sans";font-weight:600;font-style:normal;font-display:swap;src:url(fonts/FiraSans-SemiBold.woff2) format("woff2")}
+CSS
+chmod -R u=rwX,go=rX "$next"
+
+# Replace file by file, so that a build that runs meanwhile never sees dist empty.
+touch "$next/.keep"
+mkdir -p dist/fonts
+(cd "$next" && find . -type f) | while read -r file; do mv "$next/$file" "dist/$file"; done
+rm -rf "$next"
