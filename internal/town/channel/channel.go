@@ -116,7 +116,8 @@ type Failure struct {
 	// RetryAfter is what the other side asked for; zero: the sender decides.
 	RetryAfter time.Duration
 	// Reason is a short stable word for ledgers and metrics: "connect",
-	// "timeout", "auth", "tls", "rejected", "mailbox", "throttled", "protocol",
+	// "timeout", "canceled" (the caller gave up, the route is not to blame),
+	// "auth", "tls", "rejected", "mailbox", "throttled", "protocol",
 	// "too_large", "config".
 	Reason string
 	Err    error

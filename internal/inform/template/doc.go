@@ -1,0 +1,27 @@
+// Package template holds the prepared texts: what the town says in each phase,
+// to each audience, in each form and language, written before the crisis.
+//
+// A text is plain words with slots in braces. It is filled from facts:
+//
+//	Seit {Seit}           a fact, shown the way its slot's type asks for
+//	{um NaechsteMeldung}  a time with its preposition: "um 14:30 Uhr",
+//	                      "am 23. November um 07:30 Uhr"
+//	{Dienst}              the service's bare name, for labels
+//	{Dienst_nom}          with article: "das Bürgerportal"; also _dat, _akk
+//	{von Dienst}          preposition and case at once: "vom Bürgerportal"
+//	{ist|sind}            the verb in the number of the service
+//	[[ … {Ursache} … ]]   left out when one of its facts is said to be unknown
+//	[[ … || … ]]          with what stands there instead
+//	[[?Entschuldigung …]] left out when that switch is off
+//
+// The first letter is made large where a slot begins a sentence, "Uhr" is never
+// said twice, and a text is refused ([MissingError]) until each of its facts is
+// filled in or said to be unknown. Nobody has to know a programming language to
+// write one.
+//
+// The shipped texts are the YAML files in grid/, embedded and parsed by
+// [Default] into a [Library]. The package is pure: it reads no clock, no file
+// outside the binary and no database, so the same facts always give the same
+// words. A town's own texts and approvals are laid over the library with
+// [Library.Overlay].
+package template

@@ -1,0 +1,75 @@
+package identity
+
+import (
+	"slices"
+	"time"
+
+	"tuermer/internal/platform/ident"
+)
+
+// Tenant is one municipality or authority.
+type Tenant struct {
+	ID       ident.Tenant
+	Slug     string
+	Name     string   // "Musterstadt"
+	Hosts    []string // host names under which staff and public pages are asked for; lower case, no port
+	Domains  []string // mail and web domains that the town itself runs
+	Networks []string // CIDR prefixes that the town itself runs
+	Land     string   // "HE"
+	Zone     string   // IANA name, "Europe/Berlin"
+	Language string   // default language of pages, "de"
+	// StaffURL and PublicURL are the addresses written into mails, without a
+	// slash at the end.
+	StaffURL  string
+	PublicURL string
+}
+
+// PersonID names a person.
+type PersonID string
+
+// Role says what a person may do.
+type Role string
+
+// The roles. Everybody who is signed in may read.
+const (
+	RoleAdmin     Role = "admin"     // people, monitors, settings
+	RoleIT        Role = "it"        // gets alarms when nobody else is responsible
+	RolePublisher Role = "publisher" // writes statements
+	RoleApprover  Role = "approver"  // approves what others wrote
+	RoleReader    Role = "reader"    // looks
+)
+
+// Person is somebody who works for the town.
+type Person struct {
+	ID          PersonID
+	Name        string
+	Email       string // official address, also the sign-in name; lower case
+	Alternative string // address that shares no fate with the town; may be empty
+	Mobile      string // E.164, may be empty
+	Roles       []Role
+	Language    string // "de" or "en"
+	Blocked     bool
+	// Declared: stands in tuermer.yaml and is read-only in the console.
+	Declared bool
+	// AlternativeVerified is when the person confirmed the address; zero: never.
+	// An address from the configuration counts as the operator's word (I13).
+	AlternativeVerified time.Time
+	HasPassword         bool
+}
+
+// Has reports whether the person holds one of the roles.
+func (p Person) Has(roles ...Role) bool {
+	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(p.Roles, r) })
+}
+
+// Addresses are the mail addresses at which the person is alarmed, official
+// one first.
+func (p Person) Addresses() []string {
+	var out []string
+	for _, a := range []string{p.Email, p.Alternative} {
+		if a != "" && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
