@@ -217,11 +217,18 @@ func (a *Adapter) Realm() channel.Realm { return a.o.Realm }
 // [Timeouts].Send. A nil error means that the server has taken it; every error
 // is a [*channel.Failure].
 func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, a.o.Timeouts.Send, errStep)
+	inner, cancel := context.WithTimeoutCause(ctx, a.o.Timeouts.Send, errStep)
 	defer cancel()
 	b := newBatch(a, []channel.Message{m})
-	b.run(ctx)
-	return b.out[0].Receipt, b.out[0].Err
+	late := ctx.Err() != nil
+	b.run(inner)
+	out := b.out[0]
+	if f := channel.AsFailure(out.Err); !late && f.Reason == "canceled" && errors.Is(f, context.DeadlineExceeded) {
+		// The caller's own deadline was the shorter one, and it is the route
+		// that did not keep it: another one may.
+		f.RouteDown, f.Reason = true, "timeout"
+	}
+	return out.Receipt, out.Err
 }
 
 // Check connects, greets, brings TLS up and signs in as Send would, and leaves.

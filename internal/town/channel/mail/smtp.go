@@ -12,7 +12,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"tuermer/internal/town/channel"
@@ -126,14 +126,12 @@ type conn struct {
 	raw  net.Conn // the transport, closed by the watchdog
 	br   *bufio.Reader
 	out  []byte // what is about to be written
-	ext  map[string]string
-	host bool // EHLO was understood
+	ext  map[string]string // what EHLO announced, words in upper case
 
 	ctx     context.Context
 	unwatch func() bool // ends the watch over ctx
-	timer   *time.Timer // runs while a step is under way
-	mu      sync.Mutex
-	late    bool // the timer fired
+	timer   *time.Timer // runs while a step is under way, then closes raw
+	late    atomic.Bool // the timer fired
 }
 
 // errStep is the cause of every failure by time limit.
@@ -157,9 +155,7 @@ func (a *Adapter) open(ctx context.Context) (*conn, error) {
 	c := &conn{a: a, nc: raw, raw: raw, ctx: ctx, br: bufio.NewReaderSize(raw, replyLine)}
 	c.unwatch = context.AfterFunc(ctx, func() { raw.Close() })
 	c.timer = time.AfterFunc(a.o.Timeouts.Step, func() {
-		c.mu.Lock()
-		c.late = true
-		c.mu.Unlock()
+		c.late.Store(true)
 		raw.Close()
 	})
 	if err := c.start(); err != nil {
@@ -171,7 +167,7 @@ func (a *Adapter) open(ctx context.Context) (*conn, error) {
 
 // start runs from the greeting to the sign-in.
 func (c *conn) start() error {
-	if a := c.a; a.o.TLS == TLSImplicit {
+	if c.a.o.TLS == TLSImplicit {
 		if err := c.upgrade(); err != nil {
 			return err
 		}
@@ -343,44 +339,44 @@ func (c *conn) command(line string) (reply, error) {
 func (c *conn) flush(limit time.Duration) error {
 	c.timer.Reset(limit)
 	_, err := c.nc.Write(c.out)
-	if !c.timer.Stop() || err != nil {
-		return c.lost(err)
-	}
-	return nil
+	c.timer.Stop()
+	return c.lost(err)
 }
 
-// reply reads one reply; limit counts for all of it, however slowly it drips.
+// reply reads one reply; limit counts for all of it, however slowly it drips. A
+// reply that was read counts, even when ctx ended in the same moment: it says
+// what became of a mail.
 func (c *conn) reply(limit time.Duration) (reply, error) {
 	c.timer.Reset(limit)
 	r, err := readReply(c.br)
-	if !c.timer.Stop() || err != nil {
-		return reply{}, c.lost(err)
-	}
-	return r, nil
+	c.timer.Stop()
+	return r, c.lost(err)
 }
 
-// lost names why the conversation broke off.
+// lost names why the conversation broke off, if err says that it did.
 func (c *conn) lost(err error) error {
+	if err == nil {
+		return nil
+	}
 	if f := c.watchdog(); f != nil {
 		return f
 	}
-	if errors.Is(err, errReply) {
+	switch {
+	case errors.Is(err, errReply):
 		return routeDown("protocol", err)
-	}
-	if errors.Is(err, io.EOF) || err == nil {
+	case errors.Is(err, io.EOF):
 		err = errors.New("the server closed the connection")
 	}
 	return routeDown("connect", err)
 }
 
-// watchdog answers the Failure when it was us who closed the connection.
+// watchdog answers a Failure when the connection was closed from our side: by
+// the end of the caller's context or because a step is late.
 func (c *conn) watchdog() error {
-	if c.ctx.Err() != nil {
+	switch {
+	case c.ctx.Err() != nil:
 		return canceled(c.ctx)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.late {
+	case c.late.Load():
 		return routeDown("timeout", errStep)
 	}
 	return nil
@@ -410,8 +406,9 @@ func routeDown(reason string, err error) *channel.Failure {
 // canceled is the fate of a message whose caller gave up, or, when the limit
 // was this adapter's own, of one whose route took too long.
 func canceled(ctx context.Context) *channel.Failure {
-	if errors.Is(context.Cause(ctx), errStep) {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errStep) {
 		return routeDown("timeout", errStep)
 	}
-	return &channel.Failure{Reason: "canceled", Err: context.Cause(ctx)}
+	return &channel.Failure{Reason: "canceled", Err: cause}
 }
