@@ -40,6 +40,21 @@ const (
 	Critical Severity = "critical"
 )
 
+// WorseThan reports whether s is more severe than t. What is not one of the
+// three counts as Critical: doubt never silences (I20).
+func (s Severity) WorseThan(t Severity) bool { return s.rank() > t.rank() }
+
+func (s Severity) rank() int {
+	switch s {
+	case Info:
+		return 0
+	case Warning:
+		return 1
+	default:
+		return 2
+	}
+}
+
 // Signal / Hinweis is one normal form for everything noticed.
 type Signal struct {
 	ID      ID
@@ -47,6 +62,10 @@ type Signal struct {
 	Key     string // what it is about, stable over repeats: "monitor:portal"
 	Episode string // this occurrence of it; a recovery names the same episode
 	State   State
+	// Seq numbers the changes of Key from 1. Events may arrive in another order
+	// than they happened; a listener that has seen a higher number of the same
+	// key knows better already.
+	Seq int64
 	// Service is the slug of the service concerned; empty when unknown.
 	Service  string
 	Severity Severity
@@ -57,5 +76,28 @@ type Signal struct {
 }
 
 // Recorded is told in the transaction that records a signal. A repeat of the
-// same key, episode and state is not told again.
+// same key, episode and state is not told again, unless it got worse.
 var Recorded = bus.Topic[Signal]("signal.recorded")
+
+// Reason names why a signal changed nothing.
+type Reason string
+
+// The reasons.
+const (
+	// Repeat: the same key, episode and state was known already.
+	Repeat Reason = "repeat"
+	// Ended: the episode has ended before, its beginning came late.
+	Ended Reason = "ended"
+	// Older: a newer episode of the same key is known.
+	Older Reason = "older"
+)
+
+// IgnoredSignal is a signal that changed nothing, and why.
+type IgnoredSignal struct {
+	Signal Signal
+	Reason Reason
+}
+
+// Ignored is told for a firing signal that is new to us and yet opens nothing,
+// because it came too late. Nobody is woken for it, and it must be listed.
+var Ignored = bus.Topic[IgnoredSignal]("signal.ignored")

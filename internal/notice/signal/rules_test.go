@@ -1,0 +1,96 @@
+package signal
+
+import (
+	"fmt"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+// heap is the room's memory of one key, without a database.
+type heap struct {
+	key      standing
+	episodes map[string]State
+	since    map[string]time.Time
+}
+
+func (h *heap) record(s Signal) verdict {
+	if t, ok := h.since[s.Episode]; ok {
+		s.Since = t
+	} else {
+		h.since[s.Episode] = s.Since
+	}
+	v := weigh(h.key, h.episodes[s.Episode], s)
+	h.episodes[s.Episode] = v.episode
+	h.key = v.next
+	return v
+}
+
+// An episode that has ended never opens again, the key's number never falls
+// and grows by one with everything told, and whatever order and however many
+// times the messages of a history come, the key ends as its newest episode.
+func TestWeighInAnyOrder(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 4).Draw(t, "episodes")
+		open := rapid.Bool().Draw(t, "last still open")
+		var history []Signal
+		for i := range n {
+			e := Signal{Episode: fmt.Sprint(i), Since: start.Add(time.Duration(i) * time.Hour), State: Firing, Severity: Warning}
+			history = append(history, e)
+			if i < n-1 || !open {
+				e.State = Resolved
+				history = append(history, e)
+			}
+		}
+		all := append([]Signal{}, history...)
+		for range rapid.IntRange(0, 8).Draw(t, "repeats") {
+			all = append(all, rapid.SampledFrom(history).Draw(t, "repeat"))
+		}
+		all = rapid.Permutation(all).Draw(t, "order")
+		h := &heap{episodes: map[string]State{}, since: map[string]time.Time{}}
+		ended := map[string]bool{}
+		for _, s := range all {
+			before := h.key
+			v := h.record(s)
+			if ended[s.Episode] && v.reason == "" && s.State == Firing {
+				t.Fatalf("episode %s opened again", s.Episode)
+			}
+			ended[s.Episode] = ended[s.Episode] || s.State == Resolved
+			if told := v.reason == ""; (told && h.key.Seq != before.Seq+1) || (!told && h.key.Seq != before.Seq) {
+				t.Fatalf("number went from %d to %d, told %v", before.Seq, h.key.Seq, told)
+			}
+			if before.State == Resolved && s.State == Resolved && v.reason == "" {
+				t.Fatal("a recovery of what was not firing was told")
+			}
+		}
+		want := Resolved
+		if open {
+			want = Firing
+		}
+		if h.key.State != want || h.key.Episode != fmt.Sprint(n-1) {
+			t.Fatalf("ends as %s of episode %s, want %s of %d", h.key.State, h.key.Episode, want, n-1)
+		}
+	})
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("key", "title", "detail\x00\xff", int64(0))
+	f.Fuzz(func(t *testing.T, key, title, detail string, since int64) {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		s, err := clean(Signal{Key: key, Title: title, Detail: detail, State: Firing, Since: time.Unix(since, 0)}, now)
+		if err != nil {
+			return
+		}
+		for _, text := range []string{s.Key, s.Title, s.Detail} {
+			if !utf8.ValidString(text) || len(text) > maxDetail {
+				t.Fatalf("%q", text)
+			}
+		}
+		if s.Key == "" || s.Title == "" || s.Since.After(now) {
+			t.Fatalf("%+v", s)
+		}
+	})
+}

@@ -1,0 +1,341 @@
+package signal
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/store"
+)
+
+// DefaultKeep is how long signals are kept: a year and a bit, so that this
+// year's figures can be held against last year's.
+const DefaultKeep = 400 * 24 * time.Hour
+
+// Options is what the room needs.
+type Options struct {
+	Store *store.Store
+	Clock clock.Clock
+	Log   *slog.Logger
+	Hints *bus.Hints // may be nil
+	// Keep is how long signals are kept; zero means [DefaultKeep].
+	Keep time.Duration
+}
+
+// Room keeps the signals of all tenants.
+type Room struct {
+	o       Options
+	sweeper *jobs.Sweeper
+}
+
+// New makes the room.
+func New(o Options) *Room {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Keep == 0 {
+		o.Keep = DefaultKeep
+	}
+	r := &Room{o: o}
+	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
+		Name: "signal.keep", Clock: o.Clock, Log: o.Log, Idle: 24 * time.Hour, Retry: time.Hour, Sweep: r.sweep,
+	})
+	return r
+}
+
+// Start begins to delete what is older than Keep, once a day.
+func (r *Room) Start(ctx context.Context) error {
+	r.sweeper.Start(ctx)
+	return nil
+}
+
+// Stop ends it.
+func (r *Room) Stop() { r.sweeper.Stop() }
+
+type signalRow struct {
+	bun.BaseModel `bun:"table:signal_signal,alias:s"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	ID            ID           `bun:"id,pk"`
+	Source        Source       `bun:"source"`
+	Key           string       `bun:"key"`
+	Episode       string       `bun:"episode"`
+	State         State        `bun:"state"`
+	Seq           int64        `bun:"seq"`
+	Service       string       `bun:"service"`
+	Severity      Severity     `bun:"severity"`
+	Title         string       `bun:"title"`
+	Detail        string       `bun:"detail"`
+	Since         time.Time    `bun:"since"`
+	At            time.Time    `bun:"at"`
+}
+
+type keyRow struct {
+	bun.BaseModel `bun:"table:signal_key,alias:k"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Key           string       `bun:"key,pk"`
+	Seq           int64        `bun:"seq"`
+	Episode       string       `bun:"episode"`
+	State         State        `bun:"state"`
+	Since         time.Time    `bun:"since"`
+	Severity      Severity     `bun:"severity"`
+	SignalID      ID           `bun:"signal_id"`
+}
+
+type episodeRow struct {
+	bun.BaseModel `bun:"table:signal_episode,alias:e"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Key           string       `bun:"key,pk"`
+	Episode       string       `bun:"episode,pk"`
+	State         State        `bun:"state"`
+	Since         time.Time    `bun:"since"`
+	LastAt        time.Time    `bun:"last_at"`
+	Repeats       int64        `bun:"repeats"`
+	Late          bool         `bun:"late"`
+}
+
+func (s signalRow) signal() Signal {
+	return Signal{
+		ID: s.ID, Source: s.Source, Key: s.Key, Episode: s.Episode, State: s.State, Seq: s.Seq, Service: s.Service,
+		Severity: s.Severity, Title: s.Title, Detail: s.Detail, Since: clock.Cut(s.Since), At: clock.Cut(s.At),
+	}
+}
+
+func row(tenant ident.Tenant, s Signal) *signalRow {
+	return &signalRow{
+		TenantID: tenant, ID: s.ID, Source: s.Source, Key: s.Key, Episode: s.Episode, State: s.State, Seq: s.Seq,
+		Service: s.Service, Severity: s.Severity, Title: s.Title, Detail: s.Detail, Since: s.Since, At: s.At,
+	}
+}
+
+// Record takes a signal in, joining the caller's transaction. It folds what is
+// known already and tells [Recorded] when the signal changes how its key
+// stands. The answer is the signal that tells how the key stands now, or, for
+// one that came too late, the signal itself.
+//
+// An empty Episode means the one at hand: the open one, else a new one. An
+// unknown Severity counts as [Critical]. The only refusals are [ErrNoKey] and
+// [ErrBadState].
+func (r *Room) Record(ctx context.Context, s Signal) (Signal, error) {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return Signal{}, err
+	}
+	s, err = clean(s, r.o.Clock.Now())
+	if err != nil {
+		return Signal{}, err
+	}
+	s.ID, s.Seq = ID(ident.NewID(s.At)), 0
+	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
+		key, err := r.lock(ctx, db, tenant, s)
+		if err != nil {
+			return err
+		}
+		if s.Episode == "" {
+			s.Episode = string(s.ID)
+			if key.Episode != "" && (key.State == Firing || s.State == Resolved) {
+				s.Episode = key.Episode
+			}
+		}
+		episode, err := r.episode(ctx, db, tenant, s)
+		if err != nil {
+			return err
+		}
+		// The first word about an episode's beginning stands: a recovery often
+		// names its own moment, and repeats drift.
+		s.Since = episode.Since
+		v := weigh(standing{key.Seq, key.Episode, key.State, key.Since, key.Severity}, episode.State, s)
+		late := v.reason == Ended && !episode.Late
+		told := v.reason == ""
+		if told {
+			s.Seq = v.next.Seq
+		}
+		if err := r.keepEpisode(ctx, db, episode, s, v, late); err != nil {
+			return err
+		}
+		if told || late || (v.reason == Older && s.State == Firing) {
+			if _, err := db.NewInsert().Model(row(tenant, s)).Exec(ctx); err != nil {
+				return fmt.Errorf("signal: record: %w", err)
+			}
+		}
+		if v.next.Episode != key.Episode || told {
+			if err := r.keepKey(ctx, db, tenant, s, v.next, told); err != nil {
+				return err
+			}
+		}
+		switch {
+		case told:
+			r.o.Store.AfterCommit(ctx, func() { r.hint(tenant, s.ID) })
+			return Recorded.Tell(ctx, enqueue, s.At, s)
+		case late || (v.reason == Older && s.State == Firing):
+			return Ignored.Tell(ctx, enqueue, s.At, IgnoredSignal{s, v.reason})
+		case v.reason == Repeat && key.Episode == s.Episode && key.SignalID != "":
+			stands, err := r.get(ctx, db, tenant, key.SignalID)
+			if err == nil {
+				s = stands
+			} else if !store.NotFound(err) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Signal{}, err
+	}
+	return s, nil
+}
+
+// lock reads how the key stands and holds its row until the commit, so that two
+// nodes that hear the same thing take turns.
+func (r *Room) lock(ctx context.Context, db bun.IDB, tenant ident.Tenant, s Signal) (keyRow, error) {
+	k := keyRow{TenantID: tenant, Key: s.Key, Since: s.Since}
+	if _, err := db.NewInsert().Model(&k).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
+		return k, fmt.Errorf("signal: key: %w", err)
+	}
+	if _, err := db.NewUpdate().Model(&k).Set("key = key").WherePK().Exec(ctx); err != nil {
+		return k, fmt.Errorf("signal: lock key: %w", err)
+	}
+	if err := db.NewSelect().Model(&k).WherePK().Scan(ctx); err != nil {
+		return k, fmt.Errorf("signal: key: %w", err)
+	}
+	k.Since = clock.Cut(k.Since)
+	return k, nil
+}
+
+// episode finds the signal's episode; one that was never heard of has no state.
+func (r *Room) episode(ctx context.Context, db bun.IDB, tenant ident.Tenant, s Signal) (episodeRow, error) {
+	e := episodeRow{TenantID: tenant, Key: s.Key, Episode: s.Episode}
+	err := db.NewSelect().Model(&e).WherePK().Scan(ctx)
+	if store.NotFound(err) {
+		return episodeRow{TenantID: tenant, Key: s.Key, Episode: s.Episode, Since: s.Since, Repeats: -1}, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("signal: episode: %w", err)
+	}
+	e.Since = clock.Cut(e.Since)
+	return e, nil
+}
+
+func (r *Room) keepEpisode(ctx context.Context, db bun.IDB, e episodeRow, s Signal, v verdict, late bool) error {
+	e.State, e.LastAt, e.Repeats, e.Late = v.episode, s.At, e.Repeats+1, e.Late || late
+	_, err := db.NewInsert().Model(&e).
+		On("CONFLICT (tenant_id, key, episode) DO UPDATE").
+		Set("state = EXCLUDED.state, last_at = EXCLUDED.last_at, repeats = EXCLUDED.repeats, late = EXCLUDED.late").
+		Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("signal: keep episode: %w", err)
+	}
+	return nil
+}
+
+func (r *Room) keepKey(ctx context.Context, db bun.IDB, tenant ident.Tenant, s Signal, n standing, told bool) error {
+	k := keyRow{
+		TenantID: tenant, Key: s.Key, Seq: n.Seq, Episode: n.Episode, State: n.State,
+		Since: n.Since, Severity: n.Severity, SignalID: s.ID,
+	}
+	q := db.NewUpdate().Model(&k).WherePK().Column("seq", "episode", "state", "since", "severity")
+	if told {
+		q = q.Column("signal_id")
+	}
+	if _, err := q.Exec(ctx); err != nil {
+		return fmt.Errorf("signal: keep key: %w", err)
+	}
+	return nil
+}
+
+func (r *Room) hint(tenant ident.Tenant, id ID) {
+	if r.o.Hints != nil {
+		r.o.Hints.Publish(bus.Hint{Tenant: tenant, Topic: "signal", ID: string(id)})
+	}
+}
+
+func (r *Room) get(ctx context.Context, db bun.IDB, tenant ident.Tenant, id ID) (Signal, error) {
+	s := signalRow{TenantID: tenant, ID: id}
+	if err := db.NewSelect().Model(&s).WherePK().Scan(ctx); err != nil {
+		return Signal{}, fmt.Errorf("signal: %w", err)
+	}
+	return s.signal(), nil
+}
+
+// Firing lists what is firing now, one signal per key, oldest trouble first.
+func (r *Room) Firing(ctx context.Context) ([]Signal, error) {
+	var rows []signalRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
+		Join("JOIN signal_key AS k ON k.tenant_id = s.tenant_id AND k.signal_id = s.id").
+		Where("s.tenant_id = ?", ident.TenantOf(ctx)).Where("k.state = ?", Firing).
+		OrderExpr("s.since, s.key").Scan(ctx)
+	return signals(rows, err)
+}
+
+// Filter chooses from the signals; its zero value is everything.
+type Filter struct {
+	Service string
+	Key     string
+	// From and Until bound At; zero: no bound. Until is not included.
+	From, Until time.Time
+	After       ID // the last one of the page before
+	Limit       int
+}
+
+// List shows what was told on and what came too late, newest first; the order
+// within one millisecond is open.
+func (r *Room) List(ctx context.Context, f Filter) ([]Signal, error) {
+	var rows []signalRow
+	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("s.tenant_id = ?", ident.TenantOf(ctx)).OrderExpr("s.id DESC")
+	if f.Service != "" {
+		q = q.Where("s.service = ?", f.Service)
+	}
+	if f.Key != "" {
+		q = q.Where("s.key = ?", f.Key)
+	}
+	if !f.From.IsZero() {
+		q = q.Where("s.at >= ?", clock.Cut(f.From))
+	}
+	if !f.Until.IsZero() {
+		q = q.Where("s.at < ?", clock.Cut(f.Until))
+	}
+	if f.After != "" {
+		q = q.Where("s.id < ?", f.After)
+	}
+	if f.Limit <= 0 || f.Limit > 1000 {
+		f.Limit = 100
+	}
+	err := q.Limit(int64(f.Limit)).Scan(ctx)
+	return signals(rows, err)
+}
+
+func signals(rows []signalRow, err error) ([]Signal, error) {
+	if err != nil {
+		return nil, fmt.Errorf("signal: list: %w", err)
+	}
+	out := make([]Signal, 0, len(rows))
+	for _, s := range rows {
+		out = append(out, s.signal())
+	}
+	return out, nil
+}
+
+// sweep deletes what is older than Keep, never what a key stands on.
+func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
+	before := now.Add(-r.o.Keep)
+	err := r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if _, err := db.NewDelete().Model((*signalRow)(nil)).Where("at < ?", before).
+			Where("NOT EXISTS (SELECT 1 FROM signal_key AS k WHERE k.tenant_id = s.tenant_id AND k.signal_id = s.id)").
+			Exec(ctx); err != nil {
+			return fmt.Errorf("signal: forget signals: %w", err)
+		}
+		if _, err := db.NewDelete().Model((*episodeRow)(nil)).Where("last_at < ?", before).
+			Where("NOT EXISTS (SELECT 1 FROM signal_key AS k WHERE k.tenant_id = e.tenant_id AND k.key = e.key AND k.episode = e.episode)").
+			Exec(ctx); err != nil {
+			return fmt.Errorf("signal: forget episodes: %w", err)
+		}
+		return nil
+	})
+	return now.Add(24 * time.Hour), err
+}
