@@ -1,0 +1,99 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tuermer/internal/platform/fault"
+)
+
+// Form carries what somebody typed and what is wrong with it, so that a refused
+// form comes back as it was.
+type Form struct {
+	Values url.Values
+	Errors map[string]string // field → text key
+	order  []string
+}
+
+// NewForm makes a form that shows the given values.
+func NewForm(values map[string]string) *Form {
+	f := &Form{Values: url.Values{}, Errors: map[string]string{}}
+	for k, v := range values {
+		f.Values.Set(k, v)
+	}
+	return f
+}
+
+// ReadForm reads a posted form, text or multipart.
+func ReadForm(r *http.Request) (*Form, error) {
+	err := r.ParseMultipartForm(1 << 20)
+	if errors.Is(err, http.ErrNotMultipart) {
+		err = nil
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "web.bad_form").With(err)
+	}
+	for _, vs := range r.PostForm {
+		for i, v := range vs {
+			// Browsers send CRLF; what was typed has LF.
+			vs[i] = strings.ToValidUTF8(strings.ReplaceAll(v, "\r\n", "\n"), "\uFFFD")
+		}
+	}
+	return &Form{Values: r.PostForm, Errors: map[string]string{}}, nil
+}
+
+// Get is a field without blanks around it.
+func (f *Form) Get(name string) string { return strings.TrimSpace(f.Values.Get(name)) }
+
+// All is every value of a field (check boxes).
+func (f *Form) All(name string) []string { return f.Values[name] }
+
+// Has reports whether field name has the value (check boxes, radio buttons).
+func (f *Form) Has(name, value string) bool { return slices.Contains(f.Values[name], value) }
+
+// Fail notes a text key against a field.
+func (f *Form) Fail(name, key string) {
+	if _, ok := f.Errors[name]; !ok {
+		f.order = append(f.order, name)
+	}
+	f.Errors[name] = key
+}
+
+// Require notes an error for each empty field.
+func (f *Form) Require(names ...string) {
+	for _, n := range names {
+		if f.Get(n) == "" {
+			f.Fail(n, "web.required")
+		}
+	}
+}
+
+// OK reports whether nothing is wrong.
+func (f *Form) OK() bool { return len(f.Errors) == 0 }
+
+// Take moves the field errors of err into the form; it reports whether err was
+// the kind of error that the form can show.
+func (f *Form) Take(err error) bool {
+	e := fault.As(err)
+	if err == nil || (e.Kind != fault.Invalid && e.Kind != fault.Conflict) {
+		return false
+	}
+	names := make([]string, 0, len(e.Fields))
+	for n := range e.Fields {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		f.Fail(n, e.Fields[n])
+	}
+	if len(names) == 0 {
+		f.Fail("", e.Key)
+	}
+	return true
+}
+
+// failed lists the fields with errors in the order in which they were found.
+func (f *Form) failed() []string { return f.order }
