@@ -334,6 +334,7 @@ func (s Spec) Normalize() (Spec, []Problem) {
 		longest = MaxBeatInterval
 	}
 	c.span("interval", &s.Interval, DefaultInterval, MinInterval, longest)
+	s.Interval = Duration(s.Interval.D().Truncate(time.Millisecond)) // the grid of NextSlot
 	if s.Kind == Heartbeat {
 		s.normalHeartbeat(&c)
 	} else {
@@ -425,9 +426,9 @@ func (s *Spec) normalHeartbeat(c *check) {
 	}
 	s.Confirm = 1
 	s.Timeout = 0
-	for path, set := range map[string]bool{"url": s.URL != "", "host": s.Host != "", "method": s.Method != ""} {
-		if set {
-			c.add(path, ProblemUnused, "kind", string(s.Kind))
+	for _, f := range [...]struct{ path, value string }{{"url", s.URL}, {"host", s.Host}, {"method", s.Method}} {
+		if f.value != "" {
+			c.add(f.path, ProblemUnused, "kind", string(s.Kind))
 		}
 	}
 }
@@ -598,7 +599,7 @@ func (s Spec) InMaintenance(now time.Time) (until time.Time, ok bool) {
 	return until, ok
 }
 
-// MaxRedirectsOf is how many redirects a check of s follows.
+// redirects is how many redirects a check of s follows.
 func (s Spec) redirects() int {
 	if s.Redirects == nil {
 		return DefaultRedirects
