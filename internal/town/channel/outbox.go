@@ -1,0 +1,554 @@
+package channel
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/store"
+)
+
+// State is where a message of the outbox stands.
+type State string
+
+// queued → sending → accepted | failed, or back to queued.
+const (
+	Queued   State = "queued"
+	Sending  State = "sending"
+	Accepted State = "accepted" // the other side took responsibility
+	Failed   State = "failed"   // given up, with a reason; told as [Settled]
+)
+
+// Settled is told when a message has come to its end.
+var Settled = bus.Topic[SettledEvent]("channel.settled")
+
+// SettledEvent says how a message ended.
+type SettledEvent struct {
+	ID     string
+	To     string
+	State  State
+	Route  string
+	Reason string
+}
+
+// Sealer keeps webhook secrets unreadable at rest.
+type Sealer interface {
+	Seal(purpose string, plain []byte) ([]byte, error)
+	Open(purpose string, sealed []byte) ([]byte, error)
+}
+
+// sealPurpose binds sealed secrets to this table.
+const sealPurpose = "channel.outbox.secret"
+
+// Options configures [New].
+type Options struct {
+	Store *store.Store
+	Clock clock.Clock
+	Log   *slog.Logger
+	Hints *bus.Hints
+	Vault Sealer
+	// Adapters are the ways out of the tenant in ctx, in order of preference.
+	Adapters func(ctx context.Context) []Adapter
+	Catalog  *i18n.Catalog
+	// Sole: no other process sends from this database, so what a crash left
+	// "sending" is taken up at once instead of after its lease.
+	Sole bool
+}
+
+// Room is the outbox and the choice of routes.
+type Room struct {
+	o      Options
+	routes *breaker
+	sweep  *jobs.Sweeper
+
+	mu      sync.Mutex
+	flying  map[Class]int
+	run     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+}
+
+// How many messages are under way at once. Alarms may use all of it, single
+// mails leave a reserve.
+const (
+	maxFlying       = 16
+	maxFlyingSingle = 8
+	lease           = time.Minute
+)
+
+// Pace of new attempts and patience, per class.
+var (
+	alarmPause  = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second}
+	singlePause = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
+)
+
+const (
+	alarmPatience  = 24 * time.Hour
+	singlePatience = 72 * time.Hour
+)
+
+// New makes the room; it sends nothing before Start.
+func New(o Options) *Room {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = o.Log.With("room", "channel")
+	if o.Adapters == nil {
+		o.Adapters = func(context.Context) []Adapter { return nil }
+	}
+	r := &Room{o: o, routes: newBreaker(o.Clock), flying: map[Class]int{}}
+	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.outbox", Clock: o.Clock, Log: o.Log, Sweep: r.dispatch, Retry: time.Second})
+	return r
+}
+
+// outboxRow is one message on its way.
+type outboxRow struct {
+	bun.BaseModel `bun:"table:channel_outbox"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	ID            string       `bun:"id,pk"`
+	Kind          Kind         `bun:"kind"`
+	Class         Class        `bun:"class"`
+	Realm         Realm        `bun:"realm"`
+	Recipient     string       `bun:"recipient"`
+	Subject       string       `bun:"subject"`
+	Message       string       `bun:"message"`
+	Secret        []byte       `bun:"secret,nullzero"`
+	State         State        `bun:"state"`
+	Attempts      int          `bun:"attempts"`
+	DueAt         time.Time    `bun:"due_at"`
+	LeaseUntil    time.Time    `bun:"lease_until,nullzero"`
+	GiveUpAt      time.Time    `bun:"give_up_at"`
+	Route         string       `bun:"route"`
+	Reference     string       `bun:"reference"`
+	Reason        string       `bun:"reason"`
+	Detail        string       `bun:"detail"`
+	CreatedAt     time.Time    `bun:"created_at"`
+	SettledAt     time.Time    `bun:"settled_at,nullzero"`
+}
+
+// Send puts a message into the outbox, inside the caller's transaction. The
+// same id again changes nothing. It never waits for the network.
+func (r *Room) Send(ctx context.Context, m Message) error {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Class != Alarm && m.Class != Single {
+		return fmt.Errorf("channel: the outbox carries alarms and single messages, not %q", m.Class)
+	}
+	if m.ID == "" || m.To == "" || m.Kind == "" {
+		return fmt.Errorf("channel: message %q to %q by %q is incomplete", m.ID, m.To, m.Kind)
+	}
+	if m.Realm == "" {
+		m.Realm = Live
+	}
+	now := r.o.Clock.Now()
+	if m.Date.IsZero() {
+		m.Date = now
+	}
+	row := outboxRow{
+		TenantID: tenant, ID: m.ID, Kind: m.Kind, Class: m.Class, Realm: m.Realm, Recipient: m.To, Subject: m.Subject,
+		State: Queued, DueAt: now, GiveUpAt: now.Add(singlePatience), CreatedAt: now,
+	}
+	if m.Class == Alarm {
+		row.GiveUpAt = now.Add(alarmPatience)
+	}
+	if len(m.Secret) > 0 {
+		if row.Secret, err = r.o.Vault.Seal(sealPurpose, m.Secret); err != nil {
+			return fmt.Errorf("channel: seal: %w", err)
+		}
+		m.Secret = nil
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("channel: %w", err)
+	}
+	row.Message = string(body)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if _, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, id) DO NOTHING").Exec(ctx); err != nil {
+			return fmt.Errorf("channel: outbox: %w", err)
+		}
+		r.o.Store.AfterCommit(ctx, func() { r.changed(tenant, m.ID); r.sweep.Kick() })
+		return nil
+	})
+}
+
+func (r *Room) changed(t ident.Tenant, id string) {
+	if r.o.Hints != nil {
+		r.o.Hints.Publish(bus.Hint{Tenant: t, Topic: "channel", ID: id})
+	}
+}
+
+// Start begins to send.
+func (r *Room) Start(ctx context.Context) error {
+	r.mu.Lock()
+	if r.cancel != nil {
+		r.mu.Unlock()
+		return nil
+	}
+	r.run, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.mu.Unlock()
+	if r.o.Sole {
+		if err := r.takeUp(ident.AcrossTenants(ctx)); err != nil {
+			return err
+		}
+	}
+	r.sweep.Start(ctx)
+	return nil
+}
+
+// Stop ends sending; messages under way are cut off and go again after the
+// next start.
+func (r *Room) Stop() {
+	r.sweep.Stop()
+	r.mu.Lock()
+	cancel := r.cancel
+	r.cancel = nil
+	r.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	r.workers.Wait()
+}
+
+// takeUp queues what a crash left behind.
+func (r *Room) takeUp(ctx context.Context) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		_, err := db.NewUpdate().Model((*outboxRow)(nil)).Set("state = ?", Queued).Set("lease_until = NULL").
+			Where("state = ?", Sending).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("channel: take up: %w", err)
+		}
+		return nil
+	})
+}
+
+// dispatch claims what is due, as far as workers are free, and hands it to
+// them. It returns at once; each worker kicks the sweeper when it is done.
+func (r *Room) dispatch(ctx context.Context, now time.Time) (time.Time, error) {
+	ctx = ident.AcrossTenants(ctx)
+	for _, class := range []Class{Alarm, Single} {
+		free := r.free(class)
+		if free <= 0 {
+			continue
+		}
+		rows, err := r.claim(ctx, class, now, free)
+		if err != nil {
+			return time.Time{}, err
+		}
+		for _, row := range rows {
+			r.fly(row)
+		}
+	}
+	return r.nextDue(ctx, now)
+}
+
+func (r *Room) free(c Class) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := maxFlying - r.flying[Alarm] - r.flying[Single]
+	if c == Single {
+		return min(all, maxFlyingSingle-r.flying[Single])
+	}
+	return all
+}
+
+func (r *Room) claim(ctx context.Context, class Class, now time.Time, n int) ([]outboxRow, error) {
+	// Looking first keeps the one write connection free while nothing is due.
+	due, err := due(r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)), class, now).Exists(ctx)
+	if err != nil || !due {
+		return nil, err
+	}
+	var rows []outboxRow
+	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		ids := dueQuery(db.NewSelect().Model((*outboxRow)(nil)).Column("tenant_id", "id"), class, now).Limit(int64(n))
+		_, err := db.NewUpdate().Model(&rows).
+			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").
+			Where("(tenant_id, id) IN (?)", ids).
+			Where("state = ? OR lease_until < ?", Queued, now).
+			Returning("*").Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("channel: claim: %w", err)
+	}
+	return rows, nil
+}
+
+func due(q *bun.SelectQuery, class Class, now time.Time) *bun.SelectQuery {
+	return q.Where("class = ?", class).
+		Where("(state = ? AND due_at <= ?) OR (state = ? AND lease_until < ?)", Queued, now, Sending, now)
+}
+
+func dueQuery(q *bun.SelectQuery, class Class, now time.Time) *bun.SelectQuery {
+	return due(q, class, now).Order("due_at", "id")
+}
+
+// nextDue is when the next waiting message wants to go.
+func (r *Room) nextDue(ctx context.Context, now time.Time) (time.Time, error) {
+	var row outboxRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Column("due_at").
+		Where("state = ? AND due_at > ?", Queued, now).Order("due_at").Limit(1).Scan(ctx)
+	if store.NotFound(err) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("channel: next: %w", err)
+	}
+	return row.DueAt, nil
+}
+
+// fly sends one message in the background.
+func (r *Room) fly(row outboxRow) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cancel == nil {
+		return // stopping: the row stays claimed and goes after the next start
+	}
+	r.flying[row.Class]++
+	r.workers.Add(1)
+	run := r.run
+	go func() {
+		defer r.workers.Done()
+		ctx := ident.WithActor(ident.WithTenant(run, row.TenantID), ident.System)
+		if err := r.try(ctx, row); err != nil && ctx.Err() == nil {
+			r.o.Log.ErrorContext(ctx, "message could not be settled, will go again", "id", row.ID, "err", err)
+		}
+		r.mu.Lock()
+		r.flying[row.Class]--
+		r.mu.Unlock()
+		r.sweep.Kick()
+	}()
+}
+
+func (r *Room) try(ctx context.Context, row outboxRow) error {
+	m, err := r.message(row)
+	var rc Receipt
+	if err == nil {
+		rc, err = r.one(ctx, m)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.settle(ctx, row, rc, err)
+}
+
+func (r *Room) message(row outboxRow) (Message, error) {
+	var m Message
+	if err := json.Unmarshal([]byte(row.Message), &m); err != nil {
+		return m, &Failure{Permanent: true, Reason: "config", Err: err}
+	}
+	if len(row.Secret) > 0 {
+		secret, err := r.o.Vault.Open(sealPurpose, row.Secret)
+		if err != nil {
+			return m, &Failure{Permanent: true, Reason: "config", Err: err}
+		}
+		m.Secret = secret
+	}
+	return m, nil
+}
+
+// settle writes down how the attempt ended.
+func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr error) error {
+	now := r.o.Clock.Now()
+	next := decide(row, now, sendErr)
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
+		q := db.NewUpdate().Model((*outboxRow)(nil)).
+			Set("state = ?", next.state).Set("due_at = ?", next.due).Set("lease_until = NULL").
+			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, 200)).
+			Set("reason = ?", next.reason).Set("detail = ?", next.detail).
+			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending)
+		if next.state == Accepted || next.state == Failed {
+			q = q.Set("settled_at = ?", now)
+		}
+		res, err := q.Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 || next.state == Queued {
+			return err
+		}
+		return Settled.Tell(ctx, enqueue, now, SettledEvent{
+			ID: row.ID, To: row.Recipient, State: next.state, Route: rc.Route, Reason: next.reason,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("channel: settle: %w", err)
+	}
+	if sendErr != nil {
+		r.o.Log.WarnContext(ctx, "message was not taken", "id", row.ID, "kind", row.Kind, "class", row.Class,
+			"attempt", row.Attempts, "state", next.state, "reason", next.reason, "again_at", next.due)
+	}
+	r.changed(row.TenantID, row.ID)
+	return nil
+}
+
+// fate is what follows from an attempt.
+type fate struct {
+	state  State
+	due    time.Time
+	reason string
+	detail string
+}
+
+// decide is the pure rule: taken, never, or again and when.
+func decide(row outboxRow, now time.Time, err error) fate {
+	if err == nil {
+		return fate{state: Accepted, due: row.DueAt}
+	}
+	f := AsFailure(err)
+	out := fate{state: Queued, reason: f.Reason, detail: cut(f.Error(), 300)}
+	pauses := singlePause
+	if row.Class == Alarm {
+		pauses = alarmPause
+	}
+	out.due = now.Add(max(pauses[min(max(row.Attempts-1, 0), len(pauses)-1)], f.RetryAfter))
+	if f.Permanent || now.After(row.GiveUpAt) {
+		out.state, out.due = Failed, now
+	}
+	return out
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
+
+// Item is one line of the outbox page.
+type Item struct {
+	ID        string
+	Kind      Kind
+	Class     Class
+	Realm     Realm
+	To        string
+	Subject   string
+	Text      string
+	State     State
+	Attempts  int
+	DueAt     time.Time
+	Route     string
+	Reason    string
+	Detail    string
+	CreatedAt time.Time
+	SettledAt time.Time
+}
+
+func (r outboxRow) item() Item {
+	var m Message
+	_ = json.Unmarshal([]byte(r.Message), &m) // a broken row still shows its columns
+	text := m.Text
+	if r.Kind == Webhook {
+		text = string(m.Payload)
+	}
+	return Item{
+		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: r.Recipient, Subject: r.Subject, Text: text,
+		State: r.State, Attempts: r.Attempts, DueAt: r.DueAt, Route: r.Route, Reason: r.Reason, Detail: r.Detail,
+		CreatedAt: r.CreatedAt, SettledAt: r.SettledAt,
+	}
+}
+
+// Filter limits [Room.List].
+type Filter struct {
+	State State  // empty: all
+	After string // id of the last item seen; newest come first
+	Limit int
+}
+
+// List is the outbox, newest first.
+func (r *Room) List(ctx context.Context, f Filter) ([]Item, error) {
+	var rows []outboxRow
+	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).
+		Order("created_at DESC", "id DESC").Limit(int64(min(max(f.Limit, 1), 1000)))
+	if f.State != "" {
+		q = q.Where("state = ?", f.State)
+	}
+	if f.After != "" {
+		last, err := r.row(ctx, f.After)
+		if err != nil {
+			return nil, err
+		}
+		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", last.CreatedAt, last.CreatedAt, last.ID)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("channel: list: %w", err)
+	}
+	items := make([]Item, len(rows))
+	for i, row := range rows {
+		items[i] = row.item()
+	}
+	return items, nil
+}
+
+func (r *Room) row(ctx context.Context, id string) (outboxRow, error) {
+	var row outboxRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ? AND id = ?", ident.TenantOf(ctx), id).Scan(ctx)
+	if store.NotFound(err) {
+		return row, fault.New(fault.NotFound, "channel.not_found")
+	}
+	if err != nil {
+		return row, fmt.Errorf("channel: %w", err)
+	}
+	return row, nil
+}
+
+// Get is one message of the outbox.
+func (r *Room) Get(ctx context.Context, id string) (Item, error) {
+	row, err := r.row(ctx, id)
+	return row.item(), err
+}
+
+// Counts tells how many messages wait and how many failed.
+func (r *Room) Counts(ctx context.Context) (map[State]int, error) {
+	var rows []struct {
+		State State
+		N     int
+	}
+	err := r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)).Column("state").ColumnExpr("count(*) AS n").
+		Where("tenant_id = ?", ident.TenantOf(ctx)).Group("state").Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("channel: counts: %w", err)
+	}
+	out := map[State]int{}
+	for _, row := range rows {
+		out[row.State] = row.N
+	}
+	return out, nil
+}
+
+// Again queues a failed message once more.
+func (r *Room) Again(ctx context.Context, id string) error {
+	if !ident.ActorOf(ctx).Has("admin", "it") {
+		return fault.New(fault.Forbidden, "channel.forbidden")
+	}
+	tenant, now := ident.TenantOf(ctx), r.o.Clock.Now()
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		res, err := db.NewUpdate().Model((*outboxRow)(nil)).
+			Set("state = ?", Queued).Set("due_at = ?", now).Set("give_up_at = ?", now.Add(singlePatience)).
+			Set("settled_at = NULL").Set("attempts = 0").
+			Where("tenant_id = ? AND id = ? AND state = ?", tenant, id, Failed).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("channel: again: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return fault.New(fault.Conflict, "channel.not_failed").With(err)
+		}
+		r.o.Store.AfterCommit(ctx, func() { r.changed(tenant, id); r.sweep.Kick() })
+		return nil
+	})
+}

@@ -1,0 +1,190 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"tuermer/internal/platform/clock"
+)
+
+// routePause is how long a route that failed as a whole is passed over while
+// another one works. With a single attempt bounded by sendTimeout it keeps the
+// change to the second relay under 30 s.
+const (
+	routePause  = 30 * time.Second
+	sendTimeout = 12 * time.Second
+	batchPer    = 5 * time.Second // added for each 100 messages of a batch
+)
+
+// errNoRoute says that nobody configured a way for this kind of message.
+var errNoRoute = &Failure{RouteDown: true, Reason: "config", Err: errors.New("no route is configured")}
+
+// breaker remembers which routes are down. It is memory only: after a restart
+// every route deserves a try.
+type breaker struct {
+	clock clock.Clock
+	mu    sync.Mutex
+	until map[Adapter]time.Time
+	why   map[Adapter]string
+}
+
+func newBreaker(c clock.Clock) *breaker {
+	return &breaker{clock: c, until: map[Adapter]time.Time{}, why: map[Adapter]string{}}
+}
+
+func (b *breaker) fail(a Adapter, f *Failure) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.until[a] = b.clock.Now().Add(max(routePause, f.RetryAfter))
+	b.why[a] = f.Reason
+}
+
+func (b *breaker) ok(a Adapter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.until, a)
+	delete(b.why, a)
+}
+
+func (b *breaker) open(a Adapter) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.clock.Now().Before(b.until[a])
+}
+
+// order puts working routes first, each group in configured order. Routes that
+// are down stay at the end: when all are, trying beats waiting.
+func (b *breaker) order(as []Adapter) []Adapter {
+	up, down := make([]Adapter, 0, len(as)), []Adapter(nil)
+	for _, a := range as {
+		if b.open(a) {
+			down = append(down, a)
+		} else {
+			up = append(up, a)
+		}
+	}
+	return append(up, down...)
+}
+
+// one sends m over the first route that takes it.
+func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
+	routes := r.routes.order(r.adapters(ctx, m.Realm, m.Kind))
+	if len(routes) == 0 {
+		return Receipt{}, errNoRoute
+	}
+	var last error
+	for _, a := range routes {
+		try, cancel := context.WithTimeout(ctx, sendTimeout)
+		rc, err := a.Send(try, m)
+		cancel()
+		if err == nil {
+			r.routes.ok(a)
+			rc.Route = a.Route()
+			return rc, nil
+		}
+		last = err
+		f := AsFailure(err)
+		// A route that hangs is down for us, whatever it would have said.
+		if errors.Is(err, context.DeadlineExceeded) || f.Reason == "timeout" {
+			f.RouteDown = true
+		}
+		if f.Permanent || ctx.Err() != nil {
+			return Receipt{}, err
+		}
+		if f.RouteDown {
+			r.routes.fail(a, f)
+		}
+		// Temporary refusals (greylisting, throttling) too: another relay may take it.
+	}
+	return Receipt{}, last
+}
+
+// Deliver sends a bulk batch at once over the routes of the kind; what the
+// first route could not take because it is down goes to the next. It answers
+// one [Outcome] per message. The caller owns the ledger.
+func (r *Room) Deliver(ctx context.Context, realm Realm, kind Kind, ms []Message) []Outcome {
+	out := make([]Outcome, len(ms))
+	todo := make([]int, len(ms))
+	for i := range ms {
+		out[i].Err, todo[i] = errNoRoute, i
+	}
+	for _, a := range r.routes.order(r.adapters(ctx, realm, kind)) {
+		if len(todo) == 0 || ctx.Err() != nil {
+			break
+		}
+		part := make([]Message, len(todo))
+		for i, at := range todo {
+			part[i] = ms[at]
+		}
+		var again []int
+		for i, o := range sendPart(ctx, a, part) {
+			at := todo[i]
+			out[at] = o
+			if o.Err == nil {
+				r.routes.ok(a)
+				out[at].Receipt.Route = a.Route()
+				continue
+			}
+			f := AsFailure(o.Err)
+			if f.RouteDown {
+				r.routes.fail(a, f)
+			}
+			if !f.Permanent {
+				again = append(again, at)
+			}
+		}
+		todo = again
+	}
+	return out
+}
+
+func sendPart(ctx context.Context, a Adapter, ms []Message) []Outcome {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout+time.Duration(1+len(ms)/100)*batchPer)
+	defer cancel()
+	if b, ok := a.(BatchSender); ok {
+		return b.SendBatch(ctx, ms)
+	}
+	out := make([]Outcome, len(ms))
+	for i, m := range ms {
+		out[i].Receipt, out[i].Err = a.Send(ctx, m)
+	}
+	return out
+}
+
+// RouteState tells how one way out stands, for settings and self-check.
+type RouteState struct {
+	Kind  Kind
+	Realm Realm
+	Name  string
+	Down  bool
+	Why   string
+}
+
+// Routes lists the tenant's ways out.
+func (r *Room) Routes(ctx context.Context) []RouteState {
+	var out []RouteState
+	for _, a := range r.o.Adapters(ctx) {
+		s := RouteState{Kind: a.Kind(), Realm: a.Realm(), Name: a.Route(), Down: r.routes.open(a)}
+		if s.Down {
+			r.routes.mu.Lock()
+			s.Why = r.routes.why[a]
+			r.routes.mu.Unlock()
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// adapters are the tenant's routes for a kind. The realm decides (I4): an
+// exercise never sees a live route.
+func (r *Room) adapters(ctx context.Context, realm Realm, kind Kind) []Adapter {
+	var out []Adapter
+	for _, a := range r.o.Adapters(ctx) {
+		if a.Kind() == kind && a.Realm() == realm {
+			out = append(out, a)
+		}
+	}
+	return out
+}
