@@ -1,0 +1,148 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Library is a set of prepared texts. It never changes once built, so it may
+// be read by many at once.
+type Library struct {
+	entries   []Entry
+	index     map[cell]int
+	scenarios []ScenarioInfo
+}
+
+// ScenarioInfo is what the grid says about a scenario.
+type ScenarioInfo struct {
+	Scenario Scenario
+	Mark     string // "C1", "L4"; empty for the general ones
+	Family   string // "C" for IT, "L" for hazards
+	Title    string // German
+	TitleEN  string
+}
+
+// cell is the place of a text in the grid.
+type cell struct {
+	kind     Kind
+	audience AudienceKind
+	format   Format
+	language Language
+	scenario Scenario
+}
+
+func (e Entry) cell() cell {
+	return cell{e.Kind, e.Audience, e.Format, e.Language, e.Scenario}
+}
+
+// newLibrary indexes entries, which Prepare has seen.
+func newLibrary(entries []Entry, scenarios []ScenarioInfo) (*Library, error) {
+	l := &Library{entries: entries, index: make(map[cell]int, len(entries)), scenarios: scenarios}
+	ids := make(map[string]bool, len(entries))
+	for i, e := range entries {
+		if _, twice := l.index[e.cell()]; twice || ids[e.ID] {
+			return nil, fmt.Errorf("template %s: the grid has this text twice", e.ID)
+		}
+		l.index[e.cell()] = i
+		ids[e.ID] = true
+	}
+	return l, nil
+}
+
+// List gives every text in the grid's order: phase, scenario, audience, format,
+// language.
+func (l *Library) List() []Entry { return slices.Clone(l.entries) }
+
+// Scenarios lists the scenarios that have texts of their own, in the grid's
+// order.
+func (l *Library) Scenarios() []ScenarioInfo { return slices.Clone(l.scenarios) }
+
+// Get finds a text by its ID.
+func (l *Library) Get(id string) (Entry, bool) {
+	for _, e := range l.entries {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// formatFallback says which formats may stand in for one that has no text. A
+// short form is never replaced by a longer one.
+var formatFallback = map[Format][]Format{
+	Page:      {Page, Mail},
+	Mail:      {Mail, Page},
+	RSS:       {RSS, Page, Mail},
+	Notice:    {Notice, Page},
+	Messenger: {Messenger, Short500, Page, Mail},
+	Short500:  {Short500, Short300},
+	Short300:  {Short300},
+	SMS:       {SMS},
+	Push:      {Push},
+	Phone:     {Phone},
+	CAP:       {CAP},
+}
+
+// Find picks the text for a reader. It looks in this order: the language asked
+// for, then German; within a language the scenario, then for an attack scenario
+// the general attack text, then the text without scenario; within these the
+// format asked for, then its stand-ins (a mail's text on a page, never a page's
+// text in an SMS). The audience is never replaced. The entry's own fields say
+// what was found.
+func (l *Library) Find(kind Kind, audience AudienceKind, format Format, lang Language, scenario Scenario) (Entry, bool) {
+	languages := []Language{lang}
+	if lang != DE {
+		languages = append(languages, DE)
+	}
+	scenarios := []Scenario{scenario}
+	if scenario != "" {
+		if scenario != Attack && l.family(scenario) == "C" {
+			scenarios = append(scenarios, Attack)
+		}
+		scenarios = append(scenarios, "")
+	}
+	formats := formatFallback[format]
+	if formats == nil {
+		formats = []Format{format}
+	}
+	for _, lg := range languages {
+		for _, sc := range scenarios {
+			for _, f := range formats {
+				if i, ok := l.index[cell{kind, audience, f, lg, sc}]; ok {
+					e := l.entries[i]
+					return e, true
+				}
+			}
+		}
+	}
+	return Entry{}, false
+}
+
+func (l *Library) family(s Scenario) string {
+	for _, info := range l.scenarios {
+		if info.Scenario == s {
+			return info.Family
+		}
+	}
+	return ""
+}
+
+// Overlay lays a town's own texts and approvals over the library: an entry in
+// the same cell replaces the shipped one, others join. The library itself stays
+// as it is. Every entry goes through [Prepare].
+func (l *Library) Overlay(own []Entry) (*Library, error) {
+	entries := slices.Clone(l.entries)
+	for _, e := range own {
+		e, err := Prepare(e)
+		if err != nil {
+			return nil, fmt.Errorf("template %s: %w", e.ID, err)
+		}
+		if i, ok := l.index[e.cell()]; ok {
+			e.ID = l.entries[i].ID
+			entries[i] = e
+		} else {
+			entries = append(entries, e)
+		}
+	}
+	return newLibrary(entries, l.scenarios)
+}
