@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/town/audit"
+)
+
+// Audit writes down who did what.
+type Audit interface {
+	Record(ctx context.Context, e audit.Entry) error
+}
+
+// Options configures [New].
+type Options struct {
+	Store *store.Store
+	Clock clock.Clock
+	Log   *slog.Logger
+	Hints *bus.Hints
+	Audit Audit
+}
+
+// Room keeps the audiences.
+type Room struct{ o Options }
+
+// New makes the room.
+func New(o Options) *Room { return &Room{o} }
+
+type audienceRow struct {
+	bun.BaseModel `bun:"table:plan_audience"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Slug          string       `bun:"slug,pk"`
+	Kind          Kind         `bun:"kind"`
+	Name          string       `bun:"name"`
+	Declared      bool         `bun:"declared"`
+	Body          string       `bun:"body"`
+	UpdatedAt     time.Time    `bun:"updated_at"`
+}
+
+// Audiences lists them by name.
+func (r *Room) Audiences(ctx context.Context) ([]Audience, error) {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []audienceRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", tenant).Order("name", "slug").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("plan: list: %w", err)
+	}
+	out := make([]Audience, len(rows))
+	for i, row := range rows {
+		if out[i], err = row.audience(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (row audienceRow) audience() (Audience, error) {
+	var s Audience
+	if err := json.Unmarshal([]byte(row.Body), &s); err != nil {
+		return s, fmt.Errorf("plan: %s: %w", row.Slug, err)
+	}
+	return s, nil
+}
+
+// Audience is the one named slug.
+func (r *Room) Audience(ctx context.Context, slug string) (Audience, error) {
+	var row audienceRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ? AND slug = ?", ident.TenantOf(ctx), slug).Scan(ctx)
+	if store.NotFound(err) {
+		return Audience{}, fault.New(fault.NotFound, "plan.not_found", slug)
+	}
+	if err != nil {
+		return Audience{}, fmt.Errorf("plan: get: %w", err)
+	}
+	return row.audience()
+}
+
+// Save creates or changes an audience. What is declared in the configuration is
+// changed there.
+func (r *Room) Save(ctx context.Context, s Audience) error {
+	if !ident.ActorOf(ctx).Has("admin", "publisher") {
+		return fault.New(fault.Forbidden, "plan.forbidden")
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		all, err := r.Audiences(ctx)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(all, func(o Audience) bool { return o.Slug == s.Slug && o.Declared }) {
+			return fault.New(fault.Conflict, "plan.declared")
+		}
+		if err := s.Check(); err != nil {
+			return err
+		}
+		s.Declared = false
+		if err := r.put(ctx, s); err != nil {
+			return err
+		}
+		return r.o.Audit.Record(ctx, audit.Entry{Action: "plan.saved", Subject: "audience:" + s.Slug, Detail: map[string]string{"name": s.Name}})
+	})
+}
+
+// Remove takes an audience that the console made out of the catalogue.
+func (r *Room) Remove(ctx context.Context, slug string) error {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return fault.New(fault.Forbidden, "plan.forbidden")
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		s, err := r.Audience(ctx, slug)
+		if err != nil {
+			return err
+		}
+		if s.Declared {
+			return fault.New(fault.Conflict, "plan.declared")
+		}
+		if err := r.drop(ctx, slug); err != nil {
+			return err
+		}
+		return r.o.Audit.Record(ctx, audit.Entry{Action: "plan.removed", Subject: "audience:" + slug, Detail: map[string]string{"name": s.Name}})
+	})
+}
+
+// Declare makes the audiences follow the configuration: what it names is
+// created or changed and becomes read-only, what it no longer names is removed.
+// Audiences made in the console stay.
+func (r *Room) Declare(ctx context.Context, ss []Audience) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		all, err := r.Audiences(ctx)
+		if err != nil {
+			return err
+		}
+		old := map[string]Audience{}
+		for _, o := range all {
+			old[o.Slug] = o
+		}
+		for _, s := range ss {
+			s.Declared = true
+			if before, ok := old[s.Slug]; !ok || !equal(before, s) {
+				if err := r.put(ctx, s); err != nil {
+					return err
+				}
+				if err := r.o.Audit.Record(ctx, audit.Entry{Action: "plan.declared", Subject: "audience:" + s.Slug, Detail: map[string]string{"name": s.Name}}); err != nil {
+					return err
+				}
+			}
+			delete(old, s.Slug)
+		}
+		for slug, o := range old {
+			if !o.Declared {
+				continue
+			}
+			if err := r.drop(ctx, slug); err != nil {
+				return err
+			}
+			if err := r.o.Audit.Record(ctx, audit.Entry{Action: "plan.removed", Subject: "audience:" + slug, Detail: map[string]string{"name": o.Name}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func equal(a, b Audience) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+func (r *Room) put(ctx context.Context, s Audience) error {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	row := audienceRow{
+		TenantID: tenant, Slug: s.Slug, Name: s.Name, Kind: s.Kind,
+		Declared: s.Declared, Body: string(body), UpdatedAt: r.o.Clock.Now(),
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, slug) DO UPDATE").
+			Set("name = EXCLUDED.name").Set("kind = EXCLUDED.kind").
+			Set("declared = EXCLUDED.declared").Set("body = EXCLUDED.body").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("plan: save: %w", err)
+		}
+		r.hint(ctx, tenant, s.Slug)
+		return nil
+	})
+}
+
+func (r *Room) drop(ctx context.Context, slug string) error {
+	tenant := ident.TenantOf(ctx)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if _, err := db.NewDelete().Model((*audienceRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, slug).Exec(ctx); err != nil {
+			return fmt.Errorf("plan: remove: %w", err)
+		}
+		r.hint(ctx, tenant, slug)
+		return nil
+	})
+}
+
+func (r *Room) hint(ctx context.Context, t ident.Tenant, slug string) {
+	if r.o.Hints != nil {
+		r.o.Store.AfterCommit(ctx, func() { r.o.Hints.Publish(bus.Hint{Tenant: t, Topic: "plan", ID: slug}) })
+	}
+}
