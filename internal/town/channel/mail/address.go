@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -50,6 +51,9 @@ func checkDomain(d string) (string, error) {
 		return d, nil
 	}
 	if !ascii(d) {
+		if !utf8.ValidString(d) {
+			return "", errors.New("the domain behind @ is no valid UTF-8")
+		}
 		a, err := idna.Lookup.ToASCII(d)
 		if err != nil {
 			return "", fmt.Errorf("the domain behind @ is no international domain name: %w", err)

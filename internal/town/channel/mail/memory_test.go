@@ -248,7 +248,7 @@ func (s *script) handle(c net.Conn) {
 			return false
 		case "drip":
 			for range 100_000 {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				if _, err := c.Write([]byte("2")); err != nil {
 					return false
 				}

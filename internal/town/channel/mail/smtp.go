@@ -121,12 +121,12 @@ func readReply(r *bufio.Reader) (reply, error) {
 // conn is one SMTP session. It is used by one goroutine; only its watchdog may
 // close it from elsewhere.
 type conn struct {
-	a    *Adapter
-	nc   net.Conn // what is spoken to, TLS once it is up
-	raw  net.Conn // the transport, closed by the watchdog
-	br   *bufio.Reader
-	out  []byte // what is about to be written
-	ext  map[string]string // what EHLO announced, words in upper case
+	a   *Adapter
+	nc  net.Conn // what is spoken to, TLS once it is up
+	raw net.Conn // the transport, closed by the watchdog
+	br  *bufio.Reader
+	out []byte            // what is about to be written
+	ext map[string]string // what EHLO announced, words in upper case
 
 	ctx     context.Context
 	unwatch func() bool // ends the watch over ctx
