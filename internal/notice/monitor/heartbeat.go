@@ -49,7 +49,7 @@ func ParsePing(suffix, note string) (p Ping, ok bool) {
 
 // Result is the ping as something that was seen at now.
 func (p Ping) Result(now time.Time) Result {
-	r := Result{At: now.UTC().Truncate(time.Millisecond), Code: p.Code, Detail: plain(p.Note)}
+	r := Result{At: stamp(now), Code: p.Code, Detail: plain(p.Note)}
 	switch p.Kind {
 	case PingSuccess:
 		r.OK, r.Reason = true, ReasonOK
@@ -93,5 +93,5 @@ func Missed(st Status, now time.Time) Result {
 	case !st.Seen.IsZero():
 		detail = "last sign of life " + st.Seen.UTC().Format(time.RFC3339)
 	}
-	return Result{At: now.UTC().Truncate(time.Millisecond), Reason: ReasonMissed, Detail: detail}
+	return Result{At: stamp(now), Reason: ReasonMissed, Detail: detail}
 }

@@ -176,11 +176,14 @@ func newWire(o Options) *wire {
 // run frames one look: it bounds it in time, stamps the result and turns an
 // error into its reason.
 func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context, r *Result) error) Result {
-	begin := w.now()
-	r := Result{At: begin.UTC().Truncate(time.Millisecond), Reason: ReasonOK}
+	r := Result{At: stamp(w.now()), Reason: ReasonOK}
 	ctx, cancel := context.WithTimeout(parent, s.Timeout.D())
+	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
+	// which may be set while a check runs, is not.
+	end, _ := ctx.Deadline()
+	begin := time.Until(end)
 	err := look(ctx, &r)
-	r.Took = max(0, w.now().Sub(begin)) // a clock set back must not show a negative time
+	r.Took = begin - time.Until(end)
 	switch {
 	case err == nil:
 		err = s.judge(&r)

@@ -1,0 +1,225 @@
+package monitor
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// outlet carries observations to the sink: in order, many at a time, and a
+// transition at once. While the sink fails it keeps them and tries again.
+type outlet struct {
+	o    EngineOptions
+	kick chan struct{} // something is waiting
+	rush chan struct{} // something must not wait for company
+	quit chan struct{}
+	gone chan struct{}
+	once sync.Once
+
+	mu      sync.Mutex
+	started bool
+	queue   []parcel
+	hasty   int // parcels in queue that must not wait for company
+	dropped int64
+}
+
+// parcel is an observation and whoever waits for its being stored.
+type parcel struct {
+	o     Observation
+	taken chan struct{}
+}
+
+// hasty tells whether the parcel alarms, or somebody waits for it.
+func (p parcel) hasty() bool { return p.taken != nil || p.o.Transition != None }
+
+func newOutlet(o EngineOptions) *outlet {
+	return &outlet{
+		o: o, kick: make(chan struct{}, 1), rush: make(chan struct{}, 1),
+		quit: make(chan struct{}), gone: make(chan struct{}),
+	}
+}
+
+func (u *outlet) start(ctx context.Context) {
+	u.mu.Lock()
+	u.started = true
+	u.mu.Unlock()
+	go u.run(ctx) // stop waits for gone
+}
+
+// stop hands over what is left and waits for the end.
+func (u *outlet) stop() {
+	u.once.Do(func() { close(u.quit) })
+	u.mu.Lock()
+	if !u.started { // nobody will ever run
+		u.started = true
+		close(u.gone)
+	}
+	u.mu.Unlock()
+	<-u.gone
+}
+
+func (u *outlet) stats() (unsaved int, dropped int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.queue), u.dropped
+}
+
+func (u *outlet) add(o Observation, taken chan struct{}) {
+	u.mu.Lock()
+	p := parcel{o, taken}
+	u.queue = append(u.queue, p)
+	if p.hasty() {
+		u.hasty++
+	}
+	if len(u.queue) > u.o.Backlog {
+		u.shed()
+	}
+	rush := u.full()
+	u.mu.Unlock()
+	signal(u.kick)
+	if rush {
+		signal(u.rush)
+	}
+}
+
+// full tells whether the next batch should go at once; u.mu is held.
+func (u *outlet) full() bool { return u.hasty > 0 || len(u.queue) >= u.o.FlushSize }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// shed gives up the oldest of what is only history, as many as a half. What
+// alarms, and what somebody waits for, is never given up.
+func (u *outlet) shed() {
+	kept := make([]parcel, 0, len(u.queue))
+	drop := len(u.queue) / 2
+	for i, p := range u.queue {
+		// The first batch may be in the sink's hands right now.
+		if drop == 0 || i < u.o.FlushSize || p.hasty() {
+			kept = append(kept, p)
+		} else {
+			u.dropped++
+			drop--
+		}
+	}
+	u.queue = kept
+}
+
+// batch answers the oldest observations without taking them off.
+func (u *outlet) batch() ([]Observation, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := min(len(u.queue), u.o.FlushSize)
+	if n == 0 {
+		return nil, false
+	}
+	b := make([]Observation, n)
+	for i := range b {
+		b[i] = u.queue[i].o
+	}
+	return b, true
+}
+
+// done takes the n oldest off: the sink has them.
+func (u *outlet) done(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range n {
+		if c := u.queue[i].taken; c != nil {
+			close(c)
+		}
+		if u.queue[i].hasty() {
+			u.hasty--
+		}
+		u.queue[i] = parcel{}
+	}
+	u.queue = u.queue[n:]
+	switch {
+	case len(u.queue) == 0:
+		u.queue = nil // let go of the memory of a burst
+	case u.full():
+		signal(u.rush)
+		fallthrough
+	default:
+		signal(u.kick)
+	}
+}
+
+func (u *outlet) run(ctx context.Context) {
+	defer close(u.gone)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-u.kick:
+		case <-u.quit:
+			u.last(ctx)
+			return
+		}
+		timer.Reset(u.o.FlushAfter)
+		select {
+		case <-timer.C:
+		case <-u.rush:
+		case <-u.quit:
+			u.last(ctx)
+			return
+		}
+		if !u.drain(ctx, timer) {
+			u.last(ctx)
+			return
+		}
+	}
+}
+
+// drain hands over one batch, as often as it takes. It answers false when the
+// engine stops while the sink fails. What came meanwhile waits for company
+// again, so that a busy sink gets few large batches and not many small ones.
+func (u *outlet) drain(ctx context.Context, timer *time.Timer) bool {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		b, ok := u.batch()
+		if !ok {
+			return true
+		}
+		err := u.hand(ctx, b)
+		if err == nil {
+			return true
+		}
+		u.o.Log.Warn("results could not be stored, trying again", "room", "monitor", "results", len(b), "in", pause, "err", err)
+		timer.Reset(pause)
+		select {
+		case <-timer.C:
+		case <-u.quit:
+			return false
+		}
+	}
+}
+
+func (u *outlet) hand(ctx context.Context, b []Observation) error {
+	ctx, cancel := context.WithTimeout(ctx, u.o.SinkTimeout)
+	defer cancel()
+	if err := u.o.Sink(ctx, b); err != nil {
+		return err
+	}
+	u.done(len(b))
+	return nil
+}
+
+// last tries once more for each batch; after the first failure it gives up,
+// and the next start sees the monitors as they were stored.
+func (u *outlet) last(ctx context.Context) {
+	for {
+		b, ok := u.batch()
+		if !ok {
+			return
+		}
+		if err := u.hand(ctx, b); err != nil {
+			unsaved, _ := u.stats()
+			u.o.Log.Error("results could not be stored before stopping", "room", "monitor", "results", unsaved, "err", err)
+			return
+		}
+	}
+}
