@@ -1,0 +1,322 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The configuration file, tuermer.yaml, is what an operator prefers to keep in
+// git; all of it can be set in the console instead. [ParseConfig] only reads
+// and judges: it opens nothing and asks nobody. A wrong file is refused whole,
+// with every fault at once; what is missing for an alarm to get out is a
+// [Warning], for half a configuration must not keep a town from starting.
+
+// Config is a configuration file as plain data, with defaults filled in. Lists
+// are in the order of the file.
+type Config struct {
+	Town      TownConfig
+	URLs      URLsConfig
+	SMTP      []SMTPConfig // in the order in which they are tried
+	People    []PersonConfig
+	Services  []ServiceConfig
+	Monitors  []MonitorConfig
+	Audiences []AudienceConfig
+	Webhooks  []WebhookConfig
+	Listen    ListenConfig
+	Data      string // data folder; empty: the command line's
+	Database  string // postgres:// URL; empty: SQLite in the data folder
+
+	at map[string]place // where each key stands, for findings made later
+}
+
+// TownConfig says whose install this is.
+type TownConfig struct {
+	Name     string
+	Slug     string
+	Domains  []string // mail and web domains that fail together with the town's own network
+	Networks []string // the town's address ranges in CIDR form
+	Land     string   // two letters of the German Land, such as HE; may be empty
+	Timezone string   // IANA name; default Europe/Berlin
+	Language string   // de or en; default de
+}
+
+// URLsConfig holds the addresses under which people reach the two listeners;
+// empty means the listener's own address.
+type URLsConfig struct{ Staff, Public string }
+
+// SMTPConfig is one way for mail to leave.
+type SMTPConfig struct {
+	Name         string
+	Host         string
+	Port         int    // default by TLS: 25, 587 or 465
+	From         string // sender's address
+	Username     string
+	PasswordFile string
+	TLS          string // none, starttls (default) or tls
+	Password     Secret // content of PasswordFile, read by [LoadConfig]
+}
+
+// PersonConfig is a person whom the file declares. Its addresses count as the
+// operator's word (I13).
+type PersonConfig struct {
+	Name        string
+	Email       string
+	Alternative string // mail outside the town's own systems
+	Mobile      string // E.164, such as +491700000001
+	Roles       []string
+}
+
+// ServiceConfig is one of the town's services.
+type ServiceConfig struct {
+	Slug       string
+	Name       string
+	Article    string // der, die, das or plural; empty: to be asked for
+	Public     bool
+	Owner      string // mail address of a person
+	Workaround string
+	DependsOn  []string // slugs
+	Audiences  []string // slugs
+	AutoPublic string   // never, checking or confirmed; default checking where public, else never
+}
+
+// MonitorConfig is one check. A heartbeat has no URL: the watched job calls us.
+type MonitorConfig struct {
+	Slug     string
+	Name     string // default: the slug
+	Service  string // slug
+	Kind     string // http, tcp or heartbeat; default by URL
+	URL      string
+	Interval time.Duration // default 60 s
+	Timeout  time.Duration // default 10 s
+	Grace    time.Duration // how late a heartbeat may be; default one interval
+	Expect   ExpectConfig
+	Confirm  int // failures in a row that make an outage; default 3
+}
+
+// ExpectConfig says which answer is good.
+type ExpectConfig struct {
+	Status []int  // empty: 200–399
+	Body   string // text that the body must contain; empty: any
+}
+
+// AudienceConfig is a group of people with the same needs.
+type AudienceConfig struct {
+	Slug       string
+	Kind       string // one of audienceKinds
+	Name       string
+	Recipients []string // mail addresses
+}
+
+// WebhookConfig is an HTTP address that gets signed alarms.
+type WebhookConfig struct {
+	Name       string
+	URL        string
+	SecretFile string
+	Services   []string // slugs; empty: all services
+	Secret     Secret   // content of SecretFile, read by [LoadConfig]; signs with HMAC-SHA-256
+}
+
+// ListenConfig holds the host:port of the two listeners; empty means the
+// command line's.
+type ListenConfig struct{ Staff, Public string }
+
+// Secret is a text that no log and no error shows.
+type Secret string
+
+// String hides the secret from fmt and slog.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "•••"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// Reveal returns the secret for the one place that needs it.
+func (s Secret) Reveal() string { return string(s) }
+
+// maxConfig bounds the file in bytes: some ten thousand declared people, and
+// half a second to read.
+const maxConfig = 2 << 20
+
+// maxSecret bounds a password file in bytes.
+const maxSecret = 4 << 10
+
+// ParseConfig reads a configuration file; name is what findings call it. The
+// error is a [*ConfigError] with everything that is wrong. Password files are
+// not opened, see [LoadConfig].
+func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
+	r := &configReader{file: name, at: map[string]place{}}
+	cfg := &Config{}
+	if r.read(data, cfg) {
+		cfg.fillDefaults()
+		r.checkReferences(cfg)
+	}
+	if len(r.problems) > 0 {
+		return nil, nil, r.err()
+	}
+	r.warn(cfg)
+	cfg.at = r.at
+	slices.SortStableFunc(r.warnings, byPlace)
+	return cfg, r.warnings, nil
+}
+
+// LoadConfig reads a configuration file from disk together with the password
+// files that it names; their paths are relative to the file's own folder.
+func LoadConfig(path string) (*Config, []Warning, error) {
+	r := &configReader{file: path}
+	data, err := readBounded(path, maxConfig)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		r.refuse(place{}, "", "config.no_file")
+		return nil, nil, r.err()
+	case errors.Is(err, errTooLong):
+		r.refuse(place{}, "", "config.too_big", maxConfig>>20)
+		return nil, nil, r.err()
+	case err != nil:
+		r.refuse(place{}, "", "config.unreadable", plainError(err))
+		return nil, nil, r.err()
+	}
+	cfg, warnings, err := ParseConfig(path, data)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	r.at = cfg.at
+	folder := filepath.Dir(path)
+	for i := range cfg.SMTP {
+		s := &cfg.SMTP[i]
+		r.secret(folder, s.PasswordFile, fmt.Sprintf("smtp[%d].password_file", i), &s.Password)
+	}
+	for i := range cfg.Webhooks {
+		w := &cfg.Webhooks[i]
+		r.secret(folder, w.SecretFile, fmt.Sprintf("webhooks[%d].secret_file", i), &w.Secret)
+	}
+	if len(r.problems) > 0 {
+		return nil, nil, r.err()
+	}
+	warnings = append(warnings, r.warnings...)
+	slices.SortStableFunc(warnings, byPlace)
+	return cfg, warnings, nil
+}
+
+// secret reads one password file, whose last line break is not part of it.
+func (r *configReader) secret(folder, file, path string, dst *Secret) {
+	if file == "" {
+		return
+	}
+	full := file
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(folder, file)
+	}
+	data, err := readBounded(full, maxSecret)
+	if errors.Is(err, errTooLong) {
+		r.refuse(r.at[path], path, "config.secret_long", full, maxSecret)
+		return
+	}
+	if err != nil {
+		r.refuse(r.at[path], path, "config.secret_unreadable", full, plainError(err))
+		return
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	if text == "" || strings.ContainsAny(text, "\r\n\x00") {
+		r.refuse(r.at[path], path, "config.secret_shape", full)
+		return
+	}
+	if info, err := os.Stat(full); err == nil && info.Mode().Perm()&0o007 != 0 {
+		r.remark(r.at[path], path, "config.warn_secret_open", full)
+	}
+	*dst = Secret(text)
+}
+
+var errTooLong = errors.New("too long")
+
+// readBounded reads a file of at most limit bytes; a longer one is not read to
+// its end, so that a wrong path to a huge file costs nothing.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("is a directory")
+	}
+	var b bytes.Buffer
+	n, err := io.Copy(&b, io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > limit {
+		return nil, errTooLong
+	}
+	return b.Bytes(), nil
+}
+
+// plainError drops the operation and path that the finding names already.
+func plainError(err error) string {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func (c *Config) fillDefaults() {
+	c.Town.Timezone = cmp.Or(c.Town.Timezone, "Europe/Berlin")
+	c.Town.Language = cmp.Or(c.Town.Language, "de")
+	ports := map[string]int{"none": 25, "starttls": 587, "tls": 465}
+	for i := range c.SMTP {
+		s := &c.SMTP[i]
+		s.TLS = cmp.Or(s.TLS, "starttls")
+		s.Port = cmp.Or(s.Port, ports[s.TLS])
+		s.Name = cmp.Or(s.Name, s.Host)
+	}
+	for i := range c.People {
+		if p := &c.People[i]; len(p.Roles) == 0 {
+			p.Roles = []string{"reader"}
+		}
+	}
+	for i := range c.Services {
+		if s := &c.Services[i]; s.AutoPublic == "" {
+			s.AutoPublic = "never"
+			if s.Public {
+				s.AutoPublic = "checking"
+			}
+		}
+	}
+	for i := range c.Monitors {
+		m := &c.Monitors[i]
+		m.Name = cmp.Or(m.Name, m.Slug)
+		if m.Kind == "" {
+			m.Kind = "http"
+			if strings.HasPrefix(strings.ToLower(m.URL), "tcp:") {
+				m.Kind = "tcp"
+			}
+		}
+		m.Interval = cmp.Or(m.Interval, time.Minute)
+		m.Timeout = cmp.Or(m.Timeout, 10*time.Second)
+		m.Confirm = cmp.Or(m.Confirm, 3)
+		if m.Kind == "heartbeat" {
+			m.Grace = cmp.Or(m.Grace, m.Interval)
+		}
+	}
+	for i := range c.Audiences {
+		if a := &c.Audiences[i]; a.Kind == "" && slices.Contains(audienceKinds, a.Slug) {
+			a.Kind = a.Slug
+		}
+	}
+}
