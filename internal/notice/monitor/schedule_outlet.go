@@ -76,16 +76,16 @@ func (u *outlet) add(o Observation, taken chan struct{}) {
 	}
 	rush := u.full()
 	u.mu.Unlock()
-	signal(u.kick)
+	nudgeChan(u.kick)
 	if rush {
-		signal(u.rush)
+		nudgeChan(u.rush)
 	}
 }
 
 // full tells whether the next batch should go at once; u.mu is held.
 func (u *outlet) full() bool { return u.hasty > 0 || len(u.queue) >= u.o.FlushSize }
 
-func signal(c chan struct{}) {
+func nudgeChan(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -142,10 +142,10 @@ func (u *outlet) done(n int) {
 	case len(u.queue) == 0:
 		u.queue = nil // let go of the memory of a burst
 	case u.full():
-		signal(u.rush)
+		nudgeChan(u.rush)
 		fallthrough
 	default:
-		signal(u.kick)
+		nudgeChan(u.kick)
 	}
 }
 

@@ -193,13 +193,14 @@ type txState struct {
 	db    bun.IDB
 	tx    Tx
 	after []func()
+	over  bool // committed or rolled back: the context no longer means it
 }
 
 type txKey struct{}
 
 func (s *Store) open(ctx context.Context) *txState {
 	t, _ := ctx.Value(txKey{}).(*txState)
-	if t == nil || t.store != s {
+	if t == nil || t.store != s || t.over {
 		return nil
 	}
 	return t
@@ -230,6 +231,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, db bun.ID
 	} else {
 		err = s.inSQLite(ctx, t, run)
 	}
+	t.over = true
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,208 @@
+package monitor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/service"
+)
+
+// Monitor / Prüfung is one thing that is looked at again and again.
+type Monitor struct {
+	Slug    string
+	Name    string // shown; empty: the service's name
+	Service string // slug of the service that it watches; may be empty
+	Spec    Spec   // normal
+	PingKey string // secret part of a heartbeat's address
+	Paused  bool
+	// Declared: stands in tuermer.yaml and is read-only in the console.
+	Declared bool
+	Status   Status
+}
+
+// Title is the name that people read.
+func (m Monitor) Title() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Slug
+}
+
+// Recorder takes signals; it is [signal.Room].
+type Recorder interface {
+	Record(ctx context.Context, s signal.Signal) (signal.Signal, error)
+}
+
+// Catalogue answers which services there are; it is [service.Room].
+type Catalogue interface {
+	Get(ctx context.Context, slug string) (service.Service, error)
+	List(ctx context.Context) ([]service.Service, error)
+}
+
+// Audit writes down who did what.
+type Audit interface {
+	Record(ctx context.Context, e audit.Entry) error
+}
+
+// Sealer keeps credentials of probes unreadable at rest.
+type Sealer interface {
+	Seal(purpose string, plain []byte) ([]byte, error)
+	Open(purpose string, sealed []byte) ([]byte, error)
+}
+
+// RoomOptions configures [New].
+type RoomOptions struct {
+	Store    *store.Store
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Hints    *bus.Hints
+	Audit    Audit
+	Vault    Sealer
+	Signals  Recorder
+	Services Catalogue
+	Probers  Probers
+	Catalog  *i18n.Catalog
+	// Locale is the language and zone in which signals of the tenant in ctx are
+	// written.
+	Locale func(ctx context.Context) i18n.Locale
+	// PingURL is the address under which heartbeats of the tenant in ctx report,
+	// without a slash at the end.
+	PingURL func(ctx context.Context) string
+	// Keep is how long single results are kept; zero: a week.
+	Keep time.Duration
+}
+
+// Room keeps the monitors and runs the engine.
+type Room struct {
+	o       RoomOptions
+	engine  *Engine
+	sweeper *jobs.Sweeper
+}
+
+// New makes the room; nothing is probed before Start.
+func New(o RoomOptions) *Room {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Keep == 0 {
+		o.Keep = 7 * 24 * time.Hour
+	}
+	r := &Room{o: o}
+	r.engine = NewEngine(EngineOptions{Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor")})
+	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
+		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
+	})
+	return r
+}
+
+// Start loads every tenant's monitors and begins to probe.
+func (r *Room) Start(ctx context.Context) error {
+	if err := r.reload(ctx); err != nil {
+		return err
+	}
+	r.engine.Start(ctx)
+	r.sweeper.Start(ctx)
+	return nil
+}
+
+// Stop ends probing; results in hand are stored first.
+func (r *Room) Stop() {
+	r.sweeper.Stop()
+	r.engine.Stop()
+}
+
+// EngineStats are figures about the engine, for /metrics.
+func (r *Room) EngineStats() Stats { return r.engine.Stats() }
+
+// engineID names a monitor inside the engine, over all tenants.
+func engineID(t ident.Tenant, slug string) string { return string(t) + "/" + slug }
+
+func splitID(id string) (ident.Tenant, string) {
+	t, slug, _ := strings.Cut(id, "/")
+	return ident.Tenant(t), slug
+}
+
+// signalKey is what the signals of a monitor are about.
+func signalKey(slug string) string { return "monitor:" + slug }
+
+// raise turns a transition into a signal, inside the transaction that stores
+// it: an alarm exists exactly when its reason does.
+func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
+	l := r.o.Locale(ctx)
+	name := m.Title()
+	if s, err := r.o.Services.Get(ctx, m.Service); err == nil {
+		name = s.Name
+	} else if m.Service != "" && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	s := signal.Signal{
+		Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
+		Severity: signal.Critical, At: r.o.Clock.Now(),
+	}
+	if o.Transition == WentDown {
+		s.State, s.Since = signal.Firing, o.Status.FailingSince
+		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_down", name)
+		s.Detail = l.Catalog.Text(l.Lang, "monitor.signal_detail", Explain(l, m.Spec, o.Result), o.Status.Fails, m.Spec.Confirm)
+		if m.Spec.Kind == Heartbeat {
+			s.Detail = Explain(l, m.Spec, o.Result)
+		}
+	} else {
+		s.State, s.Since = signal.Resolved, o.Result.At
+		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_up", name)
+		s.Detail = Explain(l, m.Spec, o.Result)
+	}
+	_, err := r.o.Signals.Record(ctx, s)
+	return err
+}
+
+// Explain says in the reader's words what a result saw.
+func Explain(l i18n.Locale, s Spec, res Result) string {
+	took := res.Took.Round(time.Millisecond)
+	return l.Catalog.Text(l.Lang, "monitor.reason."+string(res.Reason), res.Code, took, s.Timeout.D())
+}
+
+// Probe looks at once, whatever the schedule says.
+func (r *Room) Probe(ctx context.Context, slug string) error {
+	if !ident.ActorOf(ctx).Has("admin", "it") {
+		return fault.New(fault.Forbidden, "monitor.forbidden")
+	}
+	if _, err := r.Get(ctx, slug); err != nil {
+		return err
+	}
+	r.engine.ProbeNow(engineID(ident.TenantOf(ctx), slug))
+	return nil
+}
+
+// Ping takes a heartbeat's report. The key is all that the sender knows; the
+// answer is nil only when the report is stored.
+func (r *Room) Ping(ctx context.Context, key, suffix, note string) error {
+	p, ok := ParsePing(suffix, note)
+	if !ok {
+		return fault.New(fault.Invalid, "monitor.bad_ping")
+	}
+	row, err := r.byPingKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	err = r.engine.Report(ctx, engineID(row.TenantID, row.Slug), p.Result(r.o.Clock.Now()))
+	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrStopped) {
+		return fault.New(fault.Unavailable, "monitor.not_running").With(err)
+	}
+	return err
+}
+
+func newPingKey() string { return strings.ToLower(rand.Text()) }

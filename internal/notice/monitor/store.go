@@ -1,0 +1,480 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/service"
+)
+
+type entryRow struct {
+	bun.BaseModel `bun:"table:monitor_entry"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Slug          string       `bun:"slug,pk"`
+	Name          string       `bun:"name"`
+	Service       string       `bun:"service"`
+	Kind          Kind         `bun:"kind"`
+	Spec          string       `bun:"spec"`
+	Secret        []byte       `bun:"secret,nullzero"`
+	PingKey       string       `bun:"ping_key"`
+	Paused        bool         `bun:"paused"`
+	Declared      bool         `bun:"declared"`
+	Status        string       `bun:"status"`
+	UpdatedAt     time.Time    `bun:"updated_at"`
+}
+
+type resultRow struct {
+	bun.BaseModel `bun:"table:monitor_result"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Slug          string       `bun:"slug,pk"`
+	At            time.Time    `bun:"at,pk"`
+	TookMS        int64        `bun:"took_ms"`
+	OK            bool         `bun:"ok"`
+	Reason        Reason       `bun:"reason"`
+	Code          int          `bun:"code"`
+	Detail        string       `bun:"detail"`
+}
+
+// sealPurpose binds sealed credentials to this table.
+const sealPurpose = "monitor.spec"
+
+// row seals the whole spec when it carries credentials; the readable column
+// then holds it without them.
+func (r *Room) row(t ident.Tenant, m Monitor) (entryRow, error) {
+	out := entryRow{
+		TenantID: t, Slug: m.Slug, Name: m.Name, Service: m.Service, Kind: m.Spec.Kind, PingKey: m.PingKey,
+		Paused: m.Paused, Declared: m.Declared, UpdatedAt: r.o.Clock.Now(),
+	}
+	full, err := json.Marshal(m.Spec)
+	if err != nil {
+		return out, fmt.Errorf("monitor: %w", err)
+	}
+	out.Spec = string(full)
+	if m.Spec.HasCredentials() || m.Spec.TLS.Key != "" {
+		open, err := json.Marshal(m.Spec.Redacted())
+		if err != nil {
+			return out, fmt.Errorf("monitor: %w", err)
+		}
+		out.Spec = string(open)
+		if out.Secret, err = r.o.Vault.Seal(sealPurpose, full); err != nil {
+			return out, fmt.Errorf("monitor: seal: %w", err)
+		}
+	}
+	status, err := json.Marshal(m.Status)
+	out.Status = string(status)
+	return out, err
+}
+
+func (r *Room) monitor(row entryRow) (Monitor, error) {
+	m := Monitor{
+		Slug: row.Slug, Name: row.Name, Service: row.Service, PingKey: row.PingKey, Paused: row.Paused, Declared: row.Declared,
+	}
+	spec := []byte(row.Spec)
+	if len(row.Secret) > 0 {
+		var err error
+		if spec, err = r.o.Vault.Open(sealPurpose, row.Secret); err != nil {
+			return m, fmt.Errorf("monitor: %s: unseal: %w", row.Slug, err)
+		}
+	}
+	if err := json.Unmarshal(spec, &m.Spec); err != nil {
+		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+	}
+	if err := json.Unmarshal([]byte(row.Status), &m.Status); err != nil {
+		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+	}
+	if live, ok := r.engine.Status(engineID(row.TenantID, row.Slug)); ok {
+		m.Status = live
+	}
+	return m, nil
+}
+
+// Filter limits [Room.List].
+type Filter struct {
+	Query   string // part of name, slug or service
+	Service string // slug
+	Down    bool   // only those that are not up
+	After   string // slug of the last one seen
+	Limit   int    // 0: all
+}
+
+// List lists monitors by slug.
+func (r *Room) List(ctx context.Context, f Filter) ([]Monitor, error) {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []entryRow
+	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", tenant).Order("slug")
+	if f.Service != "" {
+		q = q.Where("service = ?", f.Service)
+	}
+	if f.After != "" {
+		q = q.Where("slug > ?", f.After)
+	}
+	if f.Query != "" {
+		like := "%" + f.Query + "%"
+		q = q.Where("lower(name) LIKE lower(?) OR slug LIKE lower(?) OR service LIKE lower(?)", like, like, like)
+	}
+	if f.Limit > 0 && !f.Down {
+		q = q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("monitor: list: %w", err)
+	}
+	out := make([]Monitor, 0, len(rows))
+	for _, row := range rows {
+		m, err := r.monitor(row)
+		if err != nil {
+			return nil, err
+		}
+		if f.Down && m.Status.State == Up {
+			continue
+		}
+		out = append(out, m)
+		if f.Limit > 0 && len(out) == f.Limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Counts tells how many monitors are in each state.
+func (r *Room) Counts(ctx context.Context) (map[State]int, error) {
+	all, err := r.List(ctx, Filter{})
+	out := map[State]int{}
+	for _, m := range all {
+		out[m.Status.State]++
+	}
+	return out, err
+}
+
+// Get is the monitor named slug.
+func (r *Room) Get(ctx context.Context, slug string) (Monitor, error) {
+	var row entryRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ? AND slug = ?", ident.TenantOf(ctx), slug).Scan(ctx)
+	if store.NotFound(err) {
+		return Monitor{}, fault.New(fault.NotFound, "monitor.not_found", slug)
+	}
+	if err != nil {
+		return Monitor{}, fmt.Errorf("monitor: get: %w", err)
+	}
+	return r.monitor(row)
+}
+
+func (r *Room) byPingKey(ctx context.Context, key string) (entryRow, error) {
+	var row entryRow
+	// The key is the secret and finds its tenant.
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("ping_key = ? AND kind = ?", key, Heartbeat).Scan(ident.AcrossTenants(ctx))
+	if store.NotFound(err) {
+		return row, fault.New(fault.NotFound, "monitor.no_such_ping")
+	}
+	if err != nil {
+		return row, fmt.Errorf("monitor: ping: %w", err)
+	}
+	return row, nil
+}
+
+// Check finds what is wrong with m and returns it in normal form.
+func (r *Room) Check(ctx context.Context, m Monitor) (Monitor, error) {
+	bad := fault.New(fault.Invalid, "monitor.invalid")
+	if !service.ValidSlug(m.Slug) {
+		bad = bad.Field("slug", "service.bad_slug")
+	}
+	if m.Service != "" {
+		if _, err := r.o.Services.Get(ctx, m.Service); fault.KindOf(err) == fault.NotFound && err != nil {
+			bad = bad.Field("service", "monitor.unknown_service")
+		} else if err != nil {
+			return m, err
+		}
+	}
+	spec, problems := m.Spec.Normalize()
+	for _, p := range problems {
+		bad = bad.Field(p.Path, p.Key)
+	}
+	if len(bad.Fields) > 0 {
+		return m, bad
+	}
+	m.Spec = spec
+	return m, nil
+}
+
+// Save creates or changes a monitor; only administrators may.
+func (r *Room) Save(ctx context.Context, m Monitor) error {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return fault.New(fault.Forbidden, "monitor.forbidden")
+	}
+	m, err := r.Check(ctx, m)
+	if err != nil {
+		return err
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		old, err := r.Get(ctx, m.Slug)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		if err == nil && old.Declared {
+			return fault.New(fault.Conflict, "monitor.declared")
+		}
+		m.Declared = false
+		if err := r.put(ctx, m, old); err != nil {
+			return err
+		}
+		return r.o.Audit.Record(ctx, audit.Entry{Action: "monitor.saved", Subject: "monitor:" + m.Slug, Detail: map[string]string{"target": m.Spec.Target()}})
+	})
+}
+
+// Remove deletes a monitor that the console made. What it raised is resolved.
+func (r *Room) Remove(ctx context.Context, slug string) error {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return fault.New(fault.Forbidden, "monitor.forbidden")
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		m, err := r.Get(ctx, slug)
+		if err != nil {
+			return err
+		}
+		if m.Declared {
+			return fault.New(fault.Conflict, "monitor.declared")
+		}
+		return r.drop(ctx, m)
+	})
+}
+
+// Declare makes the monitors follow the configuration; see [service.Room.Declare].
+func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		all, err := r.List(ctx, Filter{})
+		if err != nil {
+			return err
+		}
+		old := map[string]Monitor{}
+		for _, m := range all {
+			old[m.Slug] = m
+		}
+		for _, m := range ms {
+			if m, err = r.Check(ctx, m); err != nil {
+				return fmt.Errorf("monitor: %s: %w", m.Slug, err)
+			}
+			m.Declared = true
+			if err := r.put(ctx, m, old[m.Slug]); err != nil {
+				return err
+			}
+			delete(old, m.Slug)
+		}
+		for _, m := range old {
+			if m.Declared {
+				if err := r.drop(ctx, m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// put stores m; what the monitor has seen so far stays.
+func (r *Room) put(ctx context.Context, m, old Monitor) error {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return err
+	}
+	m.Status, m.PingKey = old.Status, old.PingKey
+	if old.Slug == "" {
+		m.Status, m.PingKey = NewStatus(r.o.Clock.Now()), newPingKey()
+	}
+	row, err := r.row(tenant, m)
+	if err != nil {
+		return err
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, slug) DO UPDATE").
+			Set("name = EXCLUDED.name").Set("service = EXCLUDED.service").Set("kind = EXCLUDED.kind").
+			Set("spec = EXCLUDED.spec").Set("secret = EXCLUDED.secret").Set("paused = EXCLUDED.paused").
+			Set("declared = EXCLUDED.declared").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("monitor: save: %w", err)
+		}
+		r.changed(ctx, tenant, m.Slug)
+		return nil
+	})
+}
+
+func (r *Room) drop(ctx context.Context, m Monitor) error {
+	tenant := ident.TenantOf(ctx)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if m.Status.Open {
+			l := r.o.Locale(ctx)
+			now := r.o.Clock.Now()
+			_, err := r.o.Signals.Record(ctx, signal.Signal{
+				Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(m.Status.Episode), State: signal.Resolved,
+				Service: m.Service, Severity: signal.Info, Since: now, At: now,
+				Title:  l.Catalog.Text(l.Lang, "monitor.signal_removed", m.Title()),
+				Detail: l.Catalog.Text(l.Lang, "monitor.signal_removed_detail", ident.ActorOf(ctx).Name),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if _, err := db.NewDelete().Model((*entryRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
+			return fmt.Errorf("monitor: remove: %w", err)
+		}
+		if _, err := db.NewDelete().Model((*resultRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
+			return fmt.Errorf("monitor: remove results: %w", err)
+		}
+		r.changed(ctx, tenant, m.Slug)
+		return r.o.Audit.Record(ctx, audit.Entry{Action: "monitor.removed", Subject: "monitor:" + m.Slug, Detail: map[string]string{"target": m.Spec.Target()}})
+	})
+}
+
+// changed reloads the engine after the commit; it applies the difference only.
+func (r *Room) changed(ctx context.Context, t ident.Tenant, slug string) {
+	r.o.Store.AfterCommit(ctx, func() {
+		if err := r.reload(context.WithoutCancel(ctx)); err != nil {
+			r.o.Log.ErrorContext(ctx, "monitors could not be reloaded", "room", "monitor", "err", err)
+		}
+		r.hint(t, slug)
+	})
+}
+
+func (r *Room) hint(t ident.Tenant, slug string) {
+	if r.o.Hints != nil {
+		r.o.Hints.Publish(bus.Hint{Tenant: t, Topic: "monitor", ID: slug})
+	}
+}
+
+// reload hands every tenant's monitors to the engine.
+func (r *Room) reload(ctx context.Context) error {
+	var rows []entryRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("paused = ?", false).Scan(ident.AcrossTenants(ctx))
+	if err != nil {
+		return fmt.Errorf("monitor: load: %w", err)
+	}
+	items := make([]Item, 0, len(rows))
+	for _, row := range rows {
+		m, err := r.monitor(row)
+		if err != nil {
+			return err
+		}
+		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: m.Spec, Status: m.Status})
+	}
+	r.engine.Set(items)
+	return nil
+}
+
+// take stores a batch of observations in one transaction; transitions become
+// signals in it. It is idempotent by monitor and moment.
+func (r *Room) take(ctx context.Context, batch []Observation) error {
+	ctx = ident.WithActor(ident.AcrossTenants(ctx), ident.System)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		rows := make([]resultRow, 0, len(batch))
+		for _, o := range batch {
+			t, slug := splitID(o.ID)
+			rows = append(rows, resultRow{
+				TenantID: t, Slug: slug, At: o.Result.At, TookMS: o.Result.Took.Milliseconds(), OK: o.Result.OK,
+				Reason: o.Result.Reason, Code: o.Result.Code, Detail: o.Result.Detail,
+			})
+		}
+		if _, err := db.NewInsert().Model(&rows).On("CONFLICT (tenant_id, slug, at) DO NOTHING").Exec(ctx); err != nil {
+			return fmt.Errorf("monitor: results: %w", err)
+		}
+		for _, o := range batch {
+			if err := r.takeOne(ctx, db, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// takeOne stores what the observation changed about its monitor.
+func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
+	if o.Transition == None && o.From == o.Status.State && o.Status.Fails == 0 && o.Status.Seen.IsZero() && o.Status.Started.IsZero() {
+		return nil // healthy as before: the result alone says it
+	}
+	t, slug := splitID(o.ID)
+	ctx = ident.WithTenant(ctx, t)
+	status, err := json.Marshal(o.Status)
+	if err != nil {
+		return fmt.Errorf("monitor: %w", err)
+	}
+	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).
+		Where("tenant_id = ? AND slug = ?", t, slug).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("monitor: status: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err // removed meanwhile
+	}
+	if o.From != o.Status.State {
+		r.o.Store.AfterCommit(ctx, func() { r.hint(t, slug) })
+	}
+	if o.Transition == None {
+		return nil
+	}
+	m, err := r.Get(ctx, slug)
+	if err != nil {
+		return err
+	}
+	return r.raise(ctx, m, o)
+}
+
+// Results lists the latest results of a monitor, newest first.
+func (r *Room) Results(ctx context.Context, slug string, since time.Time, limit int) ([]Result, error) {
+	var rows []resultRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
+		Where("tenant_id = ? AND slug = ? AND at >= ?", ident.TenantOf(ctx), slug, since).
+		Order("at DESC").Limit(int64(min(max(limit, 1), 50_000))).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("monitor: results: %w", err)
+	}
+	out := make([]Result, len(rows))
+	for i, row := range rows {
+		out[i] = Result{At: row.At, Took: time.Duration(row.TookMS) * time.Millisecond, OK: row.OK, Reason: row.Reason, Code: row.Code, Detail: row.Detail}
+	}
+	return out, nil
+}
+
+// forget drops results that are older than they are kept, a slice at a time so
+// that the write connection stays free.
+func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
+	ctx = ident.AcrossTenants(ctx)
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		_, err := db.NewDelete().Model((*resultRow)(nil)).Where("at < ?", now.Add(-r.o.Keep)).Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
+	}
+	return now.Add(time.Hour), nil
+}
+
+// ByService tells the worst state among the monitors of each service; a
+// service without monitors is missing.
+func (r *Room) ByService(ctx context.Context) (map[string]State, error) {
+	all, err := r.List(ctx, Filter{})
+	if err != nil {
+		return nil, err
+	}
+	order := []State{Unknown, Up, Maintenance, Suspect, Down}
+	out := map[string]State{}
+	for _, m := range all {
+		if m.Service == "" || m.Paused {
+			continue
+		}
+		if was, ok := out[m.Service]; !ok || slices.Index(order, m.Status.State) > slices.Index(order, was) {
+			out[m.Service] = m.Status.State
+		}
+	}
+	return out, nil
+}
