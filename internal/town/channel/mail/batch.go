@@ -267,8 +267,8 @@ func (s *session) prepare(w *writer, m *channel.Message) error {
 func (s *session) deliver() error {
 	c := s.conn
 	together := c.offers("PIPELINING")
-	var open *job     // the server waits for its body
-	var reset = false // the last announcement failed halfway
+	var open *job  // the server waits for its body
+	reset := false // the last announcement failed halfway
 	for {
 		var next *job
 		if open == nil || together {
@@ -401,7 +401,9 @@ func failure(r reply, step string) *channel.Failure {
 		f.Permanent, f.RouteDown, f.Reason = false, true, "auth"
 	case r.code == 552 && step != "RCPT" || status == "3.4" || status == "2.3":
 		f.Reason = "too_large"
-	case step == "RCPT" && !(f.Permanent && strings.HasPrefix(status, "7.")):
+	case step == "RCPT" && f.Permanent && strings.HasPrefix(status, "7."):
+		// Policy, often "relaying denied": another route may well take it.
+	case step == "RCPT":
 		f.Reason = "mailbox"
 	case step == "MAIL" && !f.Permanent:
 		f.Reason = "throttled"

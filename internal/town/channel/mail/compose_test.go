@@ -99,7 +99,7 @@ func TestComposePlain(t *testing.T) {
 	raw := compose(t, m, false)
 	p := parse(t, raw)
 	var names []string
-	for _, l := range strings.Split(string(raw[:bytes.Index(raw, []byte("\r\n\r\n"))]), "\r\n") {
+	for l := range strings.SplitSeq(string(raw[:bytes.Index(raw, []byte("\r\n\r\n"))]), "\r\n") {
 		if name, _, ok := strings.Cut(l, ":"); ok && l[0] != ' ' {
 			names = append(names, name)
 		}

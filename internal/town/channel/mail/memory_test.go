@@ -112,6 +112,7 @@ func (c *memConn) Close() error {
 	c.once.Do(func() { close(c.gone); c.in.close(); c.out.close() })
 	return nil
 }
+
 func (c *memConn) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 func (c *memConn) RemoteAddr() net.Addr             { return c.LocalAddr() }
 func (c *memConn) SetDeadline(time.Time) error      { return nil }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"strings"
@@ -86,6 +85,7 @@ func (p *peer) Mail(from string, o *smtp.MailOptions) error {
 	p.g.from, p.g.body = from, o.Body
 	return nil
 }
+
 func (p *peer) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if strings.HasPrefix(to, "unbekannt") {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
@@ -93,6 +93,7 @@ func (p *peer) Rcpt(to string, _ *smtp.RcptOptions) error {
 	p.g.to = to
 	return nil
 }
+
 func (p *peer) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
@@ -107,12 +108,18 @@ func (p *peer) Data(r io.Reader) error {
 func (p *peer) Reset()        { p.g.from, p.g.to, p.g.raw = "", "", nil }
 func (p *peer) Logout() error { return nil }
 
+// silent keeps the server's own complaints out of the test's output.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
+
 // peerServer starts a go-smtp server on n until the test ends.
 func peerServer(t testing.TB, n *network, change func(*smtp.Server)) *backend {
 	b := &backend{}
 	s := smtp.NewServer(b)
 	s.Domain, s.MaxMessageBytes = "peer.example", 1<<20
-	s.ErrorLog = log.New(io.Discard, "", 0)
+	s.ErrorLog = silent{}
 	if change != nil {
 		change(s)
 	}

@@ -251,8 +251,7 @@ func (a *Adapter) request(m channel.Message) (*http.Request, error) {
 // broken names why there was no answer. The URL that net/http puts in front is
 // left out: it often holds a key.
 func broken(ctx, inner context.Context, err error) *channel.Failure {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	f := &channel.Failure{Reason: "connect", Err: err}
