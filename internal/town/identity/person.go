@@ -47,14 +47,31 @@ type Person struct {
 	Alternative string // address that shares no fate with the town; may be empty
 	Mobile      string // E.164, may be empty
 	Roles       []Role
+	OrgUnit     string // Organisationseinheit, free text: "Amt 10, IT"
 	Language    string // "de" or "en"
-	Blocked     bool
+	Blocked     bool   // may not sign in and is not alarmed
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 	// AlternativeVerified is when the person confirmed the address; zero: never.
 	// An address from the configuration counts as the operator's word (I13).
 	AlternativeVerified time.Time
 	HasPassword         bool
+	SignedInAt          time.Time // the last sign-in; zero: never
+	// Findings is what is wrong with the alternative address, as far as the
+	// last look at DNS showed; CheckedAt is when that was (zero: not yet).
+	Findings  []Finding
+	CheckedAt time.Time
+}
+
+// Roles lists all roles in the order in which they are shown.
+func Roles() []Role {
+	return []Role{RoleAdmin, RoleIT, RolePublisher, RoleApprover, RoleReader}
+}
+
+// Verified reports whether the alternative address is known to reach the
+// person: confirmed by a click, or declared by the operator.
+func (p Person) Verified() bool {
+	return p.Alternative != "" && (p.Declared || !p.AlternativeVerified.IsZero())
 }
 
 // Has reports whether the person holds one of the roles.

@@ -1,0 +1,309 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+)
+
+type tenantRow struct {
+	bun.BaseModel `bun:"table:identity_tenant"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Slug          string       `bun:"slug"`
+	Name          string       `bun:"name"`
+	Hosts         string       `bun:"hosts"`
+	Domains       string       `bun:"domains"`
+	Networks      string       `bun:"networks"`
+	Land          string       `bun:"land"`
+	Zone          string       `bun:"zone"`
+	Language      string       `bun:"language"`
+	StaffURL      string       `bun:"staff_url"`
+	PublicURL     string       `bun:"public_url"`
+	CreatedAt     time.Time    `bun:"created_at"`
+	UpdatedAt     time.Time    `bun:"updated_at"`
+}
+
+type hostRow struct {
+	bun.BaseModel `bun:"table:identity_host"`
+	Host          string       `bun:"host,pk"`
+	TenantID      ident.Tenant `bun:"tenant_id"`
+}
+
+// list and unlist keep short lists of strings as JSON in one column.
+func list[S ~string](in []S) string {
+	if in == nil {
+		in = []S{}
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return "[]" // strings always marshal
+	}
+	return string(raw)
+}
+
+func unlist[S ~string](raw string) (out []S) {
+	if json.Unmarshal([]byte(raw), &out) != nil {
+		return nil // only we write this column
+	}
+	return out
+}
+
+func (row tenantRow) tenant() Tenant {
+	return Tenant{
+		ID: row.TenantID, Slug: row.Slug, Name: row.Name, Hosts: unlist[string](row.Hosts),
+		Domains: unlist[string](row.Domains), Networks: unlist[string](row.Networks), Land: row.Land,
+		Zone: row.Zone, Language: row.Language, StaffURL: row.StaffURL, PublicURL: row.PublicURL,
+	}
+}
+
+// directory is all tenants as last read, so that pages find their town even
+// while the database is away.
+type directory struct {
+	at     time.Time
+	all    []Tenant
+	byHost map[string]int
+	byID   map[ident.Tenant]int
+}
+
+// directoryAge is how long another node's change of a tenant may stay unseen.
+const directoryAge = 30 * time.Second
+
+func (r *Room) directory(ctx context.Context) (*directory, error) {
+	r.mu.Lock()
+	known := r.known
+	r.mu.Unlock()
+	now := r.o.Clock.Now()
+	if known != nil && now.Sub(known.at) < directoryAge && !now.Before(known.at) {
+		return known, nil
+	}
+	fresh, err := r.readDirectory(ctx, now)
+	if err != nil {
+		if known != nil {
+			return known, nil // an old answer is better than a dark page
+		}
+		return nil, err
+	}
+	r.mu.Lock()
+	r.known = fresh
+	r.mu.Unlock()
+	return fresh, nil
+}
+
+func (r *Room) readDirectory(ctx context.Context, now time.Time) (*directory, error) {
+	ctx = ident.AcrossTenants(ctx)
+	var rows []tenantRow
+	if err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Order("created_at", "tenant_id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("identity: tenants: %w", err)
+	}
+	d := &directory{at: now, byHost: map[string]int{}, byID: map[ident.Tenant]int{}}
+	for i, row := range rows {
+		t := row.tenant()
+		d.all = append(d.all, t)
+		d.byID[t.ID] = i
+		for _, h := range t.hosts() {
+			if _, taken := d.byHost[h]; !taken {
+				d.byHost[h] = i
+			}
+		}
+	}
+	return d, nil
+}
+
+// forgetDirectory makes the next look read again; the transaction at hand sees
+// its own change, everybody else sees it after the commit.
+func (r *Room) forgetDirectory(ctx context.Context) {
+	drop := func() {
+		r.mu.Lock()
+		r.known = nil
+		r.mu.Unlock()
+	}
+	drop()
+	r.o.Store.AfterCommit(ctx, drop)
+}
+
+// Tenants lists all tenants of the install, oldest first. It needs no tenant
+// in ctx: start-up and sweeps use it.
+func (r *Room) Tenants(ctx context.Context) ([]Tenant, error) {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(d.all), nil
+}
+
+// Current is the tenant that ctx acts for.
+func (r *Room) Current(ctx context.Context) (Tenant, error) {
+	id, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return Tenant{}, err
+	}
+	d, err := r.directory(ctx)
+	if err != nil {
+		return Tenant{}, err
+	}
+	i, ok := d.byID[id]
+	if !ok {
+		return Tenant{}, fault.New(fault.NotFound, "identity.no_tenant")
+	}
+	return d.all[i], nil
+}
+
+// TenantByHost finds the town for the host name of a request. The only tenant
+// answers to every name.
+func (r *Room) TenantByHost(ctx context.Context, host string) (Tenant, error) {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return Tenant{}, fault.New(fault.Unavailable, "identity.unavailable").With(err)
+	}
+	if i, ok := d.byHost[hostName(host)]; ok {
+		return d.all[i], nil
+	}
+	switch len(d.all) {
+	case 0:
+		return Tenant{}, fault.New(fault.Unavailable, "identity.no_tenant")
+	case 1:
+		return d.all[0], nil
+	default:
+		return Tenant{}, fault.New(fault.NotFound, "identity.unknown_host")
+	}
+}
+
+// SaveTenant creates or changes a tenant. Without an id it is found by its
+// slug, or created with the slug as its id. Administrators of a town change
+// what describes the town; host names, addresses and slug are the operator's.
+func (r *Room) SaveTenant(ctx context.Context, t Tenant) error {
+	_, err := r.saveTenant(ctx, t)
+	return err
+}
+
+// DeclareTenant makes the install's only tenant what tuermer.yaml says, also
+// under a new slug; where several live, the one with the slug.
+func (r *Room) DeclareTenant(ctx context.Context, t Tenant) (Tenant, error) {
+	if t.ID == "" {
+		d, err := r.directory(ctx)
+		if err != nil {
+			return t, err
+		}
+		if len(d.all) == 1 {
+			t.ID = d.all[0].ID
+		}
+	}
+	return r.saveTenant(ctx, t)
+}
+
+func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
+	t, err := NormalTenant(t)
+	if err != nil {
+		return t, err
+	}
+	actor := ident.ActorOf(ctx)
+	if actor.Kind != ident.KindSystem {
+		if err := mayManage(ctx, scopeAdmin); err != nil {
+			return t, err
+		}
+		if t.ID == "" || t.ID != ident.TenantOf(ctx) {
+			return t, ErrForbidden
+		}
+	}
+	now := r.o.Clock.Now()
+	err = r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		var old tenantRow
+		q := db.NewSelect().Model(&old)
+		if t.ID != "" {
+			q = q.Where("tenant_id = ?", t.ID)
+		} else {
+			q = q.Where("slug = ?", t.Slug)
+		}
+		err := q.Scan(ctx)
+		if err != nil && !store.NotFound(err) {
+			return fmt.Errorf("identity: tenant: %w", err)
+		}
+		exists := err == nil
+		if exists {
+			t.ID = old.TenantID
+		} else if t.ID == "" {
+			t.ID = ident.Tenant(t.Slug)
+		}
+		if actor.Kind != ident.KindSystem {
+			was := old.tenant()
+			t.Slug, t.Hosts, t.StaffURL, t.PublicURL = was.Slug, was.Hosts, was.StaffURL, was.PublicURL
+		}
+		row := &tenantRow{
+			TenantID: t.ID, Slug: t.Slug, Name: t.Name, Hosts: list(t.Hosts), Domains: list(t.Domains),
+			Networks: list(t.Networks), Land: t.Land, Zone: t.Zone, Language: t.Language,
+			StaffURL: t.StaffURL, PublicURL: t.PublicURL, CreatedAt: now, UpdatedAt: now,
+		}
+		changed := map[string]string{}
+		for k, v := range map[string][2]string{
+			"slug": {old.Slug, row.Slug}, "name": {old.Name, row.Name}, "hosts": {old.Hosts, row.Hosts},
+			"domains": {old.Domains, row.Domains}, "networks": {old.Networks, row.Networks},
+			"land": {old.Land, row.Land}, "zone": {old.Zone, row.Zone}, "language": {old.Language, row.Language},
+			"staff_url": {old.StaffURL, row.StaffURL}, "public_url": {old.PublicURL, row.PublicURL},
+		} {
+			if v[0] != v[1] {
+				changed[k] = v[1]
+			}
+		}
+		if exists && len(changed) == 0 {
+			return nil // every start declares the same again
+		}
+		ctx = ident.WithTenant(ctx, t.ID)
+		if exists {
+			_, err = db.NewUpdate().Model(row).ExcludeColumn("created_at").WherePK().Exec(ctx)
+		} else {
+			_, err = db.NewInsert().Model(row).Exec(ctx)
+		}
+		if store.UniqueViolation(err) {
+			return fault.New(fault.Conflict, "identity.tenant_invalid").Field("slug", "identity.slug_taken").With(err)
+		}
+		if err != nil {
+			return fmt.Errorf("identity: save tenant: %w", err)
+		}
+		if err := r.saveHosts(ctx, db, t); err != nil {
+			return err
+		}
+		if changed["domains"] != "" || changed["networks"] != "" {
+			if err := r.recheckAll(ctx, db, t.ID); err != nil {
+				return err
+			}
+		}
+		r.forgetDirectory(ctx)
+		r.hint(ctx, "tenant", string(t.ID))
+		return r.audit(ctx, "identity.tenant.saved", string(t.ID), changed)
+	})
+	return t, err
+}
+
+// saveHosts makes sure that a host name leads to one tenant only. Addresses
+// that several share (a listener of a single machine) are not names of one.
+func (r *Room) saveHosts(ctx context.Context, db bun.IDB, t Tenant) error {
+	if _, err := db.NewDelete().Model((*hostRow)(nil)).Where("tenant_id = ?", t.ID).Exec(ctx); err != nil {
+		return fmt.Errorf("identity: hosts: %w", err)
+	}
+	for _, h := range t.Hosts {
+		_, err := db.NewInsert().Model(&hostRow{Host: strings.ToLower(h), TenantID: t.ID}).Exec(ctx)
+		if store.UniqueViolation(err) {
+			return fault.New(fault.Conflict, "identity.tenant_invalid").Field("hosts", "identity.host_taken").With(err)
+		}
+		if err != nil {
+			return fmt.Errorf("identity: hosts: %w", err)
+		}
+	}
+	return nil
+}
+
+// errors.Is target for tests and callers that branch on an unknown host.
+var errUnknownHost = fault.New(fault.NotFound, "identity.unknown_host")
+
+// IsUnknownHost reports whether err says that no tenant has the host name.
+func IsUnknownHost(err error) bool { return errors.Is(err, errUnknownHost) }
