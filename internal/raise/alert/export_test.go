@@ -1,0 +1,28 @@
+package alert
+
+import (
+	"context"
+	"time"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/town/identity"
+)
+
+// Fold hands a signal to the room as the bus would.
+func Fold(r *Room, ctx context.Context, s signal.Signal) error {
+	return r.onSignal(ctx, bus.Event[signal.Signal]{Data: s})
+}
+
+// Ignore hands over a signal that came too late.
+func Ignore(r *Room, ctx context.Context, s signal.IgnoredSignal) error {
+	return r.onIgnored(ctx, bus.Event[signal.IgnoredSignal]{Data: s})
+}
+
+// Sweep looks once for people whom alerts can be told.
+func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { return r.sweep(ctx, now) }
+
+// Token makes the token of an alarm mail.
+func Token(r *Room, id ID, person identity.PersonID, now time.Time) string {
+	return r.token(id, person, now)
+}

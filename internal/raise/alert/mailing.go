@@ -1,0 +1,213 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+	"tuermer/internal/town/service"
+)
+
+// mailing writes the messages about one change of one alert.
+type mailing struct {
+	r       *Room
+	t       turn
+	alert   Alert
+	service service.Service
+	town    identity.Tenant
+	zone    *time.Location
+}
+
+// prepare asks for the town. One that is not set up yet still gets its alarms,
+// without addresses of pages.
+func (m *mailing) prepare(ctx context.Context) error {
+	town, err := m.r.o.Town.Current(ctx)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return fmt.Errorf("alert: town: %w", err)
+	}
+	m.town = town
+	if m.zone, err = clock.Zone(town.Zone); err != nil {
+		m.zone = time.UTC // a wrong zone is settings' fault, and no reason to be silent
+	}
+	return nil
+}
+
+func (m *mailing) locale(language string) i18n.Locale {
+	if language == "" {
+		language = m.town.Language
+	}
+	return i18n.Locale{Catalog: m.r.texts, Lang: i18n.Parse(language), Zone: m.zone, Now: m.t.now}
+}
+
+// page is the address of the alert's page.
+func (m *mailing) page() string { return m.town.StaffURL + "/alert/" + string(m.alert.ID) }
+
+// alarm writes to every address of c and counts what the outbox took.
+func (m *mailing) alarm(ctx context.Context, c chosen, others []string) (int, error) {
+	at := m.locale(c.person.Language)
+	subject, text := letter{
+		kind: Alarm, alert: m.alert, service: m.service, town: m.town, why: c.reason, others: others,
+		ack:  m.town.StaffURL + "/a/" + m.r.token(m.alert.ID, c.person.ID, m.t.now),
+		page: m.page(),
+	}.write(at)
+	sent := 0
+	for _, address := range c.person.Addresses() {
+		ok, err := m.send(ctx, Notified{
+			PersonID: string(c.person.ID), Name: c.person.Name, Address: address, Language: string(at.Lang), Kind: Alarm,
+		}, subject, text)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			sent++
+		}
+	}
+	return sent, nil
+}
+
+// again writes to somebody who got the alarm, at the same address. Somebody who
+// was blocked since gets nothing; somebody who was deleted is left alone too.
+func (m *mailing) again(ctx context.Context, told Notified, kind Kind) error {
+	p, err := m.r.o.People.Person(ctx, identity.PersonID(told.PersonID))
+	if fault.KindOf(err) == fault.NotFound && err != nil || err == nil && p.Blocked {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("alert: person: %w", err)
+	}
+	subject, text := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page()}.write(m.locale(told.Language))
+	_, err = m.send(ctx, Notified{
+		PersonID: told.PersonID, Name: told.Name, Address: told.Address, Language: told.Language, Kind: kind,
+	}, subject, text)
+	return err
+}
+
+// send hands one mail to the outbox and notes it. ok is false when the outbox
+// will not take this address, which must not cost the others their alarm.
+func (m *mailing) send(ctx context.Context, n Notified, subject, text string) (ok bool, err error) {
+	n.MessageID, n.Way, n.At = ident.NewID(m.t.now), string(channel.Mail), m.t.now
+	err = m.r.o.Sender.Send(ctx, channel.Message{
+		ID: n.MessageID, Kind: channel.Mail, Class: channel.Alarm, Realm: channel.Live,
+		To: n.Address, ToName: n.Name, Subject: subject, Text: text,
+		Thread: string(m.alert.ID), FirstOfThread: n.Kind == Alarm,
+		Language: n.Language, Automatic: true, Date: m.t.now,
+	})
+	if fault.KindOf(err) == fault.Invalid {
+		m.r.o.Log.WarnContext(ctx, "address is not taken by the outbox", "alert", m.alert.ID, "person", n.PersonID, "err", err)
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("alert: send: %w", err)
+	}
+	return true, m.t.keepNotified(ctx, m.alert.ID, n)
+}
+
+// hookBody is what a webhook gets.
+type hookBody struct {
+	Type  string    `json:"type"` // alert.opened, alert.acknowledged, alert.closed
+	ID    string    `json:"id"`   // of this message, the same when it is sent twice
+	At    time.Time `json:"at"`
+	Town  string    `json:"town"`
+	Alert view      `json:"alert"`
+}
+
+// hooks tells the webhooks.
+func (m *mailing) hooks(ctx context.Context, kind Kind) error {
+	if m.r.o.Hooks == nil {
+		return nil
+	}
+	hooks, err := m.r.o.Hooks.Hooks(ctx)
+	if err != nil {
+		return fmt.Errorf("alert: webhooks: %w", err)
+	}
+	for _, h := range hooks {
+		id := ident.NewID(m.t.now)
+		body, err := json.Marshal(hookBody{
+			Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],
+			ID:   id, At: m.t.now, Town: m.town.Slug, Alert: viewOf(m.alert, m.page()),
+		})
+		if err != nil {
+			return fmt.Errorf("alert: webhook: %w", err)
+		}
+		err = m.r.o.Sender.Send(ctx, channel.Message{
+			ID: id, Kind: channel.Webhook, Class: channel.Alarm, Realm: channel.Live, To: h.URL,
+			Subject: m.alert.Title, Text: m.alert.Title, Payload: body, Secret: h.Secret, Automatic: true, Date: m.t.now,
+		})
+		if fault.KindOf(err) == fault.Invalid {
+			m.r.o.Log.WarnContext(ctx, "webhook is not taken by the outbox", "alert", m.alert.ID, "url", h.URL, "err", err)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("alert: webhook: %w", err)
+		}
+		n := Notified{MessageID: id, Address: h.URL, Way: string(channel.Webhook), Kind: kind, At: m.t.now}
+		if err := m.t.keepNotified(ctx, m.alert.ID, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// view is an alert as programs see it, in the API and in webhooks.
+type view struct {
+	ID             string       `json:"id"`
+	Key            string       `json:"key" doc:"What it is about: service:<slug>, or the key of the source"`
+	Service        string       `json:"service" doc:"Slug of the service; empty when unknown"`
+	State          string       `json:"state" enum:"open,acknowledged,closed"`
+	Severity       string       `json:"severity" enum:"info,warning,critical"`
+	Title          string       `json:"title"`
+	Detail         string       `json:"detail"`
+	Since          time.Time    `json:"since" doc:"When the trouble began"`
+	FirstSignalAt  time.Time    `json:"first_signal_at"`
+	FirstPath      string       `json:"first_path" doc:"How it was noticed: monitor, intake, citizen, listen, person"`
+	OpenedAt       time.Time    `json:"opened_at"`
+	AcknowledgedAt *time.Time   `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy string       `json:"acknowledged_by,omitempty" doc:"Name of the person"`
+	ClosedAt       *time.Time   `json:"closed_at,omitempty"`
+	ClosedReason   string       `json:"closed_reason,omitempty"`
+	Incident       string       `json:"incident,omitempty" doc:"Id of the incident that handles it"`
+	Woken          int          `json:"woken" doc:"Number of people told"`
+	Signals        []viewSource `json:"signals"`
+	URL            string       `json:"url,omitempty"`
+}
+
+type viewSource struct {
+	Key        string     `json:"key"`
+	Path       string     `json:"path"`
+	State      string     `json:"state" enum:"firing,resolved"`
+	Title      string     `json:"title"`
+	Detail     string     `json:"detail"`
+	Since      time.Time  `json:"since"`
+	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
+}
+
+func viewOf(a Alert, page string) view {
+	v := view{
+		ID: string(a.ID), Key: a.Key, Service: a.Service, State: string(a.State), Severity: string(a.Severity),
+		Title: a.Title, Detail: a.Detail, Since: a.Since, FirstSignalAt: a.FirstSignalAt, FirstPath: string(a.FirstPath),
+		OpenedAt: a.OpenedAt, AcknowledgedAt: orNil(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedName,
+		ClosedAt: orNil(a.ClosedAt), ClosedReason: a.ClosedReason, Incident: a.IncidentID, Woken: a.Woken,
+		Signals: []viewSource{}, URL: page,
+	}
+	for _, s := range a.Signals {
+		v.Signals = append(v.Signals, viewSource{
+			Key: s.Key, Path: string(s.Path), State: string(s.State), Title: s.Title, Detail: s.Detail,
+			Since: s.Since, ResolvedAt: orNil(s.ResolvedAt),
+		})
+	}
+	return v
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,562 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+	"tuermer/internal/town/service"
+)
+
+// People knows who works for the town.
+type People interface {
+	People(ctx context.Context, f identity.Filter) ([]identity.Person, error)
+	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	PersonByEmail(ctx context.Context, mail string) (identity.Person, error)
+}
+
+// Town knows whose alerts these are.
+type Town interface {
+	Current(ctx context.Context) (identity.Tenant, error)
+}
+
+// Services is the catalogue.
+type Services interface {
+	Get(ctx context.Context, slug string) (service.Service, error)
+}
+
+// Chain answers who stands first in a service's escalation chain; an empty
+// answer means that it has none. A later room implements it.
+type Chain interface {
+	Responsible(ctx context.Context, service string) ([]identity.Person, error)
+}
+
+// Sender is the durable outbox; it joins the transaction in ctx. An error of
+// kind Invalid concerns this one message.
+type Sender interface {
+	Send(ctx context.Context, m channel.Message) error
+}
+
+// Hook is a webhook that hears of every alert.
+type Hook struct {
+	URL    string
+	Secret []byte // signs the body; empty: unsigned
+}
+
+// Hooks tells the webhooks of the tenant in ctx.
+type Hooks interface {
+	Hooks(ctx context.Context) ([]Hook, error)
+}
+
+// Signer makes and checks the tokens in links.
+type Signer interface {
+	Sign(purpose string, payload []byte, expires time.Time) string
+	Verify(purpose, token string, now time.Time) ([]byte, error)
+}
+
+// Audit remembers who did what.
+type Audit interface {
+	Record(ctx context.Context, e audit.Entry) error
+}
+
+// Options is what the room needs.
+type Options struct {
+	Store    *store.Store
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Hints    *bus.Hints // may be nil
+	Audit    Audit
+	Town     Town
+	People   People
+	Services Services
+	Sender   Sender
+	Signer   Signer
+	Chain    Chain // may be nil: no escalation chains
+	Hooks    Hooks // may be nil: no webhooks
+	// InformURL is where "Bürger informieren" leads, with {id} for the alert;
+	// empty: the button is not shown.
+	InformURL string
+	// OpenURL is where "Nur Vorfall eröffnen" leads, with {id} for the alert.
+	OpenURL string
+	// IncidentURL is the page of the linked incident, with {id} for it.
+	IncidentURL string
+}
+
+// Room keeps the alerts of all tenants.
+type Room struct {
+	o       Options
+	texts   *i18n.Catalog
+	sweeper *jobs.Sweeper
+}
+
+// New makes the room.
+func New(o Options) *Room {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = o.Log.With("room", "alert")
+	catalog, err := i18n.NewCatalog(texts)
+	if err != nil {
+		panic(err) // the texts are built in, and a test reads them
+	}
+	r := &Room{o: o, texts: catalog}
+	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.nobody", Clock: o.Clock, Log: o.Log, Sweep: r.sweep})
+	return r
+}
+
+// Subscribe makes the room hear signals and receipts.
+func (r *Room) Subscribe(b *bus.Bus) {
+	bus.On(b, signal.Recorded, "alert.fold", r.onSignal)
+	bus.On(b, signal.Ignored, "alert.ignored", r.onIgnored)
+	bus.On(b, channel.Settled, "alert.receipt", r.onSettled)
+}
+
+// Start begins to look for people whom alerts can be told that nobody heard of.
+func (r *Room) Start(ctx context.Context) error {
+	r.sweeper.Start(ctx)
+	return nil
+}
+
+// Stop ends it.
+func (r *Room) Stop() { r.sweeper.Stop() }
+
+// retryNobody is how often the room looks again for somebody to tell.
+const retryNobody = time.Minute
+
+// onSignal folds a signal into the alerts.
+func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
+	s := e.Data
+	// The rule acts, not the machine or citizen who sent the signal.
+	ctx = ident.WithActor(ctx, ident.System)
+	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		src, err := t.source(ctx, s.Key)
+		if err != nil {
+			return err
+		}
+		open, err := t.open(ctx, alertKey(s))
+		if err != nil {
+			return err
+		}
+		mv, reason := weigh(known{src.Seq, src.State, src.AlertID}, open, s)
+		if mv == nothing {
+			return nil
+		}
+		next := sourceRow{TenantID: t.tenant, Key: s.Key, Seq: max(s.Seq, src.Seq), State: s.State, AlertID: src.AlertID}
+		switch mv {
+		case opens:
+			next.AlertID, err = r.open(ctx, t, s)
+		case joins:
+			next.AlertID = open
+			err = r.fold(ctx, t, open, s)
+		case renews:
+			err = r.fold(ctx, t, src.AlertID, s)
+		case ends:
+			next.AlertID = ""
+			err = r.end(ctx, t, src.AlertID, s)
+		case withhold:
+			over := reason == AlreadyOver
+			if over {
+				next.State = src.State
+			}
+			err = t.withhold(ctx, s, reason, "", over)
+		}
+		if err != nil {
+			return err
+		}
+		if mv != withhold {
+			// Whatever was withheld for this key is over or raised now.
+			if err := t.endWithheld(ctx, s.Key); err != nil {
+				return err
+			}
+		}
+		return t.keepSource(ctx, next)
+	})
+}
+
+// onIgnored lists a firing signal that came too late to count.
+func (r *Room) onIgnored(ctx context.Context, e bus.Event[signal.IgnoredSignal]) error {
+	return r.inTurn(ident.WithActor(ctx, ident.System), func(ctx context.Context, t turn) error {
+		return t.withhold(ctx, e.Data.Signal, Reason(e.Data.Reason), "", true)
+	})
+}
+
+// onSettled notes what became of a message of ours.
+func (r *Room) onSettled(ctx context.Context, e bus.Event[channel.SettledEvent]) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		return turn{r: r, db: db, tenant: ident.TenantOf(ctx)}.receipt(ctx, e.Data.ID, string(e.Data.State), e.At)
+	})
+}
+
+// open begins a new alert and tells the people responsible.
+func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
+	a := Alert{
+		ID: ID(ident.NewID(t.now)), Key: alertKey(s), Service: s.Service, State: StateOpen, Severity: s.Severity,
+		Title: s.Title, Detail: s.Detail, Since: s.Since, FirstSignalAt: s.At, FirstPath: s.Source, OpenedAt: t.now,
+	}
+	if err := t.keepSignal(ctx, a.ID, s); err != nil {
+		return "", err
+	}
+	a.Signals = []Source{source(s)}
+	var err error
+	if a.Woken, err = r.wake(ctx, t, a); err != nil {
+		return "", err
+	}
+	row := rowOf(t.tenant, a)
+	if a.Woken == 0 {
+		row.RetryAt = t.now.Add(retryNobody)
+		if err := t.withhold(ctx, s, Nobody, a.ID, false); err != nil {
+			return "", err
+		}
+	}
+	if _, err := t.db.NewInsert().Model(row).Exec(ctx); err != nil {
+		return "", fmt.Errorf("alert: open: %w", err)
+	}
+	if err := r.audit(ctx, "alert.opened", a, "people", fmt.Sprint(a.Woken)); err != nil {
+		return "", err
+	}
+	if err := Opened.Tell(ctx, t.enqueue, t.now, happened(a)); err != nil {
+		return "", err
+	}
+	r.changed(ctx, a.ID)
+	return a.ID, nil
+}
+
+// wake tells the people responsible and counts them. It notes for everybody who
+// was considered why they were told or not.
+func (r *Room) wake(ctx context.Context, t turn, a Alert) (int, error) {
+	svc, err := r.service(ctx, a.Service)
+	if err != nil {
+		return 0, err
+	}
+	levels, err := r.levels(ctx, svc)
+	if err != nil {
+		return 0, err
+	}
+	all := choose(levels)
+	m := mailing{r: r, t: t, alert: a, service: svc}
+	if err := m.prepare(ctx); err != nil {
+		return 0, err
+	}
+	woken := 0
+	for i, c := range all {
+		if c.wake {
+			sent, err := m.alarm(ctx, c, others(all, i))
+			if err != nil {
+				return 0, err
+			}
+			if sent == 0 {
+				c.wake, c.reason = false, AddressRefused
+			} else {
+				woken++
+			}
+		}
+		if err := t.decide(ctx, a.ID, c); err != nil {
+			return 0, err
+		}
+	}
+	if woken == 0 {
+		r.o.Log.ErrorContext(ctx, "alert reaches nobody: give a person with an address the role it or admin",
+			"tenant", t.tenant, "alert", a.ID, "service", a.Service, "title", a.Title)
+	}
+	return woken, m.hooks(ctx, Alarm)
+}
+
+// others are the names of everybody else who is told.
+func others(all []chosen, but int) []string {
+	var out []string
+	for i, c := range all {
+		if c.wake && i != but {
+			out = append(out, c.person.Name)
+		}
+	}
+	return out
+}
+
+// fold adds what s says to an open alert; nobody is woken again.
+func (r *Room) fold(ctx context.Context, t turn, id ID, s signal.Signal) error {
+	a, err := t.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := t.keepSignal(ctx, id, s); err != nil {
+		return err
+	}
+	if s.Severity.WorseThan(a.Severity) {
+		a.Severity = s.Severity
+	}
+	if s.Detail != "" {
+		a.Detail = s.Detail
+	}
+	r.changed(ctx, id)
+	return t.update(ctx, a)
+}
+
+// end notes that a source of the alert recovered; the last one closes it.
+func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
+	if err := t.resolveSignal(ctx, id, s); err != nil {
+		return err
+	}
+	a, err := t.full(ctx, id)
+	if err != nil {
+		return err
+	}
+	if firing, _ := a.Confirmed(); firing > 0 {
+		r.changed(ctx, id)
+		return nil
+	}
+	a.State, a.ClosedAt = StateClosed, t.now
+	return r.close(ctx, t, a)
+}
+
+// close writes the end of a and tells everybody who got the alarm.
+func (r *Room) close(ctx context.Context, t turn, a Alert) error {
+	if err := t.update(ctx, a); err != nil {
+		return err
+	}
+	if err := t.endNobody(ctx, a.ID); err != nil {
+		return err
+	}
+	if err := r.tellAgain(ctx, t, a, Over, ""); err != nil {
+		return err
+	}
+	if err := r.audit(ctx, "alert.closed", a, "reason", a.ClosedReason); err != nil {
+		return err
+	}
+	r.changed(ctx, a.ID)
+	e := happened(a)
+	actor := ident.ActorOf(ctx)
+	if a.ClosedName != "" {
+		e.Person, e.Name = actor.Person, actor.Name
+	}
+	return Closed.Tell(ctx, t.enqueue, t.now, e)
+}
+
+// tellAgain writes to everybody who got the alarm, but to the person named.
+func (r *Room) tellAgain(ctx context.Context, t turn, a Alert, kind Kind, but string) error {
+	svc, err := r.service(ctx, a.Service)
+	if err != nil {
+		return err
+	}
+	m := mailing{r: r, t: t, alert: a, service: svc}
+	if err := m.prepare(ctx); err != nil {
+		return err
+	}
+	told, err := t.notified(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range told {
+		if n.Kind != Alarm || n.PersonID == "" || n.PersonID == but {
+			continue
+		}
+		if err := m.again(ctx, n, kind); err != nil {
+			return err
+		}
+	}
+	return m.hooks(ctx, kind)
+}
+
+// mayAct are the roles that may take and close alerts.
+var mayAct = []string{string(identity.RoleIT), string(identity.RolePublisher), string(identity.RoleApprover), string(identity.RoleAdmin)}
+
+// Acknowledge takes the alert for whoever acts. Who comes second gets the alert
+// with the name of who was first, and nothing changes. The others who got the
+// alarm are told.
+func (r *Room) Acknowledge(ctx context.Context, id ID) (Alert, error) {
+	actor := ident.ActorOf(ctx)
+	var a Alert
+	err := r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		var err error
+		if a, err = t.full(ctx, id); err != nil {
+			return err
+		}
+		if err := t.mayAcknowledge(ctx, actor, id); err != nil {
+			return err
+		}
+		switch {
+		case a.State == StateClosed && (a.AcknowledgedBy == "" || a.AcknowledgedBy != actor.Person):
+			return ErrClosed
+		case a.State != StateOpen:
+			return nil
+		}
+		a.State, a.AcknowledgedAt = StateAcknowledged, t.now
+		a.AcknowledgedBy, a.AcknowledgedName = actor.Person, actor.Name
+		if err := t.update(ctx, a); err != nil {
+			return err
+		}
+		if err := r.tellAgain(ctx, t, a, Taken, actor.Person); err != nil {
+			return err
+		}
+		if err := r.audit(ctx, "alert.acknowledged", a); err != nil {
+			return err
+		}
+		r.changed(ctx, id)
+		e := happened(a)
+		e.Person, e.Name = actor.Person, actor.Name
+		return Acknowledged.Tell(ctx, t.enqueue, t.now, e)
+	})
+	return a, err
+}
+
+// Close ends an alert by hand, for a source that will never report its end.
+// What is still firing is listed as withheld.
+func (r *Room) Close(ctx context.Context, id ID, reason string) (Alert, error) {
+	if !ident.ActorOf(ctx).Has(mayAct...) {
+		return Alert{}, ErrForbidden
+	}
+	reason = clip(reason)
+	if reason == "" {
+		return Alert{}, ErrNoReason.Field("reason", "alert.reason_missing")
+	}
+	var a Alert
+	err := r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		var err error
+		if a, err = t.full(ctx, id); err != nil {
+			return err
+		}
+		if a.State == StateClosed {
+			return ErrClosed
+		}
+		for _, s := range a.Signals {
+			if s.State != signal.Firing {
+				continue
+			}
+			if err := t.withhold(ctx, signal.Signal{
+				Key: s.Key, Service: a.Service, Title: s.Title, Detail: s.Detail, At: s.At,
+			}, ClosedByHand, id, false); err != nil {
+				return err
+			}
+		}
+		if err := t.release(ctx, id); err != nil {
+			return err
+		}
+		a.State, a.ClosedAt, a.ClosedName, a.ClosedReason = StateClosed, t.now, ident.ActorOf(ctx).Name, reason
+		return r.close(ctx, t, a)
+	})
+	return a, err
+}
+
+// Link notes that the incident handles the alert. It refuses an alert that
+// another incident handles; see [Room.Relink].
+func (r *Room) Link(ctx context.Context, id ID, incident string) error {
+	return r.link(ctx, id, func(a Alert) (string, error) {
+		if a.IncidentID != "" && a.IncidentID != incident {
+			return "", ErrLinked
+		}
+		return incident, nil
+	})
+}
+
+// Relink hands an alert over to another incident, when two are merged.
+func (r *Room) Relink(ctx context.Context, id ID, incident string) error {
+	return r.link(ctx, id, func(Alert) (string, error) { return incident, nil })
+}
+
+func (r *Room) link(ctx context.Context, id ID, to func(Alert) (string, error)) error {
+	if !ident.ActorOf(ctx).Has(mayAct...) {
+		return ErrForbidden
+	}
+	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		a, err := t.get(ctx, id)
+		if err != nil {
+			return err
+		}
+		incident, err := to(a)
+		if err != nil || incident == a.IncidentID {
+			return err
+		}
+		a.IncidentID = incident
+		if err := t.update(ctx, a); err != nil {
+			return err
+		}
+		r.changed(ctx, id)
+		return r.audit(ctx, "alert.linked", a, "incident", incident)
+	})
+}
+
+// sweep looks again for somebody to tell about alerts that reached nobody.
+func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
+	var due []alertRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&due).Where("retry_at IS NOT NULL").
+		OrderExpr("retry_at").Limit(100).Scan(ident.AcrossTenants(ctx))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("alert: look for alerts without people: %w", err)
+	}
+	for _, row := range due {
+		if row.RetryAt.After(now) {
+			return clock.Cut(row.RetryAt), nil
+		}
+		if err := r.retry(ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System), row.ID); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if len(due) > 0 {
+		return now.Add(retryNobody), nil
+	}
+	return time.Time{}, nil
+}
+
+func (r *Room) retry(ctx context.Context, id ID) error {
+	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		a, err := t.full(ctx, id)
+		if err != nil {
+			return err
+		}
+		if a.State == StateClosed || a.Woken > 0 {
+			return t.retryAt(ctx, id, time.Time{})
+		}
+		if a.Woken, err = r.wake(ctx, t, a); err != nil {
+			return err
+		}
+		if a.Woken == 0 {
+			return t.retryAt(ctx, id, t.now.Add(retryNobody))
+		}
+		if err := t.update(ctx, a); err != nil {
+			return err
+		}
+		r.changed(ctx, id)
+		if err := t.endNobody(ctx, id); err != nil {
+			return err
+		}
+		return t.retryAt(ctx, id, time.Time{})
+	})
+}
+
+func (r *Room) audit(ctx context.Context, action string, a Alert, detail ...string) error {
+	e := audit.Entry{Action: action, Subject: string(a.ID), Detail: map[string]string{"title": a.Title, "service": a.Service}}
+	for i := 0; i+1 < len(detail); i += 2 {
+		e.Detail[detail[i]] = detail[i+1]
+	}
+	return r.o.Audit.Record(ctx, e)
+}
+
+// changed lets live pages know after the commit, and wakes the sweeper.
+func (r *Room) changed(ctx context.Context, id ID) {
+	tenant := ident.TenantOf(ctx)
+	r.o.Store.AfterCommit(ctx, func() {
+		if r.o.Hints != nil {
+			r.o.Hints.Publish(bus.Hint{Tenant: tenant, Topic: "alert", ID: string(id)})
+		}
+		r.sweeper.Kick()
+	})
+}
+
+func happened(a Alert) Happened {
+	return Happened{
+		ID: a.ID, Key: a.Key, Service: a.Service, Title: a.Title, Severity: a.Severity,
+		Incident: a.IncidentID, Since: a.Since,
+	}
+}
