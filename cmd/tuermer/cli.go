@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tuermer/internal/app"
+	"tuermer/internal/platform/i18n"
+)
+
+// application is what the commands ask of internal/app; tests put their own in
+// its place.
+type application interface {
+	// Serve runs until ctx ends. It prints its addresses, and a one-time
+	// sign-in link where no administrator has a password.
+	Serve(ctx context.Context, s app.Settings) error
+	// Demo is Serve with an invented town and simulated ways out.
+	Demo(ctx context.Context, s app.Settings) error
+	// Check looks at reachability and independence of addresses.
+	Check(ctx context.Context, s app.Settings) ([]app.CheckResult, error)
+	// Migrate brings the database to this version's schema.
+	Migrate(ctx context.Context, s app.Settings) error
+	// AddUser adds a person and returns a one-time sign-in link.
+	AddUser(ctx context.Context, s app.Settings, u app.NewUser) (link string, err error)
+	// ResetUser takes a person's password away and returns a one-time
+	// sign-in link.
+	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
+	// CreateToken returns a new API token; it is shown this once.
+	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
+}
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// flags is the command line. Every flag has a variable TUERMER_NAME; the texts
+// are in texts/*.json under cli.NAME.
+type flags struct {
+	Config   string `help:"${flag_config}" placeholder:"${ph_file}"`
+	Data     string `help:"${flag_data}" placeholder:"${ph_dir}"`
+	Database string `help:"${flag_database}" placeholder:"postgres://…"`
+	Lang     string `help:"${flag_lang}" placeholder:"de|en"`
+
+	Serve   serveCmd   `cmd:"" help:"${cmd_serve}"`
+	Demo    demoCmd    `cmd:"" help:"${cmd_demo}"`
+	Check   checkCmd   `cmd:"" help:"${cmd_check}"`
+	Migrate migrateCmd `cmd:"" help:"${cmd_migrate}"`
+	User    struct {
+		Add   userAddCmd   `cmd:"" help:"${cmd_user_add}"`
+		Reset userResetCmd `cmd:"" help:"${cmd_user_reset}"`
+	} `cmd:"" help:"${cmd_user}"`
+	Token struct {
+		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
+	} `cmd:"" help:"${cmd_token}"`
+	Version versionCmd `cmd:"" help:"${cmd_version}"`
+}
+
+// session is one run of the program.
+type session struct {
+	ctx    context.Context
+	app    application
+	texts  *i18n.Catalog
+	lang   i18n.Lang
+	flags  flags
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// errUsage marks a command line that cannot be carried out; its message is for
+// the reader.
+type errUsage struct{ message string }
+
+func (e errUsage) Error() string { return e.message }
+
+// run carries out one command line and returns the exit code. It touches
+// nothing global, so that tests call it as often as they like.
+func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, a application) int {
+	texts, err := i18n.NewCatalog(textFiles)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	vars := variables(env)
+	s := &session{ctx: ctx, app: a, texts: texts, lang: language(args, vars), stdout: stdout, stderr: stderr}
+
+	parser, exited, err := s.parser(vars)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	asked := args
+	switch {
+	case len(args) == 0:
+		asked, parser.Stdout = []string{"--help"}, stderr
+	case args[0] == "help":
+		asked = append(slices.Clone(args[1:]), "--help")
+	}
+	command, err := parser.Parse(asked)
+	if *exited && len(args) == 0 { // nothing was asked for, so nothing was done
+		return exitUsage
+	}
+	if *exited { // --help has been answered
+		return exitOK
+	}
+	if err != nil {
+		return s.usage(s.translate(err.Error()))
+	}
+	if s.flags.Lang != "" && !slices.Contains(i18n.Langs(), i18n.Lang(s.flags.Lang)) {
+		return s.usage(s.text("cli.bad_lang", s.flags.Lang))
+	}
+
+	err = command.Run(s)
+	if use, ok := errors.AsType[errUsage](err); ok {
+		return s.usage(use.message)
+	}
+	onRequest := errors.Is(err, context.Canceled) && ctx.Err() != nil
+	if err != nil && !onRequest {
+		s.note("cli.failed", s.explain(err))
+		return exitFailure
+	}
+	return exitOK
+}
+
+// parser builds the command line in the reader's language. The bool turns true
+// when a flag such as --help was all that was asked for.
+func (s *session) parser(vars map[string]string) (*kong.Kong, *bool, error) {
+	exited := false
+	// Not kong's own lookup, which reads the process's environment.
+	fromEnv := kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if v := vars[variable(flag.Name)]; v != "" && flag.Name != "help" {
+			return v, nil
+		}
+		return nil, nil //nolint:nilnil // kong's way of saying "not here"
+	})
+	words := kong.Vars{}
+	for _, key := range s.texts.Keys() {
+		if name, ok := strings.CutPrefix(key, "cli."); ok {
+			words[name] = s.text(key)
+		}
+	}
+	k, err := kong.New(&s.flags,
+		kong.Name("tuermer"),
+		words,
+		kong.Resolvers(fromEnv),
+		kong.Writers(s.stdout, s.stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.Help(s.help),
+	)
+	return k, &exited, err
+}
+
+// variable is a flag's name in the environment.
+func variable(flag string) string {
+	return "TUERMER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// variables turns KEY=value lines into a map; the last one wins.
+func variables(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, line := range env {
+		if k, v, ok := strings.Cut(line, "="); ok {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// language has to be known before the flags are read, for their help and their
+// errors are in it: --lang, TUERMER_LANG, the usual variables, German.
+func language(args []string, vars map[string]string) i18n.Lang {
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--lang="); ok {
+			return i18n.Parse(v)
+		}
+		if a == "--lang" && i+1 < len(args) {
+			return i18n.Parse(args[i+1])
+		}
+	}
+	for _, name := range []string{"TUERMER_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := vars[name]; v != "" {
+			return i18n.Parse(strings.ReplaceAll(strings.ReplaceAll(v, "_", "-"), ".", ";"))
+		}
+	}
+	return i18n.DE
+}
+
+func (s *session) text(key string, args ...any) string { return s.texts.Text(s.lang, key, args...) }
+
+// note writes one line for the operator.
+func (s *session) note(key string, args ...any) { fmt.Fprintln(s.stderr, s.text(key, args...)) }
+
+func (s *session) usage(message string) int {
+	s.note("cli.wrong_usage", message)
+	return exitUsage
+}
+
+// explain says an error in the reader's language where it can.
+func (s *session) explain(err error) string {
+	var worded interface{ In(l i18n.Lang) string } // such as app.ConfigError
+	if errors.As(err, &worded) {
+		return worded.In(s.lang)
+	}
+	return err.Error()
+}
+
+// settings reads the configuration file, if there is one, and puts it under
+// the command line.
+func (s *session) settings() (app.Settings, error) {
+	if s.app == nil {
+		return app.Settings{}, errors.New(s.text("cli.not_wired"))
+	}
+	if d := s.flags.Database; d != "" && !app.ValidDatabase(d) {
+		return app.Settings{}, errUsage{s.text("cli.bad_database")}
+	}
+	out := app.Settings{
+		ConfigFile: s.flags.Config, Data: s.flags.Data, Database: s.flags.Database,
+		Lang: s.lang, Version: version, Stdout: s.stdout, Stderr: s.stderr,
+		Log: slog.New(slog.NewTextHandler(s.stderr, nil)),
+	}
+	if s.flags.Config == "" {
+		return app.NewSettings(out, nil), nil
+	}
+	cfg, warnings, err := app.LoadConfig(s.flags.Config)
+	if err != nil {
+		return app.Settings{}, err
+	}
+	out.Warnings = warnings
+	return app.NewSettings(out, cfg), nil
+}
+
+// versionCmd is `tuermer version`.
+type versionCmd struct{}
+
+// Run prints one line that a bug report needs.
+func (versionCmd) Run(s *session) error {
+	_, err := fmt.Fprintf(s.stdout, "tuermer %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"tuermer/internal/app"
+	"tuermer/internal/platform/i18n"
+)
+
+// recorder is an application that notes what it was asked.
+type recorder struct {
+	did      string
+	settings app.Settings
+	user     app.NewUser
+	token    app.NewToken
+	results  []app.CheckResult
+	err      error
+}
+
+func (r *recorder) note(did string, s app.Settings) error {
+	r.did, r.settings = did, s
+	return r.err
+}
+
+func (r *recorder) Serve(_ context.Context, s app.Settings) error   { return r.note("serve", s) }
+func (r *recorder) Demo(_ context.Context, s app.Settings) error    { return r.note("demo", s) }
+func (r *recorder) Migrate(_ context.Context, s app.Settings) error { return r.note("migrate", s) }
+
+func (r *recorder) Check(_ context.Context, s app.Settings) ([]app.CheckResult, error) {
+	return r.results, r.note("check", s)
+}
+
+func (r *recorder) AddUser(_ context.Context, s app.Settings, u app.NewUser) (string, error) {
+	r.user = u
+	return "https://lage.example/login/1", r.note("user add", s)
+}
+
+func (r *recorder) ResetUser(_ context.Context, s app.Settings, email string) (string, error) {
+	return "https://lage.example/login/2", r.note("user reset "+email, s)
+}
+
+func (r *recorder) CreateToken(_ context.Context, s app.Settings, t app.NewToken) (string, error) {
+	r.token = t
+	return "tuermer_geheim", r.note("token create", s)
+}
+
+// call runs one command line.
+func call(r *recorder, env []string, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(context.Background(), args, env, &out, &errs, r)
+	return code, out.String(), errs.String()
+}
+
+// TestUsage: what each command line does and how it ends.
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		env  string
+		code int
+		did  string // what the application was asked
+		says string // part of the output
+	}{
+		{args: "serve", did: "serve"},
+		{args: "demo", did: "demo"},
+		{args: "migrate", did: "migrate", says: "auf dem Stand"},
+		{args: "check", did: "check", says: "Alles in Ordnung."},
+		{args: "version", says: "tuermer devel (go"},
+		{args: "user add ada@a.example --name Ada", did: "user add", says: "login/1"},
+		{args: "user add --person ada@a.example --name Ada", did: "user add"},
+		{args: "user reset Ada@A.example", did: "user reset ada@a.example", says: "login/2"},
+		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
+		{args: "token create --person a@a.example --name PRTG", did: "token create"},
+		{args: "token create", env: "TUERMER_PERSON=a@a.example TUERMER_NAME=PRTG", did: "token create"},
+
+		{args: "--help", says: "Befehle:"},
+		{args: "help", says: "Befehle:"},
+		{args: "help token create", says: "--scope"},
+		{args: "token create --help", says: "--scope"},
+		{args: "--help", env: "TUERMER_LANG=en", says: "Commands:"},
+		{args: "--help --lang en", says: "Commands:"},
+		{args: "--lang=en --help", says: "Commands:"},
+		{args: "--help", env: "LANG=en_GB.UTF-8", says: "Commands:"},
+		{args: "--help", env: "LANG=C.UTF-8", says: "Befehle:"},
+		{args: "--help", env: "LANG=en_GB.UTF-8 TUERMER_LANG=de", says: "Befehle:"},
+
+		{args: "", code: 2, says: "Befehle:"},
+		{args: "user", code: 2, says: "Hier fehlt ein Befehl: add, reset."},
+		{args: "--lang de", code: 2, says: "Hier fehlt ein Befehl"},
+		{args: "serv", code: 2, says: "Meinten Sie"},
+		{args: "serve now", code: 2, says: "„now“"},
+		{args: "serve --datta x", code: 2, says: "Meinten Sie --data?"},
+		{args: "serve --data", code: 2, says: "Hinter --data fehlt der Wert."},
+		{args: "serve --staff 8420", code: 2, says: "host:port"},
+		{args: "serve", env: "TUERMER_PUBLIC=nix", code: 2, says: "„nix“"},
+		{args: "serve --database mysql://x", code: 2, says: "postgres://"},
+		{args: "serve --lang fr", code: 2, says: "„fr“"},
+		{args: "token create --name x", code: 2, says: "--person"},
+		{args: "token create --person nix --name x", code: 2, says: "„nix“"},
+		{args: "user add a@a.example", code: 2, says: "--name"},
+		{args: "user add a@a.example --name A --role chef", code: 2, says: "approver"},
+		{args: "user reset", code: 2, says: "fehlt"},
+		{args: "user reset a@a.example --person b@a.example", code: 2, says: "Zwei"},
+		{args: "serve --config testdata/gibt-es-nicht.yaml", code: 1, says: "gibt es nicht"},
+	} {
+		t.Run(c.env+" "+c.args, func(t *testing.T) {
+			r := &recorder{}
+			code, stdout, stderr := call(r, strings.Fields(c.env), strings.Fields(c.args)...)
+			if code != c.code || r.did != c.did || !strings.Contains(stdout+stderr, c.says) {
+				t.Errorf("code %d, did %q, stdout %q, stderr %q", code, r.did, stdout, stderr)
+			}
+			if code != 0 && stdout != "" {
+				t.Errorf("a failure writes to standard output: %q", stdout)
+			}
+		})
+	}
+}
+
+// TestGlobalFlags: before the command, after it, from a variable, from the
+// file: the nearer one wins.
+func TestGlobalFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tuermer.yaml")
+	err := os.WriteFile(file, []byte("data: /aus/der/datei\ndatabase: postgres://datei/x\nlisten: {staff: \"127.0.0.1:1\", public: \"127.0.0.1:2\"}\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type got struct{ data, database, staff, public string }
+	for _, c := range []struct {
+		args, env []string
+		want      got
+	}{
+		{args: []string{"serve"}, want: got{"data", "", app.DefaultStaff, app.DefaultPublic}},
+		{args: []string{"demo"}, want: got{"data/demo", "", app.DefaultStaff, app.DefaultPublic}},
+		{args: []string{"--data", "x", "serve"}, want: got{"x", "", app.DefaultStaff, app.DefaultPublic}},
+		{args: []string{"serve", "--data", "x"}, want: got{"x", "", app.DefaultStaff, app.DefaultPublic}},
+		{args: []string{"demo", "--data", "x", "--staff", ":0"}, want: got{"x", "", ":0", app.DefaultPublic}},
+		{args: []string{"serve", "--config", file}, want: got{"/aus/der/datei", "postgres://datei/x", "127.0.0.1:1", "127.0.0.1:2"}},
+		{
+			args: []string{"serve"},
+			env:  []string{"TUERMER_CONFIG=" + file, "TUERMER_DATA=env", "TUERMER_PUBLIC=127.0.0.1:4"},
+			want: got{"env", "postgres://datei/x", "127.0.0.1:1", "127.0.0.1:4"},
+		},
+		{
+			args: []string{"--config", file, "serve", "--data=flag", "--database", "postgres://flag/x", "--staff=127.0.0.1:5"},
+			env:  []string{"TUERMER_DATA=env", "TUERMER_STAFF=127.0.0.1:4", "TUERMER_DATABASE="},
+			want: got{"flag", "postgres://flag/x", "127.0.0.1:5", "127.0.0.1:2"},
+		},
+		{
+			args: []string{"token", "create", "--person", "a@a.example", "--config", file, "--name", "x", "--data", "y"},
+			want: got{"y", "postgres://datei/x", "127.0.0.1:1", "127.0.0.1:2"},
+		},
+	} {
+		r := &recorder{}
+		code, _, stderr := call(r, c.env, c.args...)
+		s := r.settings
+		if g := (got{s.Data, s.Database, s.Staff, s.Public}); code != 0 || g != c.want {
+			t.Errorf("%v %v: code %d, got %+v, want %+v; %s", c.env, c.args, code, g, c.want, stderr)
+		}
+		if s.Config == nil || s.Log == nil || s.Config.Town.Timezone != "Europe/Berlin" {
+			t.Errorf("%v: half of the settings: %+v", c.args, s)
+		}
+	}
+}
+
+// TestTokenAlone: standard output is the token and nothing else.
+func TestTokenAlone(t *testing.T) {
+	r := &recorder{}
+	code, stdout, stderr := call(r, nil, "token", "create", "--person", "Ada@a.example", "--name", "PRTG 1", "--scope", "monitors,alerts", "--scope", "incidents")
+	if code != 0 || stdout != "tuermer_geheim\n" || !strings.Contains(stderr, "PRTG 1") {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	want := app.NewToken{Person: "ada@a.example", Name: "PRTG 1", Scopes: []string{"monitors", "alerts", "incidents"}}
+	if !reflect.DeepEqual(r.token, want) {
+		t.Errorf("got %+v, want %+v", r.token, want)
+	}
+	if call(r, nil, "token", "create", "--person", "ada@a.example", "--name", "x"); r.token.Scopes != nil {
+		t.Errorf("without --scope: %v", r.token.Scopes)
+	}
+}
+
+func TestNewUser(t *testing.T) {
+	r := &recorder{}
+	call(r, nil, "user", "add", "ada@a.example", "--name", "Ada Beispiel", "--role", "it,publisher")
+	want := app.NewUser{Email: "ada@a.example", Name: "Ada Beispiel", Roles: []string{"it", "publisher"}}
+	if !reflect.DeepEqual(r.user, want) {
+		t.Errorf("got %+v, want %+v", r.user, want)
+	}
+}
+
+// worded is an error that knows its languages.
+type worded struct{}
+
+func (worded) Error() string         { return "key" }
+func (worded) In(l i18n.Lang) string { return "worded in " + string(l) }
+
+func TestFailures(t *testing.T) {
+	r := &recorder{err: errors.New("kaputt")}
+	if code, stdout, stderr := call(r, nil, "token", "create", "--person", "a@a.example", "--name", "x"); code != 1 || stdout != "" || stderr != "Fehler: kaputt\n" {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	r.err = worded{}
+	if code, _, stderr := call(r, []string{"TUERMER_LANG=en"}, "serve"); code != 1 || stderr != "Error: worded in en\n" {
+		t.Errorf("code %d, stderr %q", code, stderr)
+	}
+
+	// Ending on request is no failure; running into a deadline is.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.err = ctx.Err()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"serve"}, nil, &out, &errs, r); code != 0 || errs.Len() > 0 {
+		t.Errorf("code %d, stderr %q", code, &errs)
+	}
+	r.err = context.DeadlineExceeded
+	if code := run(ctx, []string{"serve"}, nil, &out, &errs, r); code != 1 {
+		t.Errorf("code %d", code)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tuermer.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{results: []app.CheckResult{{What: "langsam", WayOut: "warten"}}}
+	code, stdout, _ := call(r, nil, "check", "--config", file)
+	for _, part := range []string{"Warnung: " + file + ": smtp: ", "Warnung: langsam\n", "  Abhilfe: warten\n"} {
+		if code != 0 || !strings.Contains(stdout, part) {
+			t.Errorf("code %d, %q is missing in %q", code, part, stdout)
+		}
+	}
+	r.results = append(r.results, app.CheckResult{Serious: true, What: "stumm"})
+	code, stdout, stderr := call(r, nil, "check")
+	if code != 1 || !strings.Contains(stdout, "Problem: stumm") || !strings.Contains(stderr, "1 ") {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+// TestRefusedFile: a wrong file stops every command that reads it, and says
+// why in the reader's language.
+func TestRefusedFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tuermer.yaml")
+	if err := os.WriteFile(file, []byte("peple: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve"}, {"demo"}, {"check"}, {"migrate"}, {"user", "reset", "a@a.example"}} {
+		r := &recorder{}
+		code, stdout, stderr := call(r, nil, append(args, "--config", file, "--lang", "en")...)
+		if code != 1 || r.did != "" || stdout != "" || !strings.Contains(stderr, file+":1:1: peple: There is no such key here. Did you mean “people”?") {
+			t.Errorf("%v: code %d, did %q, stdout %q, stderr %q", args, code, r.did, stdout, stderr)
+		}
+	}
+}
+
+// TestHelpFits: every help text exists in both languages, and fits a terminal.
+func TestHelpFits(t *testing.T) {
+	for _, l := range []string{"de", "en"} {
+		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "version"} {
+			code, stdout, _ := call(&recorder{}, []string{"TUERMER_LANG=" + l}, append(strings.Fields(args), "--help")...)
+			if code != 0 || strings.Contains(stdout, "${") || strings.Contains(stdout, "cli.") {
+				t.Errorf("%s %s: code %d\n%s", l, args, code, stdout)
+			}
+			for line := range strings.Lines(stdout) {
+				if n := len([]rune(line)); n > 81 {
+					t.Errorf("%s %s: %d characters: %s", l, args, n, line)
+				}
+			}
+		}
+	}
+}

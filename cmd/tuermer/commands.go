@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tuermer/internal/app"
+)
+
+// listeners are the flags of the two commands that open ports.
+type listeners struct {
+	Staff  string `help:"${flag_staff}" placeholder:"HOST:PORT"`
+	Public string `help:"${flag_public}" placeholder:"HOST:PORT"`
+}
+
+// settings adds the addresses to what every command knows, and shows the
+// file's warnings.
+func (l listeners) settings(s *session) (app.Settings, error) {
+	for _, addr := range []string{l.Staff, l.Public} {
+		if addr != "" && !app.ValidListen(addr) {
+			return app.Settings{}, errUsage{s.text("cli.bad_listen", addr)}
+		}
+	}
+	out, err := s.settings()
+	if err != nil {
+		return out, err
+	}
+	if l.Staff != "" {
+		out.Staff = l.Staff
+	}
+	if l.Public != "" {
+		out.Public = l.Public
+	}
+	for _, w := range out.Warnings {
+		s.note("cli.warning", w.In(s.lang))
+	}
+	return out, nil
+}
+
+// serveCmd is `tuermer serve`.
+type serveCmd struct{ listeners }
+
+// Run serves until the program is told to end.
+func (c serveCmd) Run(s *session) error {
+	settings, err := c.settings(s)
+	if err != nil {
+		return err
+	}
+	return s.app.Serve(s.ctx, settings)
+}
+
+// demoCmd is `tuermer demo`.
+type demoCmd struct{ listeners }
+
+// Run serves an invented town. Unless told otherwise its data has a folder of
+// its own, so that nobody tries the demo on the real data.
+func (c demoCmd) Run(s *session) error {
+	if s.flags.Data == "" {
+		s.flags.Data = filepath.Join(app.DefaultData, "demo")
+	}
+	settings, err := c.settings(s)
+	if err != nil {
+		return err
+	}
+	return s.app.Demo(s.ctx, settings)
+}
+
+// checkCmd is `tuermer check`.
+type checkCmd struct{}
+
+// Run prints every finding with its way out, first the file's own, and fails
+// when one of them keeps an alarm from getting out.
+func (checkCmd) Run(s *session) error {
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	for _, w := range settings.Warnings {
+		fmt.Fprintln(s.stdout, s.text("cli.warning", w.In(s.lang)))
+	}
+	results, err := s.app.Check(s.ctx, settings)
+	if err != nil {
+		return err
+	}
+	serious := 0
+	for _, r := range results {
+		key := "cli.warning"
+		if r.Serious {
+			key = "cli.serious"
+			serious++
+		}
+		fmt.Fprintln(s.stdout, s.text(key, r.What))
+		if r.WayOut != "" {
+			fmt.Fprintln(s.stdout, s.text("cli.way_out", r.WayOut))
+		}
+	}
+	switch {
+	case serious > 0:
+		return fmt.Errorf("%s", s.text("cli.check_failed", serious))
+	case len(results)+len(settings.Warnings) == 0:
+		fmt.Fprintln(s.stdout, s.text("cli.check_fine"))
+	}
+	return nil
+}
+
+// migrateCmd is `tuermer migrate`.
+type migrateCmd struct{}
+
+// Run brings the database to this version's schema.
+func (migrateCmd) Run(s *session) error {
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	if err := s.app.Migrate(s.ctx, settings); err != nil {
+		return err
+	}
+	s.note("cli.migrated")
+	return nil
+}
+
+// person names somebody by mail address, as an argument or as a flag, for
+// `user reset ada@…` is what one types and --person is what a script reads.
+type person struct {
+	Mail   string `arg:"" optional:"" help:"${arg_mail}"`
+	Person string `help:"${flag_person}" placeholder:"MAIL"`
+}
+
+func (p person) address(s *session) (string, error) {
+	switch {
+	case p.Mail != "" && p.Person != "" && p.Mail != p.Person:
+		return "", errUsage{s.text("cli.two_people")}
+	case p.Mail == "" && p.Person == "":
+		return "", errUsage{s.text("cli.no_person")}
+	}
+	return mailAddress(s, p.Mail+strings.TrimPrefix(p.Person, p.Mail))
+}
+
+func mailAddress(s *session, mail string) (string, error) {
+	if !app.ValidEmail(mail) {
+		return "", errUsage{s.text("cli.bad_mail", mail)}
+	}
+	return strings.ToLower(mail), nil
+}
+
+// userAddCmd is `tuermer user add`.
+type userAddCmd struct {
+	person
+	Name string   `required:"" help:"${flag_user_name}" placeholder:"NAME"`
+	Role []string `help:"${flag_role}" placeholder:"${ph_role}"`
+}
+
+// Run adds a person and prints a one-time sign-in link.
+func (c userAddCmd) Run(s *session) error {
+	mail, err := c.address(s)
+	if err != nil {
+		return err
+	}
+	for _, r := range c.Role {
+		if !slices.Contains(app.Roles(), r) {
+			return errUsage{s.text("cli.bad_role", r, strings.Join(app.Roles(), ", "))}
+		}
+	}
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	link, err := s.app.AddUser(s.ctx, settings, app.NewUser{Email: mail, Name: c.Name, Roles: c.Role})
+	if err != nil {
+		return err
+	}
+	s.note("cli.user_added", c.Name)
+	_, err = fmt.Fprintln(s.stdout, link)
+	return err
+}
+
+// userResetCmd is `tuermer user reset`.
+type userResetCmd struct{ person }
+
+// Run takes a person's password away and prints a one-time sign-in link.
+func (c userResetCmd) Run(s *session) error {
+	mail, err := c.address(s)
+	if err != nil {
+		return err
+	}
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	link, err := s.app.ResetUser(s.ctx, settings, mail)
+	if err != nil {
+		return err
+	}
+	s.note("cli.user_reset", mail)
+	_, err = fmt.Fprintln(s.stdout, link)
+	return err
+}
+
+// tokenCreateCmd is `tuermer token create`.
+type tokenCreateCmd struct {
+	Person string   `required:"" help:"${flag_person}" placeholder:"MAIL"`
+	Name   string   `required:"" help:"${flag_token_name}" placeholder:"NAME"`
+	Scope  []string `help:"${flag_scope}" placeholder:"SCOPE"`
+}
+
+// Run prints the token and nothing else on standard output, so that
+// TOKEN=$(tuermer token create …) works; the rest goes to standard error.
+func (c tokenCreateCmd) Run(s *session) error {
+	mail, err := mailAddress(s, c.Person)
+	if err != nil {
+		return err
+	}
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	token, err := s.app.CreateToken(s.ctx, settings, app.NewToken{Person: mail, Name: c.Name, Scopes: c.Scope})
+	if err != nil {
+		return err
+	}
+	s.note("cli.token_created", c.Name)
+	_, err = fmt.Fprintln(s.stdout, token)
+	return err
+}
