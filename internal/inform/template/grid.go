@@ -106,6 +106,11 @@ type frame struct {
 	Close string `yaml:"close"`
 }
 
+// around sets a body between the frame's lines.
+func (f frame) around(body string) string {
+	return strings.Trim(f.Open+"\n\n"+strings.Trim(body, "\n ")+"\n\n"+f.Close, "\n ")
+}
+
 // blockDef is a sentence that a scenario lends to its family's texts.
 type blockDef struct {
 	DE source `yaml:"de"`
@@ -155,7 +160,7 @@ func ParseGrid(files map[string][]byte) (*Library, error) {
 	parsed := make([]gridFile, len(names))
 	b := builder{frames: map[cell]frame{}}
 	for i, name := range names {
-		if err := yaml.UnmarshalWithOptions(files[name], &parsed[i], yaml.Strict()); err != nil {
+		if err := decode(files[name], &parsed[i]); err != nil {
 			return nil, &GridError{File: name, Line: yamlLine(err), Err: err}
 		}
 		if err := b.collect(parsed[i]); err != nil {
@@ -174,7 +179,19 @@ func ParseGrid(files map[string][]byte) (*Library, error) {
 	for _, s := range b.scenarios {
 		infos = append(infos, ScenarioInfo{Scenario: s.Name, Mark: s.Mark, Family: s.Family, Title: s.Title.DE.text, TitleEN: s.Title.EN.text})
 	}
-	return newLibrary(b.entries, infos)
+	return newLibrary(b.entries, infos, b.frames)
+}
+
+// decode reads strict YAML. The library panics on some malformed files (a
+// tag before a list, for one); such a file is refused like any
+// other wrong one.
+func decode(raw []byte, into *gridFile) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the file cannot be read as YAML: %v", r)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(raw, into, yaml.Strict())
 }
 
 // yamlLine digs the line out of the parser's error; 0 if it tells none.
@@ -288,7 +305,7 @@ func (b *builder) entry(file string, t textDef, sc *scenarioDef, audience Audien
 		want bool
 		dst  *string
 	}{
-		{PartSubject, w.Subject, format == Mail, &e.Subject},
+		{PartSubject, w.Subject, format == Mail || (format == Page && !slices.Contains(t.In, Mail) && w.Subject.text != ""), &e.Subject},
 		{PartTitle, w.Title, format == Page || format == Push || format == Notice || format == CAP || format == RSS, &e.Title},
 		{PartBody, w.Body, true, &e.Body},
 		{PartInstruction, w.Instruction, format == CAP, &e.Instruction},
@@ -314,7 +331,7 @@ func (b *builder) entry(file string, t textDef, sc *scenarioDef, audience Audien
 		*p.dst = text
 	}
 	if fr := b.frames[cell{audience: audience, format: format, language: lang}]; !t.Plain {
-		e.Body = strings.Trim(fr.Open+"\n\n"+e.Body+"\n\n"+fr.Close, "\n ")
+		e.Body = fr.around(e.Body)
 	}
 	e, err := Prepare(e)
 	if err != nil {
@@ -367,7 +384,7 @@ func (b *builder) sort() {
 				scenario = i
 			}
 		}
-		return [5]int{slices.Index(Kinds(), e.Kind), scenario, slices.Index(Audiences(), e.Audience), slices.Index(Formats(), e.Format), slices.Index(Languages(), e.Language)}
+		return [5]int{scenario, slices.Index(Kinds(), e.Kind), slices.Index(Audiences(), e.Audience), slices.Index(Formats(), e.Format), slices.Index(Languages(), e.Language)}
 	}
 	ranks := make(map[cell][5]int, len(b.entries))
 	for _, e := range b.entries {

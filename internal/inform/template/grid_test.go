@@ -162,11 +162,15 @@ func TestEveryTextReadsRight(t *testing.T) {
 	lib, patterns := library(t), badPatterns()
 entries:
 	for _, e := range lib.List() {
-		for _, noun := range nouns() {
+		for i, noun := range nouns() {
 			full := ordinary(t, noun)
 			tomorrow := full
 			tomorrow.Facts = full.Facts.With(SlotNext, At(full.AsOf.Add(17*time.Hour+25*time.Minute))).With(SlotSince, At(full.AsOf.Add(-30*time.Hour)))
-			for name, in := range map[string]Input{"full": full, "unknown": allUnknown(full), "tomorrow": tomorrow} {
+			inputs := map[string]Input{"full": full}
+			if i == 0 || i == 3 { // one of each number is enough for the rest
+				inputs["unknown"], inputs["tomorrow"] = allUnknown(full), tomorrow
+			}
+			for name, in := range inputs {
 				x, err := lib.Render(e, in)
 				if err != nil {
 					t.Fatalf("%s %s: %v", e.ID, name, err)

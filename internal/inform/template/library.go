@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Library is a set of prepared texts. It never changes once built, so it may
@@ -11,6 +12,10 @@ type Library struct {
 	entries   []Entry
 	index     map[cell]int
 	scenarios []ScenarioInfo
+	frames    map[cell]frame // by audience, format and language
+	// mails are made from pages that have a subject and no mail of their own,
+	// so that one wording is kept and approved once. They are found, not listed.
+	mails map[cell]Entry
 }
 
 // ScenarioInfo is what the grid says about a scenario.
@@ -36,8 +41,8 @@ func (e Entry) cell() cell {
 }
 
 // newLibrary indexes entries, which Prepare has seen.
-func newLibrary(entries []Entry, scenarios []ScenarioInfo) (*Library, error) {
-	l := &Library{entries: entries, index: make(map[cell]int, len(entries)), scenarios: scenarios}
+func newLibrary(entries []Entry, scenarios []ScenarioInfo, frames map[cell]frame) (*Library, error) {
+	l := &Library{entries: entries, index: make(map[cell]int, len(entries)), scenarios: scenarios, frames: frames, mails: map[cell]Entry{}}
 	ids := make(map[string]bool, len(entries))
 	for i, e := range entries {
 		if _, twice := l.index[e.cell()]; twice || ids[e.ID] {
@@ -46,11 +51,33 @@ func newLibrary(entries []Entry, scenarios []ScenarioInfo) (*Library, error) {
 		l.index[e.cell()] = i
 		ids[e.ID] = true
 	}
+	for _, e := range entries {
+		c := e.cell()
+		c.format = Mail
+		if _, own := l.index[c]; own || e.Format != Page || e.Subject == "" {
+			continue
+		}
+		mail, err := l.asMail(e)
+		if err != nil {
+			return nil, fmt.Errorf("template %s: %w", e.ID, err)
+		}
+		l.mails[c] = mail
+	}
 	return l, nil
 }
 
-// List gives every text in the grid's order: phase, scenario, audience, format,
-// language.
+// asMail swaps a page's frame for a mail's.
+func (l *Library) asMail(e Entry) (Entry, error) {
+	page, mail := l.frames[cell{audience: e.Audience, format: Page, language: e.Language}], l.frames[cell{audience: e.Audience, format: Mail, language: e.Language}]
+	body := strings.TrimSuffix(strings.TrimPrefix(e.Body, page.Open), page.Close)
+	e.Body = mail.around(body)
+	e.Format, e.Title, e.ID = Mail, "", ""
+	return Prepare(e)
+}
+
+// List gives every text in the grid's order: first those that fit every outage,
+// by phase, then those of each scenario; within these by audience, format and
+// language. Mails that are made from pages are not listed, see [Library.Find].
 func (l *Library) List() []Entry { return slices.Clone(l.entries) }
 
 // Scenarios lists the scenarios that have texts of their own, in the grid's
@@ -60,6 +87,11 @@ func (l *Library) Scenarios() []ScenarioInfo { return slices.Clone(l.scenarios) 
 // Get finds a text by its ID.
 func (l *Library) Get(id string) (Entry, bool) {
 	for _, e := range l.entries {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	for _, e := range l.mails {
 		if e.ID == id {
 			return e, true
 		}
@@ -87,7 +119,8 @@ var formatFallback = map[Format][]Format{
 // for, then German; within a language the scenario, then for an attack scenario
 // the general attack text, then the text without scenario; within these the
 // format asked for, then its stand-ins (a mail's text on a page, never a page's
-// text in an SMS). The audience is never replaced. The entry's own fields say
+// text in an SMS). Where a page has a subject and no mail of its own, the mail is
+// made from it with the audience's salutation. The audience is never replaced. The entry's own fields say
 // what was found.
 func (l *Library) Find(kind Kind, audience AudienceKind, format Format, lang Language, scenario Scenario) (Entry, bool) {
 	languages := []Language{lang}
@@ -109,7 +142,9 @@ func (l *Library) Find(kind Kind, audience AudienceKind, format Format, lang Lan
 		for _, sc := range scenarios {
 			for _, f := range formats {
 				if i, ok := l.index[cell{kind, audience, f, lg, sc}]; ok {
-					e := l.entries[i]
+					return l.entries[i], true
+				}
+				if e, ok := l.mails[cell{kind, audience, f, lg, sc}]; ok {
 					return e, true
 				}
 			}
@@ -144,5 +179,5 @@ func (l *Library) Overlay(own []Entry) (*Library, error) {
 			entries = append(entries, e)
 		}
 	}
-	return newLibrary(entries, l.scenarios)
+	return newLibrary(entries, l.scenarios, l.frames)
 }

@@ -41,11 +41,11 @@ func Unknown() Value { return Value{Unknown: true} }
 func Off() Value { return Value{Off: true} }
 
 // Missing reports that the fact is neither filled nor said to be unknown. A
-// filled value wins over Unknown. Blank text counts as missing.
+// filled value wins over Unknown. Text of which nothing is seen counts as missing.
 func (v Value) Missing() bool { return !v.filled() && !v.Unknown }
 
 func (v Value) filled() bool {
-	return strings.TrimSpace(v.Text) != "" || !v.At.IsZero() || v.For > 0 || v.Off
+	return clean(v.Text, false) != "" || !v.At.IsZero() || v.For > 0 || v.Off
 }
 
 // IsUnknown reports that the fact is said to be not yet known.
