@@ -153,8 +153,8 @@ func sendPart(ctx context.Context, a Adapter, ms []Message) []Outcome {
 	return out
 }
 
-// RouteState tells how one way out stands, for settings and self-check.
-type RouteState struct {
+// WayState tells how one way out stands, for settings and self-check.
+type WayState struct {
 	Kind  Kind
 	Realm Realm
 	Name  string
@@ -162,11 +162,11 @@ type RouteState struct {
 	Why   string
 }
 
-// Routes lists the tenant's ways out.
-func (r *Room) Routes(ctx context.Context) []RouteState {
-	var out []RouteState
+// Ways lists the tenant's ways out.
+func (r *Room) Ways(ctx context.Context) []WayState {
+	var out []WayState
 	for _, a := range r.o.Adapters(ctx) {
-		s := RouteState{Kind: a.Kind(), Realm: a.Realm(), Name: a.Route(), Down: r.routes.open(a)}
+		s := WayState{Kind: a.Kind(), Realm: a.Realm(), Name: a.Route(), Down: r.routes.open(a)}
 		if s.Down {
 			r.routes.mu.Lock()
 			s.Why = r.routes.why[a]
