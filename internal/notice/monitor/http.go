@@ -49,6 +49,8 @@ type order struct {
 	// own says that the request still goes to the origin that the spec names;
 	// credentials travel only there.
 	own bool
+	// take judges the answer in place of the spec's conditions.
+	take func(a *answer) error
 }
 
 // answer is the part of a response that a check judges. Its body reads from
@@ -65,24 +67,27 @@ type answer struct {
 // Probe looks once.
 func (p *httpProber) Probe(ctx context.Context, s Spec) Result {
 	return p.w.run(ctx, s, func(ctx context.Context, r *Result) error {
-		u, key := parseTarget(s.URL)
-		if key != "" {
-			return failf(ReasonInvalid, "the address cannot be asked")
-		}
-		o := order{spec: &s, url: u, method: s.Method, body: s.Body, own: true}
-		for hops := 0; ; hops++ {
-			next, err := p.ask(ctx, &o, r, hops < s.redirects())
-			if err != nil {
-				return err
-			}
-			if next == nil {
-				return nil
-			}
-			if err := o.follow(next, r.Code); err != nil {
-				return err
-			}
-		}
+		return p.get(ctx, &s, r, nil)
 	})
+}
+
+// get asks for the spec's URL and follows redirects; take, when given, judges
+// the last answer in place of the spec's conditions.
+func (p *httpProber) get(ctx context.Context, s *Spec, r *Result, take func(*answer) error) error {
+	u, key := parseTarget(s.URL)
+	if key != "" {
+		return failf(ReasonInvalid, "the address cannot be asked")
+	}
+	o := order{spec: s, url: u, method: s.Method, body: s.Body, own: true, take: take}
+	for hops := 0; ; hops++ {
+		next, err := p.ask(ctx, &o, r, hops < s.redirects())
+		if err != nil || next == nil {
+			return err
+		}
+		if err := o.follow(next, r.Code); err != nil {
+			return err
+		}
+	}
 }
 
 // ask makes one request and judges its answer, or returns where it points.
@@ -152,6 +157,9 @@ func (p *httpProber) judge(a *answer, o *order, r *Result, follow bool, b *leanB
 			return nil, failf(ReasonRedirect, "the redirect's address cannot be read")
 		}
 		return next, nil
+	}
+	if o.take != nil {
+		return nil, o.take(a)
 	}
 	s := o.spec
 	if !hasStatus(s.Expect.Status, a.code) {

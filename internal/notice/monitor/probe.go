@@ -45,6 +45,8 @@ const (
 	ReasonProtocol Reason = "protocol"
 	ReasonInvalid  Reason = "invalid" // the spec cannot be probed
 	ReasonBlocked  Reason = "blocked" // the guard refused the address
+	ReasonLogin    Reason = "login"   // the target refused our name and password
+	ReasonDomain   Reason = "domain"  // the domain's registration ends soon
 	ReasonMissed   Reason = "missed"  // a heartbeat did not come
 	ReasonFailed   Reason = "fail_reported"
 )
@@ -55,7 +57,7 @@ func Reasons() []Reason {
 		ReasonOK, ReasonStarted, ReasonLogged, ReasonCanceled, ReasonTimeout, ReasonDNS, ReasonRefused,
 		ReasonNoRoute, ReasonReset, ReasonTLS, ReasonCert, ReasonStatus, ReasonHeader, ReasonBody,
 		ReasonTooLarge, ReasonSlow, ReasonRedirect, ReasonProtocol, ReasonInvalid, ReasonBlocked,
-		ReasonMissed, ReasonFailed,
+		ReasonLogin, ReasonDomain, ReasonMissed, ReasonFailed,
 	}
 }
 
@@ -119,9 +121,23 @@ type Options struct {
 // NewProbers makes one Prober per kind. They share caches, so make them once.
 func NewProbers(o Options) Probers {
 	w := newWire(o)
+	web := newHTTPProber(w)
 	return Probers{
-		HTTP: newHTTPProber(w),
-		TCP:  tcpProber{w},
+		HTTP:     web,
+		TCP:      tcpProber{w},
+		TLS:      certProber{w},
+		ICMP:     icmpProber{w},
+		DNS:      dnsProber{w},
+		SMTP:     smtpProber{w},
+		IMAP:     imapProber{w},
+		Domain:   domainProber{web},
+		GRPC:     grpcProber{w},
+		LDAP:     ldapProber{w},
+		SIP:      sipProber{w},
+		SNMP:     snmpProber{w},
+		Postgres: postgresProber{w},
+		MySQL:    mysqlProber{w},
+		MSSQL:    mssqlProber{w},
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // Kind names how a monitor looks: which [Prober] serves it.
 type Kind string
 
-// The kinds that this package probes itself.
+// The kinds of the main job; probe_kinds.go has the others.
 const (
 	HTTP      Kind = "http"      // one request, with conditions on the answer
 	TCP       Kind = "tcp"       // connect, optionally send and expect bytes
@@ -181,6 +181,11 @@ type Spec struct {
 	Port int    `yaml:"port,omitempty" json:"port,omitempty"`
 	Send string `yaml:"send,omitempty" json:"send,omitempty"`
 
+	// DNS, SNMP and Service belong to the kinds dns, snmp and grpc.
+	DNS     DNSSpec  `yaml:"dns,omitempty" json:"dns,omitzero"`
+	SNMP    SNMPSpec `yaml:"snmp,omitempty" json:"snmp,omitzero"`
+	Service string   `yaml:"grpc_service,omitempty" json:"grpc_service,omitempty"`
+
 	// Grace is how long a heartbeat may be late before it counts as missed.
 	Grace Duration `yaml:"grace,omitempty" json:"grace,omitempty"`
 
@@ -207,10 +212,21 @@ type Expect struct {
 	// Certificate is how long the certificate must still be valid; zero: it
 	// must be valid now.
 	Certificate Duration `yaml:"certificate,omitempty" json:"certificate,omitempty"`
+	// Records must all be among the records that a name server answers, as text
+	// ("192.0.2.7", "10 mail.example."); RCode is the answer's code, NOERROR
+	// unless given.
+	Records []string `yaml:"records,omitempty" json:"records,omitempty"`
+	RCode   string   `yaml:"rcode,omitempty" json:"rcode,omitempty"`
+	// Domain is how long a domain must still be registered; default 30 days.
+	Domain Duration `yaml:"domain,omitempty" json:"domain,omitempty"`
 }
 
 // TLSSpec changes how certificates are judged.
 type TLSSpec struct {
+	// Mode is when the kinds smtp, imap, ldap, grpc, sip and tls speak TLS: "none",
+	// "tls" from the first byte, or "starttls". Empty means what is usual on the
+	// port. The kind tls takes "smtp" and "imap" here: STARTTLS of that protocol.
+	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// ServerName overrides the name that is sent and verified.
 	ServerName string `yaml:"server_name,omitempty" json:"server_name,omitempty"`
 	// Insecure accepts any certificate; its expiry is recorded all the same.
@@ -316,6 +332,7 @@ func (s Spec) Normalize() (Spec, []Problem) {
 	}
 	s.Headers = maps.Clone(s.Headers)
 	s.Expect.Status = slices.Clone(s.Expect.Status)
+	s.Expect.Records = slices.Clone(s.Expect.Records)
 	s.Expect.JSON = maps.Clone(s.Expect.JSON)
 	s.Expect.Headers = maps.Clone(s.Expect.Headers)
 	s.Maintenance = slices.Clone(s.Maintenance)
@@ -359,26 +376,6 @@ func guessKind(s Spec) Kind {
 		return Heartbeat
 	}
 	return HTTP // the missing url is what people want to read about
-}
-
-// kindRule checks and completes the fields of one kind.
-type kindRule func(*Spec, *check)
-
-// kindRules is the closed list of kinds that a Spec may name. It is constant:
-// which of them can be probed is for [Probers] to say.
-var kindRules = map[Kind]kindRule{
-	HTTP:      normalHTTP,
-	TCP:       normalTCP,
-	Heartbeat: func(*Spec, *check) {},
-}
-
-func kindNames() []string {
-	var names []string
-	for k := range kindRules {
-		names = append(names, string(k))
-	}
-	slices.Sort(names)
-	return names
 }
 
 // normalProbe checks what all probed kinds share.
@@ -453,13 +450,12 @@ func normalHTTP(s *Spec, c *check) {
 			c.add("headers."+k, ProblemHeader)
 		}
 	}
-	for i, r := range s.Expect.Status {
-		if !r.valid() {
-			c.add(fmt.Sprintf("expect.status[%d]", i), ProblemStatus)
-		}
+	s.checkStatus(c, StatusRange{200, 399})
+	if !httpguts.ValidHeaderFieldValue(s.Bearer) {
+		c.add("bearer", ProblemHeader)
 	}
-	if len(s.Expect.Status) == 0 {
-		s.Expect.Status = []StatusRange{{200, 399}}
+	if strings.ContainsAny(s.Username, ":\x00\r\n") {
+		c.add("username", ProblemHeader)
 	}
 	if s.Redirects != nil && (*s.Redirects < 0 || *s.Redirects > MaxRedirects) {
 		c.add("redirects", ProblemRange, "min", 0, "max", MaxRedirects)
@@ -485,46 +481,6 @@ func ownHeader(name string) bool {
 		return true
 	}
 	return false
-}
-
-func normalTCP(s *Spec, c *check) {
-	if s.URL != "" && s.Host == "" { // tcp://host:port is what people type
-		if u, err := url.Parse(s.URL); err == nil && u.Scheme == "tcp" && u.User == nil {
-			s.Host = u.Hostname()
-			s.Port, _ = strconv.Atoi(u.Port())
-			s.URL = ""
-		}
-	}
-	s.checkHost(c, 0)
-	c.text("send", s.Send, maxPayload)
-}
-
-// checkHost wants a host, and a port unless the kind has a usual one.
-func (s *Spec) checkHost(c *check, port int) {
-	if s.URL != "" {
-		c.add("url", ProblemUnused, "kind", string(s.Kind))
-	}
-	if host, p, ok := splitHostPort(s.Host); ok && s.Port == 0 {
-		s.Host, s.Port = host, p
-	}
-	if s.Port == 0 {
-		s.Port = port
-	}
-	if !validHost(s.Host) {
-		c.add("host", ProblemHost)
-	}
-	if s.Port < 1 || s.Port > 65535 {
-		c.add("port", ProblemPort)
-	}
-}
-
-func splitHostPort(s string) (host string, port int, ok bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 || strings.Contains(s[:i], ":") && !strings.HasSuffix(s[:i], "]") {
-		return "", 0, false
-	}
-	port, err := strconv.Atoi(s[i+1:])
-	return strings.Trim(s[:i], "[]"), port, err == nil
 }
 
 // parseTarget accepts what a check can ask over HTTP. The second value is the
@@ -635,7 +591,7 @@ func secretName(k string) bool {
 // Redacted is the spec with every secret replaced, fit to be shown or logged.
 func (s Spec) Redacted() Spec {
 	const hidden = "•••"
-	for _, p := range []*string{&s.Password, &s.Bearer, &s.TLS.Key} {
+	for _, p := range []*string{&s.Password, &s.Bearer, &s.TLS.Key, &s.SNMP.Community} {
 		if *p != "" {
 			*p = hidden
 		}
@@ -654,7 +610,7 @@ func (s Spec) Target() string {
 	switch {
 	case s.URL != "":
 		return s.URL
-	case s.Host != "" && s.Port != 0:
+	case s.Host != "" && s.Port != 0 && s.Kind != DNS:
 		return joinHostPort(s.Host, s.Port)
 	}
 	return s.Host
