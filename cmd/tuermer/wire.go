@@ -1,4 +1,6 @@
 package main
 
+import "tuermer/internal/app"
+
 // wire returns the application that the commands act on.
-func wire() application { return nil }
+func wire() application { return app.Commands{} }

@@ -90,7 +90,9 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 		if errors.Is(err, context.DeadlineExceeded) || f.Reason == "timeout" {
 			f.RouteDown = true
 		}
-		if f.Permanent || ctx.Err() != nil {
+		// "rejected" may be this relay's own refusal ("relaying denied"); an
+		// address that does not exist is refused by every relay.
+		if (f.Permanent && f.Reason != "rejected") || ctx.Err() != nil {
 			return Receipt{}, err
 		}
 		if f.RouteDown {

@@ -1,0 +1,502 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"tuermer/internal/app"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
+)
+
+var only = flag.String("szenario", "", "nur dieses Szenario")
+
+// TestScenarios plays testdata/*.txtar against the real product: its own
+// database, its own web server, a real mail server, real probes, over a network
+// inside the test and in virtual time. The words of the scenarios are explained
+// in testdata/LIESMICH.md.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scenarios", err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".txtar")
+		if *only != "" && *only != name {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			archive, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) { play(t, f, archive) })
+		})
+	}
+}
+
+// The two addresses of the product in every scenario.
+const (
+	staffHost  = "lage.example:80"
+	publicHost = "status.example:80"
+)
+
+// stage is one scenario being played.
+type stage struct {
+	t       *testing.T
+	net     *memnet
+	dir     string
+	config  *app.Config
+	app     *app.App
+	mail    map[string]*mailServer
+	targets map[string]*target
+	readers map[string]*reader
+	now     *reader
+	who     string
+	last    *letter
+	log     *slog.Logger
+	zone    *time.Location
+}
+
+// settle is how long everything may take that follows from an act at once.
+const settle = 300 * time.Millisecond
+
+func play(t *testing.T, file string, archive *txtar.Archive) {
+	dir, err := os.MkdirTemp(shm(), "tuermer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	zone, err := clock.Zone("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{
+		t: t, net: newMemnet(), dir: dir, zone: zone, mail: map[string]*mailServer{}, targets: map[string]*target{}, readers: map[string]*reader{},
+		log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
+	}
+	for _, f := range archive.Files {
+		if f.Name == "tuermer.yaml" {
+			var warnings []app.Warning
+			if s.config, warnings, err = app.ParseConfig(f.Name, f.Data); err != nil {
+				t.Fatal(err)
+			}
+			_ = warnings // a scenario may be about one; it asks for it on the page
+		}
+	}
+	defer s.end()
+	if err := s.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for n, line := range strings.Split(string(archive.Comment), "\n") {
+		words, err := split(line)
+		if err == nil && len(words) > 0 {
+			err = s.do(words)
+		}
+		if err != nil {
+			t.Fatalf("%s:%d: %s\n%v\n\n%s", file, n+1, line, err, s.scene())
+		}
+	}
+}
+
+// shm is a folder in memory where there is one: a scenario writes a lot.
+func shm() string {
+	if i, err := os.Stat("/dev/shm"); err == nil && i.IsDir() {
+		return "/dev/shm"
+	}
+	return ""
+}
+
+func (s *stage) begin() error {
+	if s.config != nil {
+		for _, m := range s.config.SMTP {
+			srv := &mailServer{net: s.net, addr: fmt.Sprintf("%s:%d", m.Host, m.Port)}
+			s.mail[m.Name] = srv
+			if err := srv.up(); err != nil {
+				return err
+			}
+		}
+		for _, m := range s.config.Monitors {
+			if rest, ok := strings.CutPrefix(m.URL, "http://"); ok {
+				host, _, _ := strings.Cut(rest, "/")
+				s.targets[m.Slug] = &target{mode: "läuft"}
+				if err := s.targets[m.Slug].up(s.net, hostPort(host)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return s.startApp()
+}
+
+func (s *stage) options() app.Options {
+	return app.Options{
+		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
+		Quiet: true, Listen: s.net.Listen, Dial: s.net.Dial,
+	}
+}
+
+func (s *stage) startApp() error {
+	a, err := app.New(s.t.Context(), s.options())
+	if err != nil {
+		return err
+	}
+	s.app = a
+	return a.Start(s.t.Context())
+}
+
+func (s *stage) stopApp() error {
+	if s.app == nil {
+		return nil
+	}
+	a := s.app
+	s.app = nil
+	return a.Stop(context.Background())
+}
+
+func (s *stage) end() {
+	if err := s.stopApp(); err != nil {
+		s.t.Errorf("stop: %v", err)
+	}
+	for _, m := range s.mail {
+		m.down()
+	}
+	for _, t := range s.targets {
+		t.down()
+	}
+	for _, r := range s.readers {
+		r.client.CloseIdleConnections()
+	}
+}
+
+// scene says where the scenario stands, for a failure.
+func (s *stage) scene() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Es ist %s.\n", time.Now().In(s.zone).Format("2.1.2006 15:04:05"))
+	if s.now != nil && s.now.at != nil {
+		fmt.Fprintf(&b, "%s sieht %s (%d):\n%s\n", s.who, s.now.at, s.now.status, strings.Join(strings.Fields(s.now.text()), " "))
+	}
+	for name, m := range s.mail {
+		fmt.Fprintf(&b, "Ungelesene Mails bei %s:\n%s", name, m.unread(""))
+	}
+	return b.String()
+}
+
+// split takes a line apart: words, and "quoted words" as one. # begins a remark.
+func split(line string) ([]string, error) {
+	var out []string
+	for line = strings.TrimSpace(line); line != "" && line[0] != '#'; line = strings.TrimSpace(line) {
+		if line[0] != '"' {
+			word, rest, _ := strings.Cut(line, " ")
+			out, line = append(out, word), rest
+			continue
+		}
+		end := strings.IndexByte(line[1:], '"')
+		if end < 0 {
+			return nil, errors.New("hier fehlt ein schließendes Anführungszeichen")
+		}
+		out, line = append(out, line[1:1+end]), line[2+end:]
+	}
+	return out, nil
+}
+
+// act is one word of the vocabulary.
+type act struct {
+	least int
+	do    func(s *stage, args []string) error
+}
+
+var vocabulary = map[string]act{
+	"Uhrzeit":    {1, (*stage).until},
+	"Warte":      {1, (*stage).wait},
+	"Dienst":     {2, (*stage).targetTo},
+	"Mailserver": {2, (*stage).mailTo},
+	"Neustart":   {0, (*stage).restart},
+	"Person":     {1, (*stage).person},
+	"Öffne":      {1, (*stage).openPage},
+	"Klicke":     {1, (*stage).clickOn},
+	"Fülle":      {2, (*stage).fillIn},
+	"Seite":      {1, (*stage).page},
+	"Mail":       {2, (*stage).letterTo},
+	"Mails":      {2, (*stage).letters},
+	"Link":       {1, (*stage).link},
+	"API":        {2, (*stage).api},
+}
+
+func (s *stage) do(words []string) error {
+	a, ok := vocabulary[words[0]]
+	if !ok {
+		known := make([]string, 0, len(vocabulary))
+		for k := range vocabulary {
+			known = append(known, k)
+		}
+		slices.Sort(known)
+		return fmt.Errorf("das Wort „%s“ kennt das Szenario nicht; es kennt %s", words[0], strings.Join(known, ", "))
+	}
+	if len(words)-1 < a.least {
+		return fmt.Errorf("„%s“ braucht mindestens %d Angaben", words[0], a.least)
+	}
+	if err := a.do(s, words[1:]); err != nil {
+		return err
+	}
+	if words[0] != "Uhrzeit" && words[0] != "Warte" && words[0] != "Seite" && words[0] != "Mail" {
+		time.Sleep(settle)
+	}
+	synctest.Wait()
+	return nil
+}
+
+// until waits for a time of day in the town.
+func (s *stage) until(args []string) error {
+	at, err := time.Parse("15:04", args[0])
+	if err != nil {
+		return err
+	}
+	now := time.Now().In(s.zone)
+	to := time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), 0, 0, s.zone)
+	if !to.After(now) {
+		to = to.AddDate(0, 0, 1)
+	}
+	time.Sleep(time.Until(to))
+	return nil
+}
+
+func (s *stage) wait(args []string) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	time.Sleep(d)
+	return nil
+}
+
+// targetTo: Dienst portal fällt aus | antwortet | meldet Fehler | hängt.
+func (s *stage) targetTo(args []string) error {
+	t := s.targets[args[0]]
+	if t == nil {
+		return fmt.Errorf("das Ziel „%s“ steht nicht unter monitors", args[0])
+	}
+	addr := ""
+	for _, m := range s.config.Monitors {
+		if m.Slug == args[0] {
+			host, _, _ := strings.Cut(strings.TrimPrefix(m.URL, "http://"), "/")
+			addr = hostPort(host)
+		}
+	}
+	switch how := strings.Join(args[1:], " "); how {
+	case "fällt aus":
+		t.down()
+		return nil
+	case "antwortet":
+		t.set("läuft")
+	case "meldet Fehler":
+		t.set("fehler")
+	case "hängt":
+		t.set("hängt")
+	default:
+		return fmt.Errorf("„%s“: erwartet wird fällt aus, antwortet, meldet Fehler oder hängt", how)
+	}
+	return t.up(s.net, addr)
+}
+
+// mailTo: Mailserver primary fällt aus | läuft.
+func (s *stage) mailTo(args []string) error {
+	m := s.mail[args[0]]
+	if m == nil {
+		return fmt.Errorf("den Mailserver „%s“ gibt es nicht", args[0])
+	}
+	if strings.Join(args[1:], " ") == "fällt aus" {
+		m.down()
+		return nil
+	}
+	return m.up()
+}
+
+func (s *stage) restart([]string) error {
+	if err := s.stopApp(); err != nil {
+		return err
+	}
+	return s.startApp()
+}
+
+// person: from here on this person sits at the browser; the first time they
+// sign in with a one-time link, as after `tuermer user reset`.
+func (s *stage) person(args []string) error {
+	s.who = args[0]
+	if r := s.readers[args[0]]; r != nil {
+		s.now = r
+		return nil
+	}
+	r := newReader(s.net)
+	s.readers[args[0]], s.now = r, r
+	if !strings.Contains(args[0], "@") {
+		return nil // a citizen
+	}
+	settings := app.NewSettings(app.Settings{Data: s.dir, Lang: i18n.DE, Log: s.log, Staff: staffHost, Public: publicHost}, s.config)
+	settings.Data = s.dir
+	link, err := app.Commands{}.ResetUser(s.t.Context(), settings, args[0])
+	if err != nil {
+		return err
+	}
+	if err := r.open(link); err != nil {
+		return err
+	}
+	b := r.doc.Find("main form button").First()
+	if b.Length() == 0 {
+		return errors.New("die Seite hinter dem Anmelde-Link hat keinen Knopf")
+	}
+	if err := r.submit(b); err != nil {
+		return err
+	}
+	if r.status != http.StatusOK {
+		return fmt.Errorf("die Anmeldung endet mit %d", r.status)
+	}
+	return nil
+}
+
+// openPage: Öffne Lagebild | öffentlich | /path.
+func (s *stage) openPage(args []string) error {
+	if s.now == nil {
+		return errors.New("zuerst muss eine Person da sein")
+	}
+	switch args[0] {
+	case "Lagebild":
+		return s.now.open("http://" + staffHost + "/")
+	case "öffentlich":
+		path := "/"
+		if len(args) > 1 {
+			path = args[1]
+		}
+		return s.now.open("http://" + publicHost + path)
+	default:
+		return s.now.open("http://" + staffHost + args[0])
+	}
+}
+
+func (s *stage) clickOn(args []string) error {
+	if s.now == nil {
+		return errors.New("zuerst muss eine Person da sein")
+	}
+	return s.now.click(args[0])
+}
+
+func (s *stage) fillIn(args []string) error {
+	if s.now == nil || s.now.doc == nil {
+		return errors.New("es ist keine Seite offen")
+	}
+	return s.now.fill(args[0], args[1])
+}
+
+// page: Seite "Worte" … | Seite nicht "Worte". It is read again first.
+func (s *stage) page(args []string) error {
+	if s.now == nil || s.now.doc == nil {
+		return errors.New("es ist keine Seite offen")
+	}
+	want := true
+	if args[0] == "nicht" {
+		want, args = false, args[1:]
+	}
+	for _, w := range args {
+		if s.now.says(w) != want {
+			return fmt.Errorf("„%s“ steht %s auf der Seite", w, map[bool]string{true: "nicht", false: "doch"}[want])
+		}
+	}
+	return nil
+}
+
+// letterTo: Mail an ada@… "Worte" …; Mail nicht an ada@… "Worte".
+func (s *stage) letterTo(args []string) error {
+	want := true
+	if args[0] == "nicht" {
+		want, args = false, args[1:]
+	}
+	if args[0] != "an" || len(args) < 2 {
+		return errors.New("erwartet wird: Mail an ADRESSE \"Worte\"")
+	}
+	var found *letter
+	for _, m := range s.mail {
+		if found = m.find(args[1], args[2:]...); found != nil {
+			break
+		}
+	}
+	switch {
+	case want && found == nil:
+		return fmt.Errorf("eine solche Mail an %s kam nicht an", args[1])
+	case !want && found != nil:
+		return fmt.Errorf("diese Mail hätte nicht ankommen dürfen:\n%s\n%s", found.subject, found.text)
+	}
+	if found != nil {
+		s.last = found
+	}
+	return nil
+}
+
+// letters: Mails an ada@… 3: so many in all so far.
+func (s *stage) letters(args []string) error {
+	n := 0
+	for _, m := range s.mail {
+		n += m.count(args[1])
+	}
+	if len(args) > 2 && fmt.Sprint(n) != args[2] {
+		return fmt.Errorf("an %s kamen bisher %d Mails an", args[1], n)
+	}
+	return nil
+}
+
+// link opens the first address in the last mail that contains the words.
+func (s *stage) link(args []string) error {
+	if s.last == nil {
+		return errors.New("es wurde noch keine Mail gelesen")
+	}
+	if s.now == nil {
+		s.who, s.now = "jemand", newReader(s.net)
+		s.readers[s.who] = s.now
+	}
+	for _, word := range strings.Fields(s.last.text) {
+		word = strings.Trim(word, "<>()")
+		if strings.HasPrefix(word, "http") && strings.Contains(word, args[0]) {
+			return s.now.open(word)
+		}
+	}
+	return fmt.Errorf("in der Mail steht kein Link mit „%s“:\n%s", args[0], s.last.text)
+}
+
+// api: API GET /api/v1/alerts — as the person at the browser.
+func (s *stage) api(args []string) error {
+	if s.now == nil {
+		return errors.New("zuerst muss eine Person da sein")
+	}
+	var body *strings.Reader
+	if len(args) > 2 {
+		body = strings.NewReader(strings.ReplaceAll(args[2], "'", `"`))
+	} else {
+		body = strings.NewReader("")
+	}
+	req, err := http.NewRequest(args[0], "http://"+staffHost+args[1], body)
+	if err != nil {
+		return err
+	}
+	if body.Len() > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if err := s.now.send(req); err != nil {
+		return err
+	}
+	if s.now.status >= 400 {
+		return fmt.Errorf("die Antwort ist %d: %s", s.now.status, s.now.raw)
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/web"
+)
+
+// Options configures [New]. Dir is required; everything else has a default.
+type Options struct {
+	// Config is what stands in tuermer.yaml; nil: nothing is declared.
+	Config *Config
+	// Dir holds the SQLite file, the instance key and the lock; it is created.
+	Dir string
+	// Database is a postgres:// address; empty: SQLite in Dir.
+	Database string
+	// StaffAddr and PublicAddr are where the two listeners open.
+	StaffAddr, PublicAddr string
+	Version               string
+	Log                   *slog.Logger
+	Clock                 clock.Clock
+	// Simulated puts simulated adapters in the place of all channels: what would
+	// leave the house is shown on the outbox page.
+	Simulated bool
+	// Quiet makes the job queue fit for virtual time; see [jobs.Options].
+	Quiet bool
+	// Listen opens listeners; nil: the machine's network.
+	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
+	// Dial opens connections to probe targets, mail servers and webhooks; nil:
+	// the machine's network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Lookup answers DNS questions about alternative addresses; nil: not asked.
+	Lookup Lookup
+}
+
+// App is one running product.
+type App struct {
+	o     Options
+	log   *slog.Logger
+	store *store.Store
+	jobs  *jobs.Jobs
+	rooms
+	staff  *web.Site
+	public http.Handler
+
+	staffAddr, publicAddr string
+	undo                  []func(context.Context) error // last in, first out
+}
+
+// serverGrace is how long requests under way may finish at a stop.
+const serverGrace = 10 * time.Second
+
+// New opens the database, brings it up to date, and builds the rooms. It
+// declares what the configuration says, and starts nothing.
+func New(ctx context.Context, o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Listen == nil {
+		o.Listen = (&net.ListenConfig{}).Listen
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	if o.Config == nil {
+		o.Config = &Config{}
+	}
+	a := &App{o: o, log: o.Log.With("room", "app")}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) (err error) {
+	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, Log: a.o.Log})
+	if err != nil {
+		return err
+	}
+	a.onStop(func(context.Context) error { return a.store.Close() })
+	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Quiet: a.o.Quiet})
+	if err := a.jobs.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+		return err
+	}
+	if err := a.build(); err != nil {
+		return err
+	}
+	return a.jobs.Open(true)
+}
+
+// onStop remembers how to undo a step; [App.Stop] goes through it backwards.
+func (a *App) onStop(f func(context.Context) error) { a.undo = append(a.undo, f) }
+
+// starter is a room that does things by itself.
+type starter interface {
+	Start(ctx context.Context) error
+	Stop()
+}
+
+// Start takes the data folder for itself, declares the configuration, opens the
+// listeners and sets the rooms in motion. After an error nothing runs.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.start(ctx); err != nil {
+		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+func (a *App) start(ctx context.Context) error {
+	l, err := takeLock(a.o.Dir)
+	if err != nil {
+		return err
+	}
+	a.onStop(func(context.Context) error { return l.release() })
+	// Listening comes first: a port that is taken must change nothing, and the
+	// addresses go into the links of mails.
+	staff, err := a.listen(ctx, a.o.StaffAddr)
+	if err != nil {
+		return err
+	}
+	public, err := a.listen(ctx, a.o.PublicAddr)
+	if err != nil {
+		return err
+	}
+	a.staffAddr, a.publicAddr = staff.Addr().String(), public.Addr().String()
+	if err := a.Declare(ctx); err != nil {
+		return err
+	}
+	a.hints.Start(ctx)
+	a.onStop(func(context.Context) error { a.hints.Stop(); return nil })
+	if err := a.jobs.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop(a.jobs.Stop)
+	for _, r := range a.starters() {
+		if err := r.Start(ident.WithActor(ctx, ident.System)); err != nil {
+			return err
+		}
+		a.onStop(func(context.Context) error { r.Stop(); return nil })
+	}
+	a.serve(ctx, staff, a.staff.Handler())
+	a.serve(ctx, public, a.public)
+	return nil
+}
+
+func (a *App) listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := a.o.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("app: listen on %s: %w", addr, err)
+	}
+	a.onStop(func(context.Context) error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// serve answers on the listener until Stop.
+func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler) {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	srv := &http.Server{
+		Handler:           h,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      60 * time.Second, // event streams lift it for themselves
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.log.ErrorContext(base, "listener ended", "addr", l.Addr(), "err", err)
+		}
+	}()
+	a.onStop(func(ctx context.Context) error {
+		cancel() // event streams end
+		c, stop := context.WithTimeout(ctx, serverGrace)
+		defer stop()
+		err := srv.Shutdown(c)
+		if err != nil {
+			err = srv.Close()
+		}
+		<-done
+		return err
+	})
+}
+
+// Stop takes everything down, last in, first out. It may be called twice.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	for len(a.undo) > 0 {
+		last := a.undo[len(a.undo)-1]
+		a.undo = a.undo[:len(a.undo)-1]
+		errs = append(errs, last(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Close is Stop for an app that was never started (one-off commands).
+func (a *App) Close() error { return a.Stop(context.Background()) }
+
+// StaffAddr and PublicAddr are where the listeners really opened.
+func (a *App) StaffAddr() string { return a.staffAddr }
+
+// PublicAddr is where the public page is served.
+func (a *App) PublicAddr() string { return a.publicAddr }

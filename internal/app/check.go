@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+)
+
+func systemResolver() Lookup { return net.DefaultResolver }
+
+// checkTime bounds one look of `tuermer check`.
+const checkTime = 15 * time.Second
+
+// Check looks at reachability and independence of addresses: each finding with
+// its reason and a way out. The warnings of the file itself count too.
+func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err error) {
+	for _, w := range s.Warnings {
+		out = append(out, CheckResult{What: w.In(s.Lang)})
+	}
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		out = append(out, a.checkWays(ctx, s)...)
+		more, err := a.checkPeople(ctx, s)
+		out = append(out, more...)
+		return err
+	})
+	return out, err
+}
+
+// checkWays asks every way out whether it would take something now.
+func (a *App) checkWays(ctx context.Context, s Settings) (out []CheckResult) {
+	for _, w := range a.adapters()(ctx) {
+		p, ok := w.(channel.Prober)
+		if !ok || w.Realm() != channel.Live {
+			continue
+		}
+		c, cancel := context.WithTimeout(ctx, checkTime)
+		err := p.Check(c)
+		cancel()
+		if err != nil {
+			out = append(out, CheckResult{
+				Serious: true,
+				What:    a.catalog.Text(s.Lang, "app.check_way", w.Route(), a.catalog.Text(s.Lang, "channel.reason_"+channel.AsFailure(err).Reason)),
+				WayOut:  a.catalog.Text(s.Lang, "app.check_way_out", err.Error()),
+			})
+		}
+	}
+	return out
+}
+
+// checkPeople looks at the alternative addresses of all who can be alarmed.
+func (a *App) checkPeople(ctx context.Context, s Settings) (out []CheckResult, err error) {
+	t, err := a.identity.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	people, err := a.identity.People(ctx, identity.Filter{Active: true})
+	if err != nil {
+		return nil, err
+	}
+	c := identity.NewChecker(a.o.Lookup)
+	for _, p := range people {
+		alerting, err := a.identity.Alerting(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if !alerting {
+			continue
+		}
+		findings := identity.Independent(t, p)
+		if len(findings) == 0 {
+			findings = c.Check(ctx, t, p)
+		}
+		for _, f := range findings {
+			out = append(out, CheckResult{
+				Serious: f.Severity == identity.Wrong,
+				What:    a.catalog.Text(s.Lang, f.Key(), f.Args()...),
+				WayOut:  a.catalog.Text(s.Lang, "app.check_person_out"),
+			})
+		}
+	}
+	return out, nil
+}

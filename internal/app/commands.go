@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/town/identity"
+)
+
+// Commands carries out the command line; cmd/tuermer only reads it.
+type Commands struct{}
+
+// stopTime bounds how long a stop may take before it is cut short.
+const stopTime = 25 * time.Second
+
+// Serve runs until ctx ends.
+func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx, s, s.options(), nil) }
+
+// options are what New needs for these settings.
+func (s Settings) options() Options {
+	return Options{
+		Config: s.Config, Dir: s.Data, Database: s.Database, StaffAddr: s.Staff, PublicAddr: s.Public,
+		Version: s.Version, Log: s.Log, Lookup: systemResolver(),
+	}
+}
+
+// serve runs one app until ctx ends; prepare adds to it before it starts.
+func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error) error {
+	a, err := New(ctx, o)
+	if err != nil {
+		return explained{err}
+	}
+	if prepare != nil {
+		if err := prepare(a); err != nil {
+			return errors.Join(explained{err}, a.Close())
+		}
+	}
+	if err := a.Start(ctx); err != nil {
+		return explained{err}
+	}
+	err = a.announce(ctx, s)
+	if err == nil {
+		<-ctx.Done()
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return errors.Join(err, a.Stop(stop))
+}
+
+// announce prints where everything is, and the first sign-in link when nobody
+// can sign in yet.
+func (a *App) announce(ctx context.Context, s Settings) error {
+	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
+	say("app.staff_at", "http://"+a.staffAddr)
+	say("app.public_at", "http://"+a.publicAddr)
+	ctx, err := a.inTown(ctx)
+	if err != nil {
+		return err
+	}
+	link, ok, err := a.identity.FirstAdmin(ctx)
+	if err != nil {
+		return explained{err}
+	}
+	if ok {
+		say("app.first_link", link)
+	}
+	return nil
+}
+
+// inTown acts as the system for the town that the command means: the
+// configuration's, else the only one.
+func (a *App) inTown(ctx context.Context) (context.Context, error) {
+	ctx = ident.WithActor(ctx, ident.System)
+	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
+	if err != nil {
+		return nil, err
+	}
+	slug := a.o.Config.Town.Slug
+	i := slices.IndexFunc(all, func(t identity.Tenant) bool { return t.Slug == slug })
+	if i < 0 && slug == "" && len(all) == 1 {
+		i = 0
+	}
+	if i < 0 {
+		return nil, fault.New(fault.NotFound, "app.no_town")
+	}
+	return ident.WithTenant(ctx, all[i].ID), nil
+}
+
+// once opens the data for one command. Where no serve runs, the configuration
+// is declared first, so that the command finds the people it names.
+func once(ctx context.Context, s Settings, do func(ctx context.Context, a *App) error) error {
+	a, err := New(ctx, s.options())
+	if err != nil {
+		return explained{err}
+	}
+	err = func() error {
+		l, err := takeLock(s.Data)
+		switch {
+		case err == nil:
+			a.staffAddr, a.publicAddr = s.Staff, s.Public
+			err = errors.Join(a.Declare(ctx), l.release())
+		case errors.Is(err, ErrRunning):
+			err = nil // the running one has declared it
+		}
+		if err != nil {
+			return err
+		}
+		ctx, err := a.inTown(ctx)
+		if err != nil {
+			return err
+		}
+		return do(ctx, a)
+	}()
+	if err != nil {
+		err = explained{err}
+	}
+	return errors.Join(err, a.Close())
+}
+
+// Migrate brings the database to this version's schema.
+func (Commands) Migrate(ctx context.Context, s Settings) error {
+	a, err := New(ctx, s.options())
+	if err != nil {
+		return explained{err}
+	}
+	return a.Close()
+}
+
+// AddUser adds a person and returns a one-time sign-in link.
+func (Commands) AddUser(ctx context.Context, s Settings, u NewUser) (link string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		p := identity.Person{Name: u.Name, Email: u.Email}
+		for _, r := range u.Roles {
+			p.Roles = append(p.Roles, identity.Role(r))
+		}
+		_, link, err = a.identity.AddPerson(ctx, p)
+		return err
+	})
+	return link, err
+}
+
+// ResetUser returns a new one-time sign-in link for a person.
+func (Commands) ResetUser(ctx context.Context, s Settings, email string) (link string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		link, err = a.identity.ResetLink(ctx, email)
+		return err
+	})
+	return link, err
+}
+
+// CreateToken returns a new API token; it is shown this once.
+func (Commands) CreateToken(ctx context.Context, s Settings, t NewToken) (token string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		p, err := a.identity.PersonByEmail(ctx, t.Person)
+		if err != nil {
+			return err
+		}
+		token, _, err = a.identity.CreateToken(ctx, p.ID, t.Name, t.Scopes)
+		return err
+	})
+	return token, err
+}
+
+// explained gives an error from the rooms its words for the operator.
+type explained struct{ err error }
+
+func (e explained) Error() string { return e.err.Error() }
+func (e explained) Unwrap() error { return e.err }
+
+// In says in language l what happened; without words of its own the error
+// speaks for itself.
+func (e explained) In(l i18n.Lang) string {
+	f := fault.As(e.err)
+	c, err := i18n.NewCatalog(Texts()...)
+	if err != nil || f.Key == "" || !c.Has(f.Key) {
+		return e.err.Error()
+	}
+	words := []string{c.Text(l, f.Key, f.Args...)}
+	for field, key := range f.Fields {
+		words = append(words, field+": "+c.Text(l, key))
+	}
+	return strings.Join(words, "\n")
+}

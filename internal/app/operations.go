@@ -1,0 +1,48 @@
+package app
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tuermer/internal/platform/web"
+)
+
+// operations are the pages for machines that look after this one. They carry
+// no data of the town.
+func (a *App) operations(s *web.Site) {
+	s.Mux().HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": a.o.Version})
+	})
+	s.Mux().HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.store.Ping(r.Context()); err != nil {
+			a.log.WarnContext(r.Context(), "not ready", "err", err)
+			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "why": "database"})
+			return
+		}
+		answer(w, http.StatusOK, map[string]string{"status": "ready"})
+	})
+	s.Mux().Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))
+}
+
+func answer(w http.ResponseWriter, status int, body map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the asker may be gone
+}
+
+// metrics are figures about this process; each name begins with its room.
+func (a *App) metrics() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gauge := func(name, help string, f func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	gauge("tuermer_monitor_watched", "Monitors that are being probed.", func() float64 { return float64(a.monitor.EngineStats().Monitors) })
+	gauge("tuermer_monitor_in_flight", "Probes under way.", func() float64 { return float64(a.monitor.EngineStats().InFlight) })
+	gauge("tuermer_monitor_unsaved", "Results not stored yet.", func() float64 { return float64(a.monitor.EngineStats().Unsaved) })
+	return reg
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/web"
+	"tuermer/internal/raise/alert"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
+	"tuermer/internal/town/service"
+	"tuermer/internal/town/vault"
+)
+
+// rooms are all rooms of the tower, floor by floor.
+type rooms struct {
+	catalog *i18n.Catalog
+	hints   *bus.Hints
+	bus     *bus.Bus
+
+	vault    *vault.Vault
+	audit    *audit.Room
+	identity *identity.Room
+	service  *service.Room
+	plan     *plan.Room
+	channel  *channel.Room
+
+	signal  *signal.Room
+	monitor *monitor.Room
+
+	alert *alert.Room
+}
+
+// Migrations are the schemas of all rooms in floor order.
+func Migrations() []store.Migrations {
+	return []store.Migrations{
+		bus.Migrations(),
+		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
+		signal.Migrations(), monitor.Migrations(),
+		alert.Migrations(),
+	}
+}
+
+// Texts are the sentences of all rooms.
+func Texts() []fs.FS {
+	return []fs.FS{
+		web.Texts(), configTexts,
+		identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
+		monitor.Texts(),
+		alert.Texts(),
+	}
+}
+
+// build makes the rooms and connects their ports. Nothing runs yet.
+func (a *App) build() (err error) {
+	o, log, c := a.o, a.o.Log, a.o.Clock
+	if a.catalog, err = i18n.NewCatalog(Texts()...); err != nil {
+		return err
+	}
+	if a.vault, err = vault.Load(vault.Options{Dir: o.Dir}); err != nil {
+		return err
+	}
+	a.hints = bus.NewHints(a.store.Pool(), log)
+	a.bus = bus.New(a.store, a.jobs, c, log)
+	sole := !a.store.Postgres()
+
+	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
+	a.channel = channel.New(channel.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole,
+		Adapters: a.adapters(),
+	})
+	a.identity = identity.New(identity.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
+		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.staff.Fail(w, r, err) },
+	})
+	a.service = service.New(service.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit})
+	a.plan = plan.New(plan.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit})
+
+	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
+	a.monitor = monitor.New(monitor.RoomOptions{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
+		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL,
+		Probers: monitor.NewProbers(monitor.Options{DialContext: o.Dial, Now: c.Now}),
+	})
+
+	a.alert = alert.New(alert.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
+		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks(o.Config.Webhooks),
+		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
+	})
+	a.alert.Subscribe(a.bus)
+	return a.site()
+}
+
+// starters are the rooms that do things by themselves, in floor order.
+func (a *App) starters() []starter {
+	return []starter{a.identity, a.channel, a.signal, a.alert, a.monitor}
+}
+
+// site hangs the rooms' pages and API onto the staff listener.
+func (a *App) site() error {
+	a.staff = web.NewSite(web.Options{
+		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
+		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: "/identity/sign-in",
+		Shell: func(*http.Request) web.Shell { return web.Shell{Version: a.o.Version} },
+	})
+	api := web.NewAPI(a.staff, a.o.Version)
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert} {
+		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
+			p.Routes(a.staff)
+		}
+		if p, ok := r.(interface{ API(*web.API) }); ok {
+			p.API(api)
+		}
+	}
+	a.operations(a.staff)
+	a.public = http.NotFoundHandler()
+	return nil
+}
+
+// townLocale is how the tenant in ctx writes what it tells by itself.
+func (a *App) townLocale(ctx context.Context) i18n.Locale {
+	l := i18n.Locale{Catalog: a.catalog, Lang: i18n.DE, Zone: time.UTC, Now: a.o.Clock.Now()}
+	t, err := a.identity.Current(ctx)
+	if err != nil {
+		return l
+	}
+	l.Lang = i18n.Parse(t.Language)
+	if zone, err := clock.Zone(t.Zone); err == nil {
+		l.Zone = zone
+	}
+	return l
+}
+
+func (a *App) pingURL(ctx context.Context) string {
+	t, err := a.identity.Current(ctx)
+	if err != nil {
+		return "/ping"
+	}
+	return t.StaffURL + "/ping"
+}
+
+// owners are the addresses of the people who are responsible for services.
+func (a *App) owners(ctx context.Context) ([]string, error) {
+	all, err := a.service.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, s := range all {
+		if s.Owner != "" {
+			out = append(out, s.Owner)
+		}
+	}
+	return out, nil
+}
+
+// postLetter puts identity's letters into the outbox.
+func (a *App) postLetter(ctx context.Context, l identity.Letter) error {
+	return a.channel.Send(ctx, channel.Message{
+		ID: "letter-" + newID(a.o.Clock), Kind: channel.Mail, Class: channel.Single, Realm: channel.Live,
+		To: l.To, ToName: l.Person.Name, Subject: l.Subject, Text: l.Body, Language: l.Person.Language, Automatic: true,
+	})
+}
+
+// hooks are the configured webhooks.
+type hooks []WebhookConfig
+
+// Hooks implements alert.Hooks.
+func (h hooks) Hooks(context.Context) ([]alert.Hook, error) {
+	out := make([]alert.Hook, len(h))
+	for i, w := range h {
+		out[i] = alert.Hook{URL: w.URL, Secret: []byte(string(w.Secret))}
+	}
+	return out, nil
+}
