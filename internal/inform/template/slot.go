@@ -201,7 +201,7 @@ var definitions = []Definition{
 	{Slot: "Zeiten", Kind: KindText, Source: FromPerson, Label: "Zu welchen Zeiten?", LabelEN: "At what hours?"},
 	{Slot: "GueltigBis", Kind: KindTime, Source: FromPerson, Label: "Gilt bis", LabelEN: "Valid until"},
 	{Slot: "Funktion", Kind: KindText, Source: FromTown, Label: "Unterschrift: Funktion", LabelEN: "Signed by: office"},
-	{Slot: "Gebiet", Kind: KindText, Source: FromPerson, Required: true, Label: "Welches Gebiet?", LabelEN: "Which area?"},
+	{Slot: "Gebiet", Kind: KindText, Source: FromPerson, Required: true, Label: "Welches Gebiet?", LabelEN: "Which area?", Max: 30},
 	{Slot: "Beginn", Kind: KindTime, Source: FromPerson, Label: "Beginn", LabelEN: "Start"},
 	{Slot: "Ende", Kind: KindTime, Source: FromPerson, Label: "Ende", LabelEN: "End"},
 
