@@ -12,7 +12,16 @@ next=dist.next
 rm -rf "$next"
 mkdir -p "$next/fonts"
 cp "$from/@kern-ux/native/dist/kern.min.css" "$next/"
-cp "$from/htmx.org/dist/htmx.min.js" "$from/htmx.org/dist/ext/hx-sse.min.js" "$next/"
+# htmx and its SSE extension are one file: htmx starts by a timer once the page is
+# parsed, and as two deferred scripts the second sometimes lost that race, so that
+# a page never opened its live line. The extension alone stays loadable; a second
+# registration does nothing.
+{
+	cat "$from/htmx.org/dist/htmx.min.js"
+	printf '\n;'
+	cat "$from/htmx.org/dist/ext/hx-sse.min.js"
+} >"$next/htmx.min.js"
+cp "$from/htmx.org/dist/ext/hx-sse.min.js" "$next/"
 cp "$from/uplot/dist/uPlot.iife.min.js" "$from/uplot/dist/uPlot.min.css" "$next/"
 
 # KERN ships 32 cuts of Fira Sans (SIL OFL 1.1, licences/OFL-Fira-Sans.txt); the

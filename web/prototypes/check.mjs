@@ -47,6 +47,22 @@ const names = (await readdir(here)).filter((f) => f.endsWith(".html")).filter((f
 await mkdir(shots, { recursive: true });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
 
+// State words and times need 7:1, more than axe asks for. Runs in the page; a canvas
+// turns every notation of a colour into bytes.
+function contrast() {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const bytes = (color) => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = color; pen.fillRect(0, 0, 1, 1); return pen.getImageData(0, 0, 1, 1).data; };
+  const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, w, i) => { const v = c[i] / 255; return sum + w * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
+  const ground = (el) => { for (let e = el; e; e = e.parentElement) { const c = bytes(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; } return bytes("Canvas"); };
+  const low = new Set();
+  for (const el of document.querySelectorAll(".tm-state, .tm-time, .tm-clock, time")) {
+    const [a, b] = [light(bytes(getComputedStyle(el).color)), light(ground(el))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 7) low.add(`contrast ${ratio.toFixed(1)}:1 on ${el.className || el.tagName}: ${el.textContent.trim().slice(0, 30)}`);
+  }
+  return [...low];
+}
+
 let found = 0;
 const say = (name, text) => { found += 1; console.log(`${name}: ${text}`); };
 for (const colorScheme of ["light", "dark"]) {
@@ -76,6 +92,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.evaluate(await readFile(axe, "utf8"));
       const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
       for (const v of violations) say(id, `axe ${v.id} (${v.impact}): ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(" | ")}`);
+      for (const bad of await page.evaluate(contrast)) say(id, bad);
       await page.close();
     }
     await context.close();

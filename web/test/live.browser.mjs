@@ -16,9 +16,9 @@ const asked = [];
 
 const page = () => `<!doctype html><html lang="de"><head><meta charset="utf-8"><title>Lage</title>
 <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":false,"extensions":"sse,tm","noSwap":[204,304,"5xx"]}'>
-<script src="/dist/htmx.min.js" defer></script><script src="/dist/hx-sse.min.js" defer></script><script src="/src/live.js" type="module"></script></head>
-<body class="tm"><main>
-<section id="now" hx-get="/lage" hx-trigger="refresh from:#live" hx-select="#now" hx-target="this" hx-swap="outerMorph">
+<script src="/dist/htmx.min.js" defer></script><script src="/src/live.js" type="module"></script></head>
+<body class="tm"><section id="due">${state}</section><main>
+<section id="now" hx-get="/lage" hx-trigger="refresh from:#live" hx-select="#now" hx-select-oob="#due:outerMorph" hx-target="this" hx-swap="outerMorph">
 <p id="state">${state}</p><details id="more"><summary>Mehr</summary><p>…</p></details>
 <form action="/x" method="post"><input id="note" name="note" value=""><input id="other" name="other" value=""></form></section>
 <form id="draft" action="/senden" method="post" data-autosave hx-post="/entwurf" hx-trigger="tm:save" hx-target="#saved" hx-swap="outerHTML">
@@ -73,6 +73,7 @@ try {
   state = "funktioniert";
   streams[0].write("id: 7\nevent: refresh\ndata: incident\n\n");
   await text("state", "funktioniert");
+  await text("due", "funktioniert");
   assert.equal(await p.inputValue("#note"), "Anruf von");
   assert.equal(await p.inputValue("#other"), "halb getippt");
   assert.equal(await p.evaluate(() => document.activeElement.id), "note");
