@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ type house struct {
 	now     time.Time
 	letters []identity.Letter
 	owners  []string
+	fail    func(http.ResponseWriter, *http.Request, error)
 }
 
 // Now implements clock.Clock: time moves by hand.
@@ -65,6 +67,7 @@ func newHouse(t testing.TB, w *storetest.World, change ...func(*identity.Options
 			return nil
 		},
 		Owners: func(context.Context) ([]string, error) { return h.owners, nil },
+		Fail:   func(w http.ResponseWriter, r *http.Request, err error) { h.fail(w, r, err) },
 		Cost:   identity.Cost{Memory: 64, Time: 1, Threads: 1},
 	}
 	for _, c := range change {

@@ -147,7 +147,7 @@ func mayManage(ctx context.Context, scope string) error {
 // mayActFor: everybody for themselves, administrators for everybody.
 func mayActFor(ctx context.Context, id PersonID, scope string) error {
 	a := ident.ActorOf(ctx)
-	if a.Kind == ident.KindPerson && a.Person == string(id) {
+	if a.Person == string(id) && (a.Kind == ident.KindPerson || a.Kind == ident.KindToken && a.Allows(scope)) {
 		return nil
 	}
 	return mayManage(ctx, scope)
