@@ -115,7 +115,7 @@ type hookBody struct {
 	ID    string    `json:"id"`   // of this message, the same when it is sent twice
 	At    time.Time `json:"at"`
 	Town  string    `json:"town"`
-	Alert view      `json:"alert"`
+	Alert alertBody `json:"alert"`
 }
 
 // hooks tells the webhooks.
@@ -131,7 +131,7 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 		id := ident.NewID(m.t.now)
 		body, err := json.Marshal(hookBody{
 			Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],
-			ID:   id, At: m.t.now, Town: m.town.Slug, Alert: viewOf(m.alert, m.page()),
+			ID:   id, At: m.t.now, Town: m.town.Slug, Alert: bodyOf(m.alert, m.page()),
 		})
 		if err != nil {
 			return fmt.Errorf("alert: webhook: %w", err)
@@ -155,30 +155,33 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 	return nil
 }
 
-// view is an alert as programs see it, in the API and in webhooks.
-type view struct {
-	ID             string       `json:"id"`
-	Key            string       `json:"key" doc:"What it is about: service:<slug>, or the key of the source"`
-	Service        string       `json:"service" doc:"Slug of the service; empty when unknown"`
-	State          string       `json:"state" enum:"open,acknowledged,closed"`
-	Severity       string       `json:"severity" enum:"info,warning,critical"`
-	Title          string       `json:"title"`
-	Detail         string       `json:"detail"`
-	Since          time.Time    `json:"since" doc:"When the trouble began"`
-	FirstSignalAt  time.Time    `json:"first_signal_at"`
-	FirstPath      string       `json:"first_path" doc:"How it was noticed: monitor, intake, citizen, listen, person"`
-	OpenedAt       time.Time    `json:"opened_at"`
-	AcknowledgedAt *time.Time   `json:"acknowledged_at,omitempty"`
-	AcknowledgedBy string       `json:"acknowledged_by,omitempty" doc:"Name of the person"`
-	ClosedAt       *time.Time   `json:"closed_at,omitempty"`
-	ClosedReason   string       `json:"closed_reason,omitempty"`
-	Incident       string       `json:"incident,omitempty" doc:"Id of the incident that handles it"`
-	Woken          int          `json:"woken" doc:"Number of people told"`
-	Signals        []viewSource `json:"signals"`
-	URL            string       `json:"url,omitempty"`
+// alertBody is an alert as programs see it, in the API and in webhooks.
+type alertBody struct {
+	ID             string            `json:"id"`
+	Key            string            `json:"key" doc:"What it is about: service:<slug>, or the key of the source"`
+	Service        string            `json:"service" doc:"Slug of the service; empty when unknown"`
+	State          string            `json:"state" enum:"open,acknowledged,closed"`
+	Severity       string            `json:"severity" enum:"info,warning,critical"`
+	Title          string            `json:"title"`
+	Detail         string            `json:"detail"`
+	Since          time.Time         `json:"since" doc:"When the trouble began"`
+	FirstSignalAt  time.Time         `json:"first_signal_at"`
+	FirstPath      string            `json:"first_path" doc:"How it was noticed: monitor, intake, citizen, listen, person"`
+	OpenedAt       time.Time         `json:"opened_at"`
+	AcknowledgedAt *time.Time        `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy string            `json:"acknowledged_by,omitempty" doc:"Name of the person"`
+	ClosedAt       *time.Time        `json:"closed_at,omitempty"`
+	ClosedReason   string            `json:"closed_reason,omitempty"`
+	Incident       string            `json:"incident,omitempty" doc:"Id of the incident that handles it"`
+	Woken          int               `json:"woken" doc:"Number of people told"`
+	Signals        []alertSignalBody `json:"signals"`
+	URL            string            `json:"url,omitempty"`
+	// Filled for one alert only.
+	Decisions []alertDecision `json:"decisions,omitempty" doc:"Everybody who was considered, and why they were told or not"`
+	Messages  []alertMessage  `json:"messages,omitempty" doc:"What was handed to the outbox"`
 }
 
-type viewSource struct {
+type alertSignalBody struct {
 	Key        string     `json:"key"`
 	Path       string     `json:"path"`
 	State      string     `json:"state" enum:"firing,resolved"`
@@ -188,16 +191,16 @@ type viewSource struct {
 	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
 }
 
-func viewOf(a Alert, page string) view {
-	v := view{
+func bodyOf(a Alert, page string) alertBody {
+	v := alertBody{
 		ID: string(a.ID), Key: a.Key, Service: a.Service, State: string(a.State), Severity: string(a.Severity),
 		Title: a.Title, Detail: a.Detail, Since: a.Since, FirstSignalAt: a.FirstSignalAt, FirstPath: string(a.FirstPath),
 		OpenedAt: a.OpenedAt, AcknowledgedAt: orNil(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedName,
 		ClosedAt: orNil(a.ClosedAt), ClosedReason: a.ClosedReason, Incident: a.IncidentID, Woken: a.Woken,
-		Signals: []viewSource{}, URL: page,
+		Signals: []alertSignalBody{}, URL: page,
 	}
 	for _, s := range a.Signals {
-		v.Signals = append(v.Signals, viewSource{
+		v.Signals = append(v.Signals, alertSignalBody{
 			Key: s.Key, Path: string(s.Path), State: string(s.State), Title: s.Title, Detail: s.Detail,
 			Since: s.Since, ResolvedAt: orNil(s.ResolvedAt),
 		})
