@@ -18,8 +18,43 @@ const (
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 
-// ValidSlug reports whether s can name a service, monitor or audience.
-func ValidSlug(s string) bool { return slugForm.MatchString(s) }
+// ValidSlug reports whether s can name a service, monitor or audience. "new" is
+// the address of the empty form.
+func ValidSlug(s string) bool { return slugForm.MatchString(s) && s != "new" }
+
+// SlugFor makes a slug of a name, "Bürgerbüro, Termine" → "buergerbuero-termine";
+// it is empty when nothing of the name can stand in one.
+func SlugFor(name string) string {
+	var b strings.Builder
+	gap := false
+	for _, c := range strings.ToLower(name) {
+		piece := ""
+		switch {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			piece = string(c)
+		case c == 'ä':
+			piece = "ae"
+		case c == 'ö':
+			piece = "oe"
+		case c == 'ü':
+			piece = "ue"
+		case c == 'ß':
+			piece = "ss"
+		default:
+			gap = b.Len() > 0
+			continue
+		}
+		if b.Len()+1+len(piece) > 64 {
+			break
+		}
+		if gap {
+			b.WriteByte('-')
+			gap = false
+		}
+		b.WriteString(piece)
+	}
+	return b.String()
+}
 
 // Check finds what is wrong with the service itself; others are the services
 // that exist, for the dependencies.
@@ -98,6 +133,12 @@ func (s Service) ShortName() string {
 		return strings.TrimSpace(string(r[:MaxShort-1])) + "."
 	}
 	return s.Name
+}
+
+// Missing reports whether something is not filled in that is needed at night:
+// whom to call, and what people can do instead.
+func (s Service) Missing() bool {
+	return s.Owner == "" || (s.Public && s.Workaround.Text == "")
 }
 
 // Works reports whether the workaround may still be offered at now.

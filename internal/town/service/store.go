@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/web"
 	"tuermer/internal/town/audit"
 )
 
@@ -34,6 +35,14 @@ type Options struct {
 	People func(ctx context.Context) ([]string, error)
 	// Audiences offers the audiences that may hear of it, slug and name.
 	Audiences func(ctx context.Context) ([][2]string, error)
+	// States tells how the services stand, by slug; one that is missing is
+	// watched by nothing. Nil: nobody knows.
+	States func(ctx context.Context) (map[string]web.State, error)
+	// Watchers counts the monitors that watch a service.
+	Watchers func(ctx context.Context, slug string) (int, error)
+	// Forms are the name with its article in nominative, dative and accusative;
+	// nil: a plain rule.
+	Forms func(s Service) (nominative, dative, accusative string)
 }
 
 // Room keeps the catalogue.
@@ -95,11 +104,44 @@ func (r *Room) Get(ctx context.Context, slug string) (Service, error) {
 	return row.service()
 }
 
+// Create is [Room.Save] for a service whose slug must be new.
+func (r *Room) Create(ctx context.Context, s Service) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		if err := mayChange(ctx); err != nil {
+			return err
+		}
+		_, err := r.Get(ctx, s.Slug)
+		switch {
+		case err == nil:
+			return fault.New(fault.Conflict, "service.exists", s.Slug).Field("slug", "service.slug_taken")
+		case fault.KindOf(err) != fault.NotFound:
+			return err
+		}
+		return r.Save(ctx, s)
+	})
+}
+
+// mayChange is the right to create and change services.
+func mayChange(ctx context.Context) error {
+	if !ident.ActorOf(ctx).Has("admin", "it") {
+		return fault.New(fault.Forbidden, "service.forbidden")
+	}
+	return nil
+}
+
+// mayRemove is the right to delete services.
+func mayRemove(ctx context.Context) error {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return fault.New(fault.Forbidden, "service.remove_forbidden")
+	}
+	return nil
+}
+
 // Save creates or changes a service. What is declared in the configuration is
 // changed there.
 func (r *Room) Save(ctx context.Context, s Service) error {
-	if !ident.ActorOf(ctx).Has("admin", "it") {
-		return fault.New(fault.Forbidden, "service.forbidden")
+	if err := mayChange(ctx); err != nil {
+		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		all, err := r.List(ctx)
@@ -122,8 +164,8 @@ func (r *Room) Save(ctx context.Context, s Service) error {
 
 // Remove takes a service that the console made out of the catalogue.
 func (r *Room) Remove(ctx context.Context, slug string) error {
-	if !ident.ActorOf(ctx).Has("admin") {
-		return fault.New(fault.Forbidden, "service.forbidden")
+	if err := mayRemove(ctx); err != nil {
+		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		s, err := r.Get(ctx, slug)
@@ -132,6 +174,14 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 		}
 		if s.Declared {
 			return fault.New(fault.Conflict, "service.declared")
+		}
+		all, err := r.List(ctx)
+		if err != nil {
+			return err
+		}
+		// A dependency on nothing could never be saved again.
+		if need := dependents(all, slug); len(need) > 0 {
+			return fault.New(fault.Conflict, "service.needed", need[0].Name)
 		}
 		if err := r.drop(ctx, slug); err != nil {
 			return err
@@ -178,6 +228,16 @@ func (r *Room) Declare(ctx context.Context, ss []Service) error {
 		}
 		return nil
 	})
+}
+
+// dependents are the services that say they depend on slug.
+func dependents(all []Service, slug string) (out []Service) {
+	for _, s := range all {
+		if slices.Contains(s.DependsOn, slug) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func equal(a, b Service) bool {
