@@ -256,6 +256,7 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		}
 	}
 	var kinds []plan.Kind
+	var targets []target
 	for _, a := range t.audiences {
 		kinds = append(kinds, a.Kind)
 		next := t.nextFor(s, a, asOf)
@@ -279,12 +280,13 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		reach := Reach{Audience: a.Slug, Name: cmp.Or(a.Name, a.Slug), Kind: a.Kind, Page: a.Kind == plan.Citizens, Next: next}
 		for _, to := range a.Recipients {
 			if to = address(to); to != "" {
-				p.targets = merge(p.targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
+				targets = append(targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
 				reach.Recipients++
 			}
 		}
 		p.Reach = append(p.Reach, reach)
 	}
+	p.targets = merge(nil, targets...)
 	p.FourEyes = FourEyes(t.incident.Level, kinds)
 	p.Held = leaks(p.Variants, t.facts, asOf)
 	if p.pre = t.preApproved(s, p.Variants); p.pre != nil {

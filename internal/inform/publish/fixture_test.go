@@ -325,3 +325,11 @@ func (g *rig) sweep(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+func mustTenant(g *rig) identity.Tenant {
+	t, err := g.town.Current(g.ctx)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}

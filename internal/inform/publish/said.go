@@ -123,12 +123,13 @@ func (r *Room) fillLedger(ctx context.Context, db bun.IDB, p Preview, s Statemen
 	}
 	targets := p.targets
 	if s.Kind == template.Recovery || s.Corrects != "" {
-		for _, t := range before {
+		more := slices.Clone(before)
+		for i, t := range more {
 			if !slices.Contains(s.Audiences, t.Audience) {
-				t.Audience = mailAudience(p, s)
+				more[i].Audience = mailAudience(p, s)
 			}
-			targets = merge(targets, t)
 		}
+		targets = merge(targets, more...)
 	}
 	addresses := make([]string, len(targets))
 	for i, t := range targets {

@@ -50,7 +50,7 @@ CREATE TRIGGER publish_statement_frozen BEFORE UPDATE ON publish_statement FOR E
 WHEN (OLD.state = 'published' AND (NEW.state <> 'published' OR NEW.facts <> OLD.facts OR NEW.kind <> OLD.kind
     OR NEW.audiences <> OLD.audiences OR NEW.languages <> OLD.languages OR NEW.realm <> OLD.realm
     OR NEW.incident_id <> OLD.incident_id OR NEW.version <> OLD.version OR NEW.correction <> OLD.correction
-    OR NEW.next_update <> OLD.next_update OR NEW.published_at <> OLD.published_at))
+    OR NEW.next_update <> OLD.next_update OR NEW.published_at IS DISTINCT FROM OLD.published_at))
 EXECUTE FUNCTION publish_statement_frozen();
 -- +goose StatementEnd
 
