@@ -84,4 +84,6 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
+ignore ./web/node_modules
+
 tool github.com/a-h/templ/cmd/templ

@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/desk"
+	"tuermer/internal/inform/publish"
+	"tuermer/internal/inform/template"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
@@ -39,6 +43,11 @@ type rooms struct {
 	monitor *monitor.Room
 
 	alert *alert.Room
+
+	incident *incident.Room
+	publish  *publish.Room
+
+	desk *desk.Desk
 }
 
 // Migrations are the schemas of all rooms in floor order.
@@ -48,6 +57,8 @@ func Migrations() []store.Migrations {
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
 		signal.Migrations(), monitor.Migrations(),
 		alert.Migrations(),
+		incident.Migrations(),
+		publish.Migrations(),
 	}
 }
 
@@ -58,6 +69,9 @@ func Texts() []fs.FS {
 		identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
 		monitor.Texts(),
 		alert.Texts(),
+		incident.Texts(),
+		publish.Texts(),
+		desk.Texts(),
 	}
 }
 
@@ -100,12 +114,35 @@ func (a *App) build() (err error) {
 		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	a.alert.Subscribe(a.bus)
+
+	a.incident = incident.New(incident.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Alerts: a.alert, Services: a.service, Town: a.identity,
+	})
+	a.incident.Subscribe(a.bus)
+
+	library, err := template.Default()
+	if err != nil {
+		return err
+	}
+	a.publish = publish.New(publish.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
+		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
+		Library: library, Sole: sole,
+	})
+	a.publish.Subscribe(a.bus)
+	a.incident.SetGate(a.publish)
+
+	a.desk = desk.New(desk.Options{
+		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish,
+		Notes: a.notes,
+	})
 	return a.site()
 }
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.identity, a.channel, a.signal, a.alert, a.monitor}
+	return []starter{a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.monitor}
 }
 
 // site hangs the rooms' pages and API onto the staff listener.
@@ -113,10 +150,10 @@ func (a *App) site() error {
 	a.staff = web.NewSite(web.Options{
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
 		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: "/identity/sign-in",
-		Shell: func(*http.Request) web.Shell { return web.Shell{Version: a.o.Version} },
+		Shell: a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -184,4 +221,16 @@ func (h hooks) Hooks(context.Context) ([]alert.Hook, error) {
 		out[i] = alert.Hook{URL: w.URL, Secret: []byte(string(w.Secret))}
 	}
 	return out, nil
+}
+
+// notes are the bands over every page of the console.
+func (a *App) notes(ctx context.Context) []web.Note {
+	if !a.o.Simulated {
+		return nil
+	}
+	l := a.townLocale(ctx)
+	return []web.Note{{
+		Kind: "exercise", Strong: l.Catalog.Text(l.Lang, "app.simulated"), Text: l.Catalog.Text(l.Lang, "app.simulated_text"),
+		Href: "/channel/outbox", Link: l.Catalog.Text(l.Lang, "app.simulated_link"),
+	}}
 }

@@ -1,0 +1,250 @@
+package desk
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/publish"
+	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/web"
+	"tuermer/internal/raise/alert"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
+	"tuermer/internal/town/service"
+)
+
+//go:embed texts
+var texts embed.FS
+
+// Texts is this room's sentences, for the catalog.
+func Texts() fs.FS { return texts }
+
+// Options are the rooms that the desk shows.
+type Options struct {
+	Store    *store.Store // only to put acts of several rooms into one transaction
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Version  string
+	Identity *identity.Room
+	Service  *service.Room
+	Plan     *plan.Room
+	Channel  *channel.Room
+	Signal   *signal.Room
+	Monitor  *monitor.Room
+	Alert    *alert.Room
+	Incident *incident.Room
+	Publish  *publish.Room
+	// Notes are bands over every page that somebody else adds.
+	Notes func(ctx context.Context) []web.Note
+}
+
+// Desk is the console's pages over several rooms.
+type Desk struct{ o Options }
+
+// New makes the desk.
+func New(o Options) *Desk {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{o}
+}
+
+// Routes are the pages.
+func (d *Desk) Routes(s *web.Site) {
+	s.Handle("GET /{$}", web.Staff(d.overview))
+	s.Handle("GET /more", web.Staff(d.more))
+	s.Handle("GET /search", web.Staff(d.search))
+	s.Handle("GET /settings", web.Staff(d.settings))
+	s.Handle("POST /settings/town", web.Staff(d.saveTown))
+	s.Handle("GET /alert/{id}/inform", web.Staff(d.inform))
+	s.Handle("POST /alert/{id}/inform", web.Staff(d.informNow))
+	s.Handle("POST /alert/{id}/incident", web.Staff(d.openIncident))
+}
+
+// lage is what the Lagebild knows.
+type lage struct {
+	Now       time.Time
+	Alerts    []alert.Alert
+	Incidents []incident.Incident
+	Due       []due
+	Withheld  []alert.Withheld
+	Signals   []signal.Signal
+	Duty      []person
+	Monitors  map[monitor.State]int
+	Waiting   map[channel.State]int
+	Services  map[string]service.Service
+	NoWay     bool // no route for mail at all
+	Empty     bool // nothing is set up yet
+	Submitted []publish.Statement
+}
+
+// due is one promise with the names that a person reads.
+type due struct {
+	publish.Promise
+	AudienceName string
+	Title        string
+	Overdue      bool
+}
+
+// person is somebody who would be woken, and how.
+type person struct {
+	identity.Person
+	Confirmed bool // the alternative address was confirmed, or is the operator's word
+}
+
+func (d *Desk) lage(ctx context.Context) (l lage, err error) {
+	l.Now = d.o.Clock.Now()
+	if l.Alerts, err = d.o.Alert.List(ctx, alert.Filter{Current: true, Limit: 50}); err != nil {
+		return l, err
+	}
+	if l.Incidents, err = d.o.Incident.List(ctx, incident.Filter{Current: true, Limit: 50}); err != nil {
+		return l, err
+	}
+	if l.Due, err = d.due(ctx); err != nil {
+		return l, err
+	}
+	if l.Withheld, err = d.o.Alert.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {
+		return l, err
+	}
+	if l.Signals, err = d.o.Signal.List(ctx, signal.Filter{Limit: 6}); err != nil {
+		return l, err
+	}
+	if l.Duty, err = d.duty(ctx); err != nil {
+		return l, err
+	}
+	if l.Monitors, err = d.o.Monitor.Counts(ctx); err != nil {
+		return l, err
+	}
+	if l.Waiting, err = d.o.Channel.Counts(ctx); err != nil {
+		return l, err
+	}
+	if l.Submitted, err = d.o.Publish.List(ctx, publish.Filter{States: []publish.State{publish.StateSubmitted}, Limit: 20}); err != nil {
+		return l, err
+	}
+	all, err := d.o.Service.List(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Services = map[string]service.Service{}
+	for _, s := range all {
+		l.Services[s.Slug] = s
+	}
+	l.NoWay = !slices.ContainsFunc(d.o.Channel.Ways(ctx), func(w channel.WayState) bool {
+		return w.Kind == channel.Mail && w.Realm == channel.Live
+	})
+	l.Empty = len(l.Monitors) == 0 && len(all) == 0
+	return l, nil
+}
+
+// due lists what was promised, the next one first, with names.
+func (d *Desk) due(ctx context.Context) ([]due, error) {
+	ps, err := d.o.Publish.Due(ctx)
+	if err != nil || len(ps) == 0 {
+		return nil, err
+	}
+	audiences, err := d.o.Plan.Audiences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, a := range audiences {
+		names[a.Slug] = a.Name
+	}
+	titles := map[incident.ID]string{}
+	now := d.o.Clock.Now()
+	out := make([]due, 0, len(ps))
+	for _, p := range ps {
+		if _, known := titles[p.Incident]; !known {
+			i, err := d.o.Incident.Get(ctx, p.Incident)
+			if err != nil {
+				return nil, err
+			}
+			titles[p.Incident] = i.Title
+		}
+		name := names[p.Audience]
+		if name == "" {
+			name = p.Audience
+		}
+		out = append(out, due{Promise: p, AudienceName: name, Title: titles[p.Incident], Overdue: p.Overdue(now)})
+	}
+	return out, nil
+}
+
+// duty lists who is woken when a service has no owner of its own. A roster
+// joins here later.
+func (d *Desk) duty(ctx context.Context) ([]person, error) {
+	people, err := d.o.Identity.People(ctx, identity.Filter{Role: identity.RoleIT, Active: true, Limit: 20})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]person, len(people))
+	for i, p := range people {
+		out[i] = person{Person: p, Confirmed: p.Alternative != "" && (p.Declared || !p.AlternativeVerified.IsZero())}
+	}
+	return out, nil
+}
+
+// Headline is the one sentence at the top: how things stand, and the state that
+// gives it its mark.
+func (l lage) Headline(ctx context.Context) (web.State, string, string) {
+	word := func(i incident.Incident) string { return i18n.T(ctx, "desk.level_"+string(i.Level)) }
+	var active []incident.Incident
+	for _, i := range l.Incidents {
+		if i.Phase.Active() {
+			active = append(active, i)
+		}
+	}
+	switch {
+	case len(active) == 1:
+		return web.Down, word(active[0]), i18n.T(ctx, "desk.say_incident", active[0].Title, i18n.Short(ctx, active[0].Since))
+	case len(active) > 1:
+		worst := slices.MaxFunc(active, func(a, b incident.Incident) int {
+			return slices.Index(incident.Levels(), a.Level) - slices.Index(incident.Levels(), b.Level)
+		})
+		titles := make([]string, len(active))
+		for i, a := range active {
+			titles[i] = a.Title
+		}
+		return web.Down, word(worst), i18n.T(ctx, "desk.say_incidents", len(active), strings.Join(titles, ", "))
+	case len(l.Alerts) == 1:
+		return web.Down, i18n.T(ctx, "desk.alarm"), i18n.T(ctx, "desk.say_alert", l.Alerts[0].Title, i18n.Short(ctx, l.Alerts[0].Since))
+	case len(l.Alerts) > 1:
+		return web.Down, i18n.T(ctx, "desk.alarm"), i18n.T(ctx, "desk.say_alerts", len(l.Alerts))
+	case l.Empty:
+		return web.Unknown, i18n.T(ctx, "desk.not_set_up"), i18n.T(ctx, "desk.say_empty")
+	case len(l.Incidents) > 0:
+		return web.Checking, i18n.T(ctx, "desk.restored"), i18n.T(ctx, "desk.say_restored", l.Incidents[0].Title)
+	default:
+		return web.OK, i18n.T(ctx, "desk.all_well"), i18n.N(ctx, "desk.say_well", l.watched())
+	}
+}
+
+func (l lage) watched() int {
+	n := 0
+	for _, c := range l.Monitors {
+		n += c
+	}
+	return n
+}
+
+// serviceName is what people call the service of an alert.
+func (l lage) serviceName(slug string) string {
+	if s, ok := l.Services[slug]; ok {
+		return s.Name
+	}
+	return slug
+}
+
+func incidentHref(id incident.ID) string { return "/incident/" + string(id) }
+func alertHref(id alert.ID) string       { return "/alert/" + string(id) }
