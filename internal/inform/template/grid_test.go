@@ -275,6 +275,47 @@ func TestGridIsComplete(t *testing.T) {
 			}
 		}
 	}
+	// The rest of the printed grid: kind, for whom, in which family.
+	for _, row := range []struct {
+		family string
+		kinds  []Kind
+		who    []AudienceKind
+	}{
+		{"", []Kind{Survey}, []AudienceKind{Staff, Partners, Citizens}},
+		{"", []Kind{Report}, []AudienceKind{Leadership, Council, Press, Citizens}},
+		{"", []Kind{Correction, Warning}, []AudienceKind{Staff, Partners, Press, Citizens}},
+		{"", []Kind{DataSubjects}, []AudienceKind{Staff, Leadership, Citizens}},
+		{"", []Kind{BreachReport}, []AudienceKind{Staff, Leadership, Authority}},
+		{"", []Kind{StormStatement, NetiquetteHint, PostHidden}, []AudienceKind{Press, Citizens}},
+		{"", []Kind{OutOfHours, Received, Answer}, []AudienceKind{Citizens}},
+		{"", []Kind{ExerciseAnnounced, ExerciseEnded, MaintenanceAnnounced, MaintenanceStarted, MaintenanceEnded}, []AudienceKind{IT, Staff, Partners, Citizens}},
+		{"L", []Kind{First, Update, Recovery, AllClear}, []AudienceKind{Staff, Leadership, Press, Citizens}},
+		{"C", []Kind{Holding, First, Update, Recovery}, []AudienceKind{IT, Staff, Leadership, Council, Partners, Press, Citizens}},
+	} {
+		scenarios := []Scenario{""}
+		if row.family != "" {
+			scenarios = nil
+			for _, s := range lib.Scenarios() {
+				if s.Family == row.family {
+					scenarios = append(scenarios, s.Scenario)
+				}
+			}
+			if want := map[string]int{"L": 6, "C": 9}[row.family]; len(scenarios) != want {
+				t.Errorf("family %s has %d scenarios, want %d", row.family, len(scenarios), want)
+			}
+		}
+		for _, sc := range scenarios {
+			for _, k := range row.kinds {
+				for _, a := range row.who {
+					for _, f := range []Format{Page, Mail} {
+						if e, ok := lib.Find(k, a, f, DE, sc); !ok || e.Scenario != sc || e.Format != f {
+							t.Errorf("%s for %s as %s in scenario %q is missing", k, a, f, sc)
+						}
+					}
+				}
+			}
+		}
+	}
 	for _, e := range lib.List() {
 		if e.Language != DE {
 			continue
@@ -319,7 +360,7 @@ func TestEveryBodyNamesItsService(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Scenario == "" && !slices.Contains(slotsOf(nodes), SlotService) {
+			if e.Scenario == "" && e.Format != Push && !slices.Contains(slotsOf(nodes), SlotService) {
 				t.Errorf("%s does not name the service", e.ID)
 			}
 		}
