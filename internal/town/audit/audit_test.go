@@ -149,7 +149,8 @@ func TestOnlyAdministratorsRead(t *testing.T) {
 	w := storetest.SQLite(t, rooms...)
 	r := room(w)
 	for _, a := range []ident.Actor{
-		{}, {Kind: ident.KindPerson, Roles: []string{"it"}},
+		{},
+		{Kind: ident.KindPerson, Roles: []string{"it"}},
 		{Kind: ident.KindToken, Roles: []string{"admin"}, Scopes: []string{"alerts"}},
 	} {
 		if _, err := r.List(ident.WithActor(w.Ctx, a), 0, 1); fault.KindOf(err) != fault.Forbidden {

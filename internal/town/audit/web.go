@@ -183,8 +183,7 @@ type VerifyBody struct {
 
 func (r *Room) apiVerify(ctx context.Context, _ *struct{}) (*web.One[VerifyBody], error) {
 	err := r.Verify(ctx)
-	var broken *Broken
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*Broken](err); ok {
 		return &web.One[VerifyBody]{Body: VerifyBody{Seq: broken.Seq, Reason: broken.Reason}}, nil
 	}
 	if err != nil {

@@ -184,8 +184,10 @@ func TestSavePersonRefuses(t *testing.T) {
 		"it own domain":     {func(p *identity.Person) { p.Alternative = "ada@T1.example" }, "alternative", "identity.alternative_same_domain"},
 		"it sub-domain":     {func(p *identity.Person) { p.Alternative = "a@mail.t1.example" }, "alternative", "identity.alternative_same_domain"},
 		"it officials' own": {func(p *identity.Person) { p.Email, p.Alternative = "a@kreis.example", "b@kreis.example" }, "alternative", "identity.alternative_same_domain"},
-		"owner without": {func(p *identity.Person) { p.Email, p.Alternative, p.Roles = "owner@t1.example", "", nil },
-			"alternative", "identity.alternative_missing"},
+		"owner without": {
+			func(p *identity.Person) { p.Email, p.Alternative, p.Roles = "owner@t1.example", "", nil },
+			"alternative", "identity.alternative_missing",
+		},
 	} {
 		p := person("Ada", identity.RoleIT)
 		c.change(&p)
@@ -211,7 +213,8 @@ func TestSavePersonRefuses(t *testing.T) {
 		t.Errorf("not normal: %+v", got)
 	}
 	for _, a := range []ident.Actor{
-		{Kind: ident.KindPublic}, {Kind: ident.KindPerson, Roles: []string{"it"}},
+		{Kind: ident.KindPublic},
+		{Kind: ident.KindPerson, Roles: []string{"it"}},
 		{Kind: ident.KindToken, Roles: []string{"admin"}, Scopes: []string{"alerts"}},
 	} {
 		if _, err := h.SavePerson(ident.WithActor(h.ctx, a), person("Eve")); !errors.Is(err, identity.ErrForbidden) {

@@ -235,10 +235,10 @@ func ask[T any](ctx context.Context, f *facts, name string, lookup func(context.
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	out, err := lookup(ctx, name)
-	var dns *net.DNSError
-	if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
-		f.failed = true
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return out
 	}
+	f.failed = f.failed || err != nil
 	return out
 }
 

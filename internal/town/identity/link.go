@@ -110,7 +110,7 @@ func (r *Room) FirstAdmin(ctx context.Context) (link string, ok bool, err error)
 	}
 	now := r.o.Clock.Now()
 	n, err := r.o.Store.Read(ctx).NewSelect().Model((*sessionRow)(nil)).
-		Where("tenant_id = ? AND person_id IN (?)", ident.TenantOf(ctx), bun.In(ids)).
+		Where("tenant_id = ? AND person_id IN (?)", ident.TenantOf(ctx), bun.List(ids)).
 		Where("expires_at > ? AND seen_at > ?", now, now.Add(-SessionIdle)).Count(ctx)
 	if err != nil {
 		return "", false, fmt.Errorf("identity: first administrator: %w", err)

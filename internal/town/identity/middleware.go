@@ -45,8 +45,8 @@ func Me(ctx context.Context) (Person, bool) {
 // or one that is over, makes a stranger of the asker, and the pages decide.
 func (r *Room) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if strings.HasPrefix(req.URL.Path, "/assets/") {
-			next.ServeHTTP(w, req) // styles must come even while the database is away
+		if ownerless(req.URL.Path) {
+			next.ServeHTTP(w, req)
 			return
 		}
 		t, err := r.TenantByHost(req.Context(), req.Host)
@@ -80,6 +80,12 @@ func (r *Room) Middleware(next http.Handler) http.Handler {
 	})
 }
 
+// ownerless paths belong to no town and must answer while the database is away:
+// styles, and the questions of whoever watches this machine by its address.
+func ownerless(path string) bool {
+	return strings.HasPrefix(path, "/assets/") || path == "/healthz" || path == "/readyz" || path == "/metrics"
+}
+
 func (r *Room) fail(w http.ResponseWriter, req *http.Request, err error) {
 	retryAfter(w, err)
 	if fault.KindOf(err) == fault.Unauthenticated {
@@ -95,8 +101,7 @@ func (r *Room) fail(w http.ResponseWriter, req *http.Request, err error) {
 
 // retryAfter tells programs when to come back, in seconds.
 func retryAfter(w http.ResponseWriter, err error) {
-	var l *LimitedError
-	if errors.As(err, &l) {
+	if l, ok := errors.AsType[*LimitedError](err); ok {
 		w.Header().Set("Retry-After", strconv.Itoa(int((l.After+time.Second-1)/time.Second)))
 	}
 }

@@ -368,8 +368,7 @@ func (r *Room) SetPassword(ctx context.Context, s Session, old, password string)
 	if key := WeakPassword(password, row.person()); key != "" {
 		return bad.Field("password", key)
 	}
-	now := r.o.Clock.Now()
-	fresh := s.Via == viaLink && now.Sub(s.CreatedAt) < linkGrace
+	fresh := r.fresh(s)
 	right, hash := true, ""
 	err = r.hashing(ctx, func() {
 		if row.Password != "" && !fresh {
@@ -399,9 +398,14 @@ func (r *Room) SetPassword(ctx context.Context, s Session, old, password string)
 	})
 }
 
+// fresh: the session came from a one-time link a moment ago.
+func (r *Room) fresh(s Session) bool {
+	return s.Via == viaLink && r.o.Clock.Now().Sub(s.CreatedAt) < linkGrace
+}
+
 // PasswordNeedsOld reports whether SetPassword will ask for the old password.
 func (r *Room) PasswordNeedsOld(p Person, s Session) bool {
-	return p.HasPassword && !(s.Via == viaLink && r.o.Clock.Now().Sub(s.CreatedAt) < linkGrace)
+	return p.HasPassword && !r.fresh(s)
 }
 
 // bearer is the token in an Authorization header.
