@@ -295,11 +295,7 @@ func WriteCSV(w io.Writer, people []Person) error {
 		return err
 	}
 	for _, p := range people {
-		roles := make([]string, len(p.Roles))
-		for i, r := range p.Roles {
-			roles[i] = string(r)
-		}
-		record := []string{p.Name, p.Email, p.Alternative, p.Mobile, strings.Join(roles, " "), p.OrgUnit}
+		record := []string{p.Name, p.Email, p.Alternative, p.Mobile, words(p.Roles), p.OrgUnit}
 		for i, s := range record {
 			// A cell that begins so is calculated by spreadsheets; an
 			// apostrophe makes it text.

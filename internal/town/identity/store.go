@@ -343,12 +343,21 @@ func changes(old, p Person) map[string]string {
 	note("email", old.Email, p.Email)
 	note("alternative", old.Alternative, p.Alternative)
 	note("mobile", old.Mobile, p.Mobile)
-	note("roles", list(old.Roles), list(p.Roles))
+	note("roles", words(old.Roles), words(p.Roles))
 	note("org_unit", old.OrgUnit, p.OrgUnit)
 	note("language", old.Language, p.Language)
 	note("blocked", fmt.Sprint(old.Blocked), fmt.Sprint(p.Blocked))
 	note("declared", fmt.Sprint(old.Declared), fmt.Sprint(p.Declared))
 	return m
+}
+
+// words puts roles into one line.
+func words(roles []Role) string {
+	s := make([]string, len(roles))
+	for i, role := range roles {
+		s[i] = string(role)
+	}
+	return strings.Join(s, " ")
 }
 
 // Own is what people change about themselves.

@@ -58,6 +58,9 @@ func unlist[S ~string](raw string) (out []S) {
 	return out
 }
 
+// joined is such a list in one line, for the audit log.
+func joined(raw string) string { return strings.Join(unlist[string](raw), " ") }
+
 func (row tenantRow) tenant() Tenant {
 	return Tenant{
 		ID: row.TenantID, Slug: row.Slug, Name: row.Name, Hosts: unlist[string](row.Hosts),
@@ -245,8 +248,8 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		}
 		changed := map[string]string{}
 		for k, v := range map[string][2]string{
-			"slug": {old.Slug, row.Slug}, "name": {old.Name, row.Name}, "hosts": {old.Hosts, row.Hosts},
-			"domains": {old.Domains, row.Domains}, "networks": {old.Networks, row.Networks},
+			"slug": {old.Slug, row.Slug}, "name": {old.Name, row.Name}, "hosts": {joined(old.Hosts), joined(row.Hosts)},
+			"domains": {joined(old.Domains), joined(row.Domains)}, "networks": {joined(old.Networks), joined(row.Networks)},
 			"land": {old.Land, row.Land}, "zone": {old.Zone, row.Zone}, "language": {old.Language, row.Language},
 			"staff_url": {old.StaffURL, row.StaffURL}, "public_url": {old.PublicURL, row.PublicURL},
 		} {
@@ -272,7 +275,7 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		if err := r.saveHosts(ctx, db, t); err != nil {
 			return err
 		}
-		if changed["domains"] != "" || changed["networks"] != "" {
+		if old.Domains != row.Domains || old.Networks != row.Networks {
 			if err := r.recheckAll(ctx, db, t.ID); err != nil {
 				return err
 			}
