@@ -16,6 +16,7 @@ type Library struct {
 	// mails are made from pages that have a subject and no mail of their own,
 	// so that one wording is kept and approved once. They are found, not listed.
 	mails map[cell]Entry
+	byID  map[string]Entry // listed texts and mails alike
 }
 
 // ScenarioInfo is what the grid says about a scenario.
@@ -42,14 +43,13 @@ func (e Entry) cell() cell {
 
 // newLibrary indexes entries, which Prepare has seen.
 func newLibrary(entries []Entry, scenarios []ScenarioInfo, frames map[cell]frame) (*Library, error) {
-	l := &Library{entries: entries, index: make(map[cell]int, len(entries)), scenarios: scenarios, frames: frames, mails: map[cell]Entry{}}
-	ids := make(map[string]bool, len(entries))
+	l := &Library{entries: entries, index: make(map[cell]int, len(entries)), scenarios: scenarios, frames: frames, mails: map[cell]Entry{}, byID: make(map[string]Entry, 2*len(entries))}
 	for i, e := range entries {
-		if _, twice := l.index[e.cell()]; twice || ids[e.ID] {
+		if _, twice := l.index[e.cell()]; twice || l.byID[e.ID].ID != "" {
 			return nil, fmt.Errorf("template %s: the grid has this text twice", e.ID)
 		}
 		l.index[e.cell()] = i
-		ids[e.ID] = true
+		l.byID[e.ID] = e
 	}
 	for _, e := range entries {
 		c := e.cell()
@@ -62,6 +62,7 @@ func newLibrary(entries []Entry, scenarios []ScenarioInfo, frames map[cell]frame
 			return nil, fmt.Errorf("template %s: %w", e.ID, err)
 		}
 		l.mails[c] = mail
+		l.byID[mail.ID] = mail
 	}
 	return l, nil
 }
@@ -84,19 +85,10 @@ func (l *Library) List() []Entry { return slices.Clone(l.entries) }
 // order.
 func (l *Library) Scenarios() []ScenarioInfo { return slices.Clone(l.scenarios) }
 
-// Get finds a text by its ID.
+// Get finds a text by its ID, mails that are made from pages included.
 func (l *Library) Get(id string) (Entry, bool) {
-	for _, e := range l.entries {
-		if e.ID == id {
-			return e, true
-		}
-	}
-	for _, e := range l.mails {
-		if e.ID == id {
-			return e, true
-		}
-	}
-	return Entry{}, false
+	e, ok := l.byID[id]
+	return e, ok
 }
 
 // formatFallback says which formats may stand in for one that has no text. A

@@ -320,6 +320,19 @@ func TestOverlay(t *testing.T) {
 	if len(over.List()) != len(lib.List())+1 {
 		t.Error("the new text did not join")
 	}
+	page, _ := lib.Get("B-P0-flood-page-de")
+	if page.ID != "" {
+		t.Error("hazards have no holding text")
+	}
+	page, _ = lib.Get("B-P1-flood-page-de")
+	page.ReviewState, page.ApprovedBy = Approved, "Bert Kern"
+	if over, err = lib.Overlay([]Entry{page}); err != nil {
+		t.Fatal(err)
+	}
+	mail, ok := over.Get("B-P1-flood-mail-de")
+	if !ok || mail.ApprovedBy != "Bert Kern" || !strings.HasPrefix(mail.Body, "Guten Tag,") || strings.Count(mail.Body, "{Stand_lang}") != 1 {
+		t.Errorf("the mail made from a page: %+v", mail)
+	}
 	if _, err := lib.Overlay([]Entry{{ID: "x", Body: "{"}}); err == nil {
 		t.Error("a broken text was taken")
 	}
