@@ -1,0 +1,140 @@
+package statuspage
+
+import (
+	"slices"
+	"time"
+
+	"tuermer/internal/inform/template"
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/town/service"
+)
+
+// State / Zustand is how a service stands in public.
+type State string
+
+// The states, and what the page says for them.
+const (
+	Operational State = "operational" // ✓ funktioniert
+	Maintenance State = "maintenance" // ■ Wartung
+	Checking    State = "checking"    // ◇ wird geprüft
+	Degraded    State = "degraded"    // ◆ eingeschränkt
+	Down        State = "down"        // ▲ gestört
+)
+
+// States lists them, mildest first: the order in which "worst" is meant.
+func States() []State { return []State{Operational, Maintenance, Checking, Degraded, Down} }
+
+// Valid reports whether s is one of the states.
+func (s State) Valid() bool { return slices.Contains(States(), s) }
+
+// WorseThan reports whether s is worse than t.
+func (s State) WorseThan(t State) bool {
+	return slices.Index(States(), s) > slices.Index(States(), t)
+}
+
+func worst(a, b State) State {
+	if b.WorseThan(a) {
+		return b
+	}
+	return a
+}
+
+// Source names why a service shows its state.
+type Source string
+
+// The sources.
+const (
+	ByDefault Source = "default" // nothing is wrong
+	ByMonitor Source = "monitor" // its monitors say so
+	ByMessage Source = "message" // a published message says so
+	ByHand    Source = "hand"    // a person holds it
+)
+
+// Known is what the rule asks about one service.
+type Known struct {
+	Auto service.AutoPublic
+	// Suspected: an attack is suspected, so the page says nothing by itself
+	// until a person decides.
+	Suspected bool
+	// Firing: a confirmed failure is going on.
+	Firing bool
+	// Said is the worst that published messages about live incidents say.
+	Said State
+	// Held is what a person set by hand; empty: nobody did.
+	Held State
+}
+
+// Decide is the rule of the page: a person's hand first; else the worst of what
+// the monitors may say by themselves and what was published.
+func Decide(k Known) (State, Source) {
+	if k.Held.Valid() {
+		return k.Held, ByHand
+	}
+	auto := Operational
+	if k.Firing && !k.Suspected {
+		switch k.Auto {
+		case service.Checking:
+			auto = Checking
+		case service.Confirmed:
+			auto = Down
+		case service.Never:
+		}
+	}
+	said := Operational
+	if k.Said.Valid() {
+		said = k.Said
+	}
+	switch {
+	case auto == Operational && said == Operational:
+		return Operational, ByDefault
+	case said.WorseThan(auto):
+		return said, ByMessage
+	default:
+		return auto, ByMonitor
+	}
+}
+
+// Counts reports whether a signal may move the page by itself: it is a failure
+// that machines confirmed, not a warning and not what citizens or posts suppose.
+func Counts(s signal.Signal) bool {
+	return s.State == signal.Firing && s.Service != "" && !signal.Critical.WorseThan(s.Severity) &&
+		(s.Source == signal.Monitor || s.Source == signal.Intake)
+}
+
+// saidBy is the state that a published message of kind k claims for the services
+// of its incident.
+func saidBy(k template.Kind) State {
+	switch k {
+	case template.Holding:
+		return Checking
+	case template.First, template.Update, template.NoChange, template.ETAChange, template.WorkaroundChange:
+		return Down
+	case template.MaintenanceStarted:
+		return Maintenance
+	default: // it works again, or the message is not about a service's state
+		return Operational
+	}
+}
+
+// Hold is a service's state set by a person.
+type Hold struct {
+	Service string
+	State   State
+	Reason  string // for colleagues, never public
+	Person  string
+	Name    string
+	At      time.Time
+}
+
+// Component is a public service as it stands, for the console and the API.
+type Component struct {
+	Service service.Service
+	State   State
+	Source  Source
+	// Without is what the page would show if nobody held it; Hold is nil then.
+	Without State
+	Hold    *Hold
+	Firing  bool
+	// Suspected: see [Known].
+	Suspected bool
+}
