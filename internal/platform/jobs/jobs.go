@@ -29,8 +29,8 @@ type Options struct {
 	Store *store.Store
 	Clock clock.Clock
 	Log   *slog.Logger
-	// Quiet is for scenarios in virtual time: no leader election and a poll of
-	// a virtual minute; every commit kicks the queue directly.
+	// Quiet is for scenarios in virtual time: no leader election and a poll of 15
+	// virtual minutes; every commit kicks the queue directly.
 	Quiet bool
 }
 
@@ -122,7 +122,7 @@ func (j *Jobs) Open(work bool) error {
 	}
 	if j.o.Quiet {
 		cfg.LeaderElectionDisabled = true
-		cfg.FetchPollInterval = time.Minute
+		cfg.FetchPollInterval = 15 * time.Minute
 	}
 	if work {
 		cfg.Workers = j.workers

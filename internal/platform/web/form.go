@@ -29,11 +29,14 @@ func NewForm(values map[string]string) *Form {
 
 // ReadForm reads a posted form, text or multipart.
 func ReadForm(r *http.Request) (*Form, error) {
-	err := r.ParseMultipartForm(1 << 20)
-	if errors.Is(err, http.ErrNotMultipart) {
-		err = nil
+	err := r.ParseForm() // on its own: ParseMultipartForm hides its error
+	if err == nil {
+		err = r.ParseMultipartForm(1 << 20)
 	}
-	if err != nil {
+	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
+		return nil, err
+	}
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return nil, fault.New(fault.Invalid, "web.bad_form").With(err)
 	}
 	for _, vs := range r.PostForm {

@@ -238,7 +238,7 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = fault.New(fault.TooLarge, "web.too_large").With(err)
 	}
 	f := fault.As(err)
-	if f.Kind == fault.Unauthenticated && s.o.SignIn != "" && !WantsJSON(r) && r.Method == http.MethodGet {
+	if f.Kind == fault.Unauthenticated && s.o.SignIn != "" && !WantsJSON(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		http.Redirect(w, r, s.o.SignIn+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		return
 	}
