@@ -66,7 +66,7 @@ func Migrations() []store.Migrations {
 func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
-		identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
+		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
 		monitor.Texts(),
 		alert.Texts(),
 		incident.Texts(),
@@ -149,7 +149,7 @@ func (a *App) starters() []starter {
 func (a *App) site() error {
 	a.staff = web.NewSite(web.Options{
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
-		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: "/identity/sign-in",
+		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: identity.SignInPath,
 		Shell: a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
