@@ -1,9 +1,11 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +81,42 @@ func (r *Room) Correct(ctx context.Context, id ID, note string) (Statement, erro
 	}.withAuthor(author)
 	s.Facts = withoutTimes(s.Facts)
 	return s, r.insert(ctx, s)
+}
+
+// CreateAndSubmit writes a statement and submits it in one act; a draft is only
+// kept. What cannot be submitted yet is not kept either.
+func (r *Room) CreateAndSubmit(ctx context.Context, in incident.ID, c Content, ask identity.PersonID, draft bool) (Statement, error) {
+	var out Statement
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		var err error
+		if out, err = r.Create(ctx, in, c); err != nil || draft {
+			return err
+		}
+		out, err = r.Submit(ctx, out.ID, out.Revision, ask)
+		return err
+	})
+	return out, err
+}
+
+// CorrectWith is [Room.Correct] with the facts that differ, submitted unless
+// draft is set.
+func (r *Room) CorrectWith(ctx context.Context, id ID, note string, differs template.Facts, draft bool) (Statement, error) {
+	var out Statement
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		s, err := r.Correct(ctx, id, note)
+		if err != nil {
+			return err
+		}
+		facts := maps.Clone(s.Facts)
+		maps.Copy(facts, differs)
+		out, err = r.Save(ctx, s.ID, s.Revision, Content{Kind: s.Kind, Facts: facts, Audiences: s.Audiences, Languages: s.Languages, Scenario: s.Scenario})
+		if err != nil || draft {
+			return err
+		}
+		out, err = r.Submit(ctx, out.ID, out.Revision, "")
+		return err
+	})
+	return out, err
 }
 
 // withoutTimes drops a promised time, which a new version promises anew.
@@ -311,26 +349,46 @@ func (r *Room) Look(ctx context.Context, id ID) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	asOf := r.o.Clock.Now()
 	switch s.State {
 	case StatePublished:
-		asOf = s.PublishedAt
+		return r.lookBack(ctx, s)
 	case StateSubmitted:
-		asOf = s.seenAt
+		p, err := r.preview(ctx, s, s.seenAt)
+		p.Variants = s.seen
+		return p, err
 	case StateDraft, StateWithdrawn:
 	}
-	p, err := r.preview(ctx, s, asOf)
+	return r.preview(ctx, s, r.o.Clock.Now())
+}
+
+// lookBack shows what was published, whatever plan and catalogue say by now.
+func (r *Room) lookBack(ctx context.Context, s Statement) (Preview, error) {
+	t, err := r.look(ctx, s)
 	if err != nil {
 		return Preview{}, err
 	}
-	switch s.State {
-	case StatePublished:
-		p.Variants, err = r.variants(ctx, id)
-	case StateSubmitted:
-		p.Variants = s.seen
-	case StateDraft, StateWithdrawn:
+	p := Preview{Statement: s, telling: t}
+	if p.Variants, err = r.variants(ctx, s.ID); err != nil {
+		return p, err
 	}
-	return p, err
+	var kinds []plan.Kind
+	for _, slug := range s.Audiences {
+		reach := Reach{Audience: slug, Name: slug, Next: s.Next[slug]}
+		for _, a := range t.audiences {
+			if a.Slug == slug {
+				reach.Name = cmp.Or(a.Name, slug)
+			}
+		}
+		for _, v := range p.Variants {
+			if v.Audience == slug {
+				reach.Kind, reach.Page = v.Kind, v.Kind == plan.Citizens
+			}
+		}
+		kinds = append(kinds, reach.Kind)
+		p.Reach = append(p.Reach, reach)
+	}
+	p.FourEyes = FourEyes(s.Level, kinds)
+	return p, nil
 }
 
 // Try renders what is not written yet, for the composer and the API.

@@ -1,0 +1,625 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/template"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/web"
+	"tuermer/internal/town/identity"
+)
+
+// factsDoc tells what the facts object takes.
+func factsDoc() string {
+	keys, _ := FactKeys()
+	return "Facts by name: " + strings.Join(keys, ", ") + ", or a German slot name of the templates. " +
+		"null or \"unknown\" means not yet known. Times are RFC 3339, \"2026-11-22 14:30\" or \"14:30\" in the town's zone; " +
+		"durations \"2h5m\" or minutes; switches true or false; severity, cause, workaround and eta_certainty also take the id of a choice (\"minor\"). " +
+		"An object {\"text\", \"en\", \"ls\", \"short\"} carries translations. Which services it is about comes from the incident."
+}
+
+type factsBody map[string]any
+
+// Schema implements huma.SchemaProvider: any value under any known name.
+func (factsBody) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: factsDoc()}
+}
+
+// ContentBody is what a person decides about a statement.
+type ContentBody struct {
+	Kind      string               `json:"kind,omitempty" doc:"holding, first, update, no_change, eta_change, workaround_change, recovery, closing, correction, warning …"`
+	Facts     factsBody            `json:"facts,omitempty"`
+	Audiences []string             `json:"audiences,omitempty" doc:"Slugs; without any, those of the incident's services"`
+	Languages []string             `json:"languages,omitempty" doc:"de, en, de-LS; without any, all of them"`
+	Scenario  string               `json:"scenario,omitempty" doc:"Prepared texts for one kind of event, such as ransomware"`
+	Next      map[string]time.Time `json:"next_updates,omitempty" doc:"Promised time of the next message per audience; without one, the fact next_update, then the audience's rhythm"`
+}
+
+type createStatement struct {
+	ID   string `path:"id" doc:"Id of the incident"`
+	Body struct {
+		ContentBody
+		Draft    bool   `json:"draft,omitempty" doc:"Only keep it; otherwise it is submitted for approval"`
+		Preview  bool   `json:"preview,omitempty" doc:"Only render it, keep nothing"`
+		Approver string `json:"approver,omitempty" doc:"Id or mail address of the person to be asked; without one, every approver"`
+	}
+}
+
+// StatementPath names one statement.
+type StatementPath struct {
+	ID string `path:"id" doc:"Id of the statement"`
+}
+
+type saveStatement struct {
+	StatementPath
+	Body struct {
+		ContentBody
+		Revision int `json:"revision,omitempty" doc:"The revision that was read; refused with 409 if it has changed since"`
+	}
+}
+
+type submitStatement struct {
+	StatementPath
+	Body *struct {
+		Revision int    `json:"revision,omitempty"`
+		Approver string `json:"approver,omitempty" doc:"Id or mail address; without one, every approver is asked"`
+	}
+}
+
+type phoneBody struct {
+	Approver string    `json:"approver" doc:"Id or mail address of the person who approved"`
+	Name     string    `json:"name" doc:"Who was spoken to"`
+	Number   string    `json:"number" doc:"The number that was called"`
+	At       time.Time `json:"at"`
+}
+
+type approveStatement struct {
+	StatementPath
+	Body *struct {
+		Revision   int        `json:"revision,omitempty" doc:"The revision that was read; refused with 409 if it has changed since"`
+		Phone      *phoneBody `json:"phone,omitempty" doc:"Approved by telephone, confirmed by the approver afterwards"`
+		BreakGlass string     `json:"break_glass,omitempty" doc:"Reason of one person who has nobody to ask; told to the others at once, to be approved afterwards"`
+	}
+}
+
+type noteStatement struct {
+	StatementPath
+	Body struct {
+		Note string `json:"note" doc:"What should change"`
+	}
+}
+
+type correctStatement struct {
+	StatementPath
+	Body struct {
+		Correction string    `json:"correction" doc:"What is put right; stands in public above the text"`
+		Facts      factsBody `json:"facts,omitempty" doc:"Facts that differ from the version before"`
+		Draft      bool      `json:"draft,omitempty"`
+	}
+}
+
+type waiveClosing struct {
+	ID   string `path:"id" doc:"Id of the incident"`
+	Body struct {
+		Reason string `json:"reason"`
+	}
+}
+
+type releaseTexts struct {
+	Body struct {
+		Kind string `json:"kind" doc:"Kind of text, such as holding"`
+	}
+}
+
+type statementQuery struct {
+	web.Paging
+	Incident    string `query:"incident" doc:"Only this incident"`
+	State       string `query:"state" enum:"draft,submitted,published,withdrawn" doc:"Only this state"`
+	Unconfirmed bool   `query:"unconfirmed" doc:"Only what went out and has yet to be approved afterwards"`
+}
+
+type deliveryQuery struct {
+	StatementPath
+	web.Paging
+	State string `query:"state" enum:"queued,sending,accepted,failed,expired,skipped"`
+}
+
+type incidentPath struct {
+	ID string `path:"id" doc:"Id of the incident"`
+}
+
+type approvalBody struct {
+	Way         string     `json:"way" enum:"second_person,direct,template,phone,break_glass"`
+	By          string     `json:"by"`
+	ByName      string     `json:"by_name"`
+	At          time.Time  `json:"at"`
+	PublishedBy string     `json:"published_by,omitempty" doc:"Who pressed the button, when that was somebody else"`
+	Reason      string     `json:"reason,omitempty"`
+	Phone       *PhoneCall `json:"phone,omitempty"`
+	Unconfirmed bool       `json:"unconfirmed" doc:"Has yet to be approved afterwards"`
+	ConfirmedBy string     `json:"confirmed_by,omitempty"`
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+}
+
+type variantBody struct {
+	Audience     string     `json:"audience"`
+	AudienceKind string     `json:"audience_kind"`
+	Format       string     `json:"format" doc:"page, mail, sms, push, short300, short500, messenger, phone, notice, rss"`
+	Language     string     `json:"language"`
+	Subject      string     `json:"subject,omitempty"`
+	Title        string     `json:"title,omitempty"`
+	Body         string     `json:"body"`
+	AsOf         time.Time  `json:"as_of" doc:"Stand"`
+	Next         *time.Time `json:"next_update,omitempty"`
+	Entry        string     `json:"entry" doc:"The prepared text that it comes from"`
+	Version      int        `json:"version"`
+	Review       string     `json:"review" doc:"How far the prepared text was checked: approved, draft, draft_unchecked"`
+	Over         []string   `json:"over" doc:"Parts longer than the format holds"`
+	Untranslated []string   `json:"untranslated" doc:"Facts shown in German"`
+}
+
+type countsBody struct {
+	Total    int `json:"total"`
+	Accepted int `json:"accepted"`
+	Waiting  int `json:"waiting"`
+	Failed   int `json:"failed"`
+	Skipped  int `json:"skipped"`
+}
+
+type statementBody struct {
+	ID          string               `json:"id"`
+	Incident    string               `json:"incident"`
+	Kind        string               `json:"kind"`
+	State       string               `json:"state" enum:"draft,submitted,published,withdrawn"`
+	Realm       string               `json:"realm" enum:"live,exercise"`
+	Level       string               `json:"level"`
+	Revision    int                  `json:"revision"`
+	Version     int                  `json:"version"`
+	Corrects    string               `json:"corrects,omitempty"`
+	CorrectedBy string               `json:"corrected_by,omitempty"`
+	Correction  string               `json:"correction,omitempty"`
+	Facts       map[string]any       `json:"facts"`
+	Audiences   []string             `json:"audiences"`
+	Languages   []string             `json:"languages"`
+	Next        map[string]time.Time `json:"next_updates"`
+	Authors     []string             `json:"authors"`
+	Note        string               `json:"note,omitempty" doc:"Of whoever gave it back"`
+	Approval    *approvalBody        `json:"approval,omitempty"`
+	CreatedAt   time.Time            `json:"created_at"`
+	SubmittedAt *time.Time           `json:"submitted_at,omitempty"`
+	PublishedAt *time.Time           `json:"published_at,omitempty"`
+
+	// Of a single statement only.
+	NeedsSecond *bool         `json:"needs_second_person,omitempty"`
+	PreApproved string        `json:"approved_beforehand_by,omitempty" doc:"Who has released the prepared text"`
+	Missing     []string      `json:"missing,omitempty" doc:"Facts that must be told or called unknown"`
+	Recipients  *int          `json:"recipients,omitempty"`
+	Delivery    *countsBody   `json:"delivery,omitempty"`
+	Variants    []variantBody `json:"variants,omitempty"`
+}
+
+type deliveryBody struct {
+	ID        string     `json:"id"`
+	Audience  string     `json:"audience"`
+	Recipient string     `json:"recipient"`
+	Channel   string     `json:"channel"`
+	State     string     `json:"state"`
+	Reason    string     `json:"reason,omitempty"`
+	Attempts  int        `json:"attempts"`
+	NextAt    *time.Time `json:"next_at,omitempty"`
+	SentAt    *time.Time `json:"sent_at,omitempty"`
+	Route     string     `json:"route,omitempty"`
+	Reference string     `json:"reference,omitempty"`
+}
+
+type promiseBody struct {
+	Incident  string     `json:"incident"`
+	Audience  string     `json:"audience"`
+	Due       time.Time  `json:"due_at"`
+	State     string     `json:"state" enum:"open,kept,missed,withdrawn"`
+	Overdue   bool       `json:"overdue"`
+	SettledAt *time.Time `json:"settled_at,omitempty"`
+	Statement string     `json:"statement,omitempty"`
+}
+
+// API adds this room's operations.
+func (r *Room) API(a *web.API) {
+	op := func(id, method, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary, Tags: []string{"statements"}}
+	}
+	create := op("create-statement", http.MethodPost, "/incidents/{id}/statements", "Write a statement about an incident and submit it for approval; answers with every variant")
+	create.DefaultStatus = http.StatusCreated
+	web.Operation(a, create, scope, r.apiCreate)
+	web.Operation(a, op("list-statements", http.MethodGet, "/statements", "List statements, newest first"), scope, r.apiList)
+	web.Operation(a, op("get-statement", http.MethodGet, "/statements/{id}", "One statement with every variant"), scope, r.apiGet)
+	web.Operation(a, op("save-statement", http.MethodPut, "/statements/{id}", "Change a draft"), scope, r.apiSave)
+	web.Operation(a, op("submit-statement", http.MethodPost, "/statements/{id}/submit", "Ask for approval"), scope, r.apiSubmit)
+	web.Operation(a, op("approve-statement", http.MethodPost, "/statements/{id}/approve", "Approve and thereby publish"), scope, r.apiApprove)
+	web.Operation(a, op("return-statement", http.MethodPost, "/statements/{id}/return", "Give it back with a note"), scope, r.apiReturn)
+	web.Operation(a, op("confirm-statement", http.MethodPost, "/statements/{id}/confirm", "Approve afterwards what went out by telephone or break-glass"), scope, r.apiConfirm)
+	web.Operation(a, op("withdraw-statement", http.MethodPost, "/statements/{id}/withdraw", "Discard what nobody has read"), scope, r.apiWithdraw)
+	web.Operation(a, op("correct-statement", http.MethodPost, "/statements/{id}/correct", "Write a new version of what was published, with a visible correction"), scope, r.apiCorrect)
+	web.Operation(a, op("list-deliveries", http.MethodGet, "/statements/{id}/deliveries", "State of every recipient"), scope, r.apiDeliveries)
+	web.Operation(a, op("list-next-updates", http.MethodGet, "/next-updates", "What the town owes next, soonest first"), scope, r.apiDue)
+	web.Operation(a, op("incident-next-updates", http.MethodGet, "/incidents/{id}/next-updates", "All promised times of an incident"), scope, r.apiPromises)
+	web.Operation(a, op("no-change", http.MethodPost, "/incidents/{id}/no-change", "Say that nothing has changed; submitted where a second person is needed"), scope, r.apiNoChange)
+	waive := op("waive-closing", http.MethodPost, "/incidents/{id}/waive-closing", "Do without a closing statement, with a reason")
+	waive.DefaultStatus = http.StatusNoContent
+	web.Operation(a, waive, scope, r.apiWaive)
+	web.Operation(a, op("release-texts", http.MethodPost, "/statements/releases", "Approve the prepared texts of a kind beforehand, in their present wording"), scope, r.apiRelease)
+}
+
+// content reads the body's facts in the town's zone.
+func (r *Room) content(ctx context.Context, b ContentBody) (Content, error) {
+	_, zone, err := r.home(ctx)
+	if err != nil {
+		return Content{}, err
+	}
+	facts, err := r.rawFacts(b.Facts, zone)
+	if err != nil {
+		return Content{}, err
+	}
+	c := Content{Kind: template.Kind(b.Kind), Facts: facts, Audiences: b.Audiences, Scenario: template.Scenario(b.Scenario), Next: map[string]time.Time{}}
+	for _, l := range b.Languages {
+		c.Languages = append(c.Languages, template.Language(l))
+	}
+	for slug, at := range b.Next {
+		at, err := inRange(at.UTC().Truncate(time.Millisecond))
+		if err != nil {
+			return c, errFact("next_update", "publish.fact_time").With(err)
+		}
+		c.Next[slug] = at
+	}
+	return c, nil
+}
+
+func (r *Room) rawFacts(facts factsBody, zone *time.Location) (template.Facts, error) {
+	raw := make(map[string]json.RawMessage, len(facts))
+	for k, v := range facts {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, errFact(k, "publish.fact_value").With(err)
+		}
+		raw[k] = text
+	}
+	return ParseFacts(raw, r.o.Clock.Now(), zone)
+}
+
+// personID finds a person by id or mail address; empty stays empty.
+func (r *Room) personID(ctx context.Context, who, field string) (identity.PersonID, error) {
+	who = strings.TrimSpace(who)
+	if who == "" {
+		return "", nil
+	}
+	all, err := r.o.People.People(ctx, identity.Filter{})
+	if err != nil {
+		return "", err
+	}
+	for _, p := range all {
+		if string(p.ID) == who || strings.EqualFold(p.Email, who) {
+			return p.ID, nil
+		}
+	}
+	return "", fault.New(fault.Invalid, "publish.asked").Field(field, "publish.asked")
+}
+
+func (r *Room) apiCreate(ctx context.Context, in *createStatement) (*web.One[statementBody], error) {
+	c, err := r.content(ctx, in.Body.ContentBody)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Preview {
+		p, err := r.Try(ctx, incident.ID(in.ID), c)
+		if err != nil {
+			return nil, err
+		}
+		return &web.One[statementBody]{Body: bodyOf(p)}, nil
+	}
+	ask, err := r.personID(ctx, in.Body.Approver, "approver")
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.CreateAndSubmit(ctx, incident.ID(in.ID), c, ask, in.Body.Draft)
+	if err != nil {
+		return nil, err
+	}
+	return r.one(ctx, s.ID)
+}
+
+// one answers with a statement as it is now.
+func (r *Room) one(ctx context.Context, id ID) (*web.One[statementBody], error) {
+	p, err := r.Look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	b := bodyOf(p)
+	if p.Statement.State == StatePublished {
+		c, err := r.Counts(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		b.Delivery = &countsBody{c.Total, c.Accepted, c.Waiting, c.Failed, c.Skipped}
+		b.Recipients = &c.Total
+	}
+	return &web.One[statementBody]{Body: b}, nil
+}
+
+func (r *Room) apiList(ctx context.Context, q *statementQuery) (*web.List[statementBody], error) {
+	f := Filter{Incident: incident.ID(q.Incident), Unconfirmed: q.Unconfirmed, After: ID(q.After), Limit: q.Limit}
+	if q.State != "" {
+		f.States = []State{State(q.State)}
+	}
+	list, err := r.List(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]statementBody, 0, len(list))
+	next := ""
+	for _, s := range list {
+		out = append(out, plainBody(s))
+	}
+	if len(list) > 0 && len(list) == q.Limit {
+		next = string(list[len(list)-1].ID)
+	}
+	return web.NewList(out, next), nil
+}
+
+func (r *Room) apiGet(ctx context.Context, in *StatementPath) (*web.One[statementBody], error) {
+	return r.one(ctx, ID(in.ID))
+}
+
+func (r *Room) apiSave(ctx context.Context, in *saveStatement) (*web.One[statementBody], error) {
+	old, err := r.Get(ctx, ID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body.ContentBody
+	b.Kind = cmp.Or(b.Kind, string(old.Kind))
+	c, err := r.content(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if b.Audiences == nil {
+		c.Audiences = old.Audiences
+	}
+	s, err := r.Save(ctx, old.ID, in.Body.Revision, c)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) answer(ctx context.Context, s Statement, err error) (*web.One[statementBody], error) {
+	if err != nil {
+		return nil, err
+	}
+	return r.one(ctx, s.ID)
+}
+
+func (r *Room) apiSubmit(ctx context.Context, in *submitStatement) (*web.One[statementBody], error) {
+	revision, who := 0, ""
+	if in.Body != nil {
+		revision, who = in.Body.Revision, in.Body.Approver
+	}
+	ask, err := r.personID(ctx, who, "approver")
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.Submit(ctx, ID(in.ID), revision, ask)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiApprove(ctx context.Context, in *approveStatement) (*web.One[statementBody], error) {
+	var c Consent
+	if in.Body != nil {
+		c.Revision, c.BreakGlass = in.Body.Revision, in.Body.BreakGlass
+		if b := in.Body.Phone; b != nil {
+			who, err := r.personID(ctx, b.Approver, "phone_approver")
+			if err != nil {
+				return nil, err
+			}
+			c.Phone = &PhoneCall{Approver: who, Name: b.Name, Number: b.Number, At: cut(b.At)}
+		}
+	}
+	s, err := r.Approve(ctx, ID(in.ID), c)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiReturn(ctx context.Context, in *noteStatement) (*web.One[statementBody], error) {
+	s, err := r.Return(ctx, ID(in.ID), in.Body.Note)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiConfirm(ctx context.Context, in *StatementPath) (*web.One[statementBody], error) {
+	s, err := r.Confirm(ctx, ID(in.ID))
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiWithdraw(ctx context.Context, in *StatementPath) (*web.One[statementBody], error) {
+	s, err := r.Withdraw(ctx, ID(in.ID))
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiCorrect(ctx context.Context, in *correctStatement) (*web.One[statementBody], error) {
+	_, zone, err := r.home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := r.rawFacts(in.Body.Facts, zone)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.CorrectWith(ctx, ID(in.ID), in.Body.Correction, facts, in.Body.Draft)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiDeliveries(ctx context.Context, q *deliveryQuery) (*web.List[deliveryBody], error) {
+	if _, err := r.Get(ctx, ID(q.ID)); err != nil {
+		return nil, err
+	}
+	f := DeliveryFilter{After: q.After, Limit: q.Limit}
+	if q.State != "" {
+		f.States = []DeliveryState{DeliveryState(q.State)}
+	}
+	list, err := r.Deliveries(ctx, ID(q.ID), f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]deliveryBody, 0, len(list))
+	next := ""
+	for _, d := range list {
+		b := deliveryBody{
+			ID: d.ID, Audience: d.Audience, Recipient: d.Recipient, Channel: string(d.Channel), State: string(d.State), Reason: d.Reason,
+			Attempts: d.Attempts, SentAt: orNil(d.SentAt), Route: d.Route, Reference: d.Reference,
+		}
+		if d.State == Queued {
+			b.NextAt = orNil(d.NextAt)
+		}
+		out = append(out, b)
+	}
+	if len(list) > 0 && len(list) == q.Limit {
+		next = list[len(list)-1].ID
+	}
+	return web.NewList(out, next), nil
+}
+
+func (r *Room) apiDue(ctx context.Context, _ *struct{}) (*web.List[promiseBody], error) {
+	list, err := r.Due(ctx)
+	return r.promiseBodies(list), err
+}
+
+func (r *Room) apiPromises(ctx context.Context, in *incidentPath) (*web.List[promiseBody], error) {
+	list, err := r.Promises(ctx, incident.ID(in.ID))
+	return r.promiseBodies(list), err
+}
+
+func (r *Room) promiseBodies(list []Promise) *web.List[promiseBody] {
+	now := r.o.Clock.Now()
+	out := make([]promiseBody, 0, len(list))
+	for _, p := range list {
+		out = append(out, promiseBody{
+			Incident: string(p.Incident), Audience: p.Audience, Due: p.Due, State: string(p.State), Overdue: p.Overdue(now),
+			SettledAt: orNil(p.SettledAt), Statement: string(p.Statement),
+		})
+	}
+	return web.NewList(out, "")
+}
+
+func (r *Room) apiNoChange(ctx context.Context, in *incidentPath) (*web.One[statementBody], error) {
+	s, err := r.NoChange(ctx, incident.ID(in.ID), nil)
+	return r.answer(ctx, s, err)
+}
+
+func (r *Room) apiWaive(ctx context.Context, in *waiveClosing) (*struct{}, error) {
+	return nil, r.Waive(ctx, incident.ID(in.ID), in.Body.Reason)
+}
+
+type released struct {
+	Kind  string `json:"kind"`
+	Texts int    `json:"texts" doc:"How many prepared texts may go out from now on"`
+}
+
+func (r *Room) apiRelease(ctx context.Context, in *releaseTexts) (*web.One[released], error) {
+	n, err := r.ReleaseTexts(ctx, template.Kind(in.Body.Kind))
+	if err != nil {
+		return nil, err
+	}
+	return &web.One[released]{Body: released{in.Body.Kind, n}}, nil
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func strs[S ~string](in []S) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = string(s)
+	}
+	return out
+}
+
+// plainBody is a statement without its words.
+func plainBody(s Statement) statementBody {
+	b := statementBody{
+		ID: string(s.ID), Incident: string(s.Incident), Kind: string(s.Kind), State: string(s.State), Realm: string(s.Realm),
+		Level: string(s.Level), Revision: s.Revision, Version: s.Version, Corrects: string(s.Corrects), CorrectedBy: string(s.CorrectedBy),
+		Correction: s.Correction, Facts: map[string]any{}, Audiences: strs(s.Audiences), Languages: strs(s.Languages),
+		Next: map[string]time.Time{}, Authors: s.AuthorNames(), Note: s.Note, CreatedAt: s.CreatedAt,
+		SubmittedAt: orNil(s.SubmittedAt), PublishedAt: orNil(s.PublishedAt),
+	}
+	maps.Copy(b.Next, s.Next)
+	for slot, v := range s.Facts {
+		b.Facts[FactKey(slot)] = factOut(slot, v)
+	}
+	if a := s.Approval; a.Way != "" {
+		b.Approval = &approvalBody{
+			Way: string(a.Way), By: string(a.By), ByName: a.ByName, At: a.At, PublishedBy: a.PublishedBy, Reason: a.Reason, Phone: a.Phone,
+			Unconfirmed: a.Unconfirmed(), ConfirmedBy: a.ConfirmedByName, ConfirmedAt: orNil(a.ConfirmedAt),
+		}
+	}
+	return b
+}
+
+// factOut writes a fact so that [ParseFacts] reads the same again.
+func factOut(slot template.Slot, v template.Value) any {
+	d, _ := template.Lookup(slot)
+	switch {
+	case v.IsUnknown():
+		return nil
+	case d.Kind == template.KindSwitch:
+		return !v.Off
+	case !v.At.IsZero():
+		return v.At.UTC().Format(time.RFC3339)
+	case v.For > 0:
+		return v.For.String()
+	case v.EN != "" || v.LS != "" || v.Short != "":
+		out := map[string]string{"text": v.Text}
+		for k, s := range map[string]string{"en": v.EN, "ls": v.LS, "short": v.Short} {
+			if s != "" {
+				out[k] = s
+			}
+		}
+		return out
+	default:
+		return v.Text
+	}
+}
+
+func bodyOf(p Preview) statementBody {
+	b := plainBody(p.Statement)
+	n := p.Recipients()
+	b.NeedsSecond, b.PreApproved, b.Recipients = &p.FourEyes, p.PreApprovedBy, &n
+	for _, s := range p.Missing {
+		b.Missing = append(b.Missing, FactKey(s))
+	}
+	b.Variants = make([]variantBody, 0, len(p.Variants))
+	for _, v := range p.Variants {
+		b.Variants = append(b.Variants, variantBody{
+			Audience: v.Audience, AudienceKind: string(v.Kind), Format: string(v.Format), Language: string(v.Language),
+			Subject: v.Subject, Title: v.Title, Body: v.Body, AsOf: v.AsOf, Next: orNil(v.Next), Entry: v.Entry,
+			Version: v.EntryVersion, Review: string(v.Review), Over: strs(v.Over), Untranslated: factNames(v.Untranslated),
+		})
+	}
+	return b
+}
+
+func factNames(slots []template.Slot) []string {
+	out := make([]string, len(slots))
+	for i, s := range slots {
+		out[i] = FactKey(s)
+	}
+	slices.Sort(out)
+	return out
+}
+
