@@ -67,6 +67,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("GET /search", web.Staff(d.search))
 	s.Handle("GET /settings", web.Staff(d.settings))
 	s.Handle("POST /settings/town", web.Staff(d.saveTown))
+	s.Handle("GET /incident/{id}", web.Staff(d.incident))
 	s.Handle("GET /alert/{id}/inform", web.Staff(d.inform))
 	s.Handle("POST /alert/{id}/inform", web.Staff(d.informNow))
 	s.Handle("POST /alert/{id}/incident", web.Staff(d.openIncident))
