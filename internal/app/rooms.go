@@ -9,6 +9,7 @@ import (
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/desk"
 	"tuermer/internal/inform/publish"
+	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
@@ -45,7 +46,9 @@ type rooms struct {
 	alert *alert.Room
 
 	incident *incident.Room
-	publish  *publish.Room
+
+	publish    *publish.Room
+	statuspage *statuspage.Room
 
 	desk *desk.Desk
 }
@@ -58,7 +61,7 @@ func Migrations() []store.Migrations {
 		signal.Migrations(), monitor.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(),
-		publish.Migrations(),
+		publish.Migrations(), statuspage.Migrations(),
 	}
 }
 
@@ -70,7 +73,7 @@ func Texts() []fs.FS {
 		monitor.Texts(),
 		alert.Texts(),
 		incident.Texts(),
-		publish.Texts(),
+		publish.Texts(), statuspage.Texts(),
 		desk.Texts(),
 	}
 }
@@ -131,6 +134,11 @@ func (a *App) build() (err error) {
 	})
 	a.publish.Subscribe(a.bus)
 	a.incident.SetGate(a.publish)
+	a.statuspage = statuspage.New(statuspage.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Services: a.service,
+		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Dir: o.Dir,
+	})
+	a.statuspage.Subscribe(a.bus)
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
@@ -142,7 +150,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.monitor}
+	return []starter{a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.monitor}
 }
 
 // site hangs the rooms' pages and API onto the staff listener.
@@ -153,7 +161,7 @@ func (a *App) site() error {
 		Shell: a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -162,7 +170,7 @@ func (a *App) site() error {
 		}
 	}
 	a.operations(a.staff)
-	a.public = http.NotFoundHandler()
+	a.public = a.statuspage.Handler()
 	return nil
 }
 
