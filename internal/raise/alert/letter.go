@@ -210,7 +210,7 @@ func (p *paper) indented(s string) {
 // wrapped breaks s between words, or inside a word that is longer than a line.
 func (p *paper) wrapped(first, rest, s string) {
 	line, empty := first, true
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		for {
 			room := columns - utf8.RuneCountInString(line)
 			if !empty {

@@ -86,10 +86,11 @@ type Options struct {
 	Signer   Signer
 	Chain    Chain // may be nil: no escalation chains
 	Hooks    Hooks // may be nil: no webhooks
-	// InformURL is where "Bürger informieren" leads, with {id} for the alert;
-	// empty: the button is not shown.
+	// InformURL is the page to which "Bürger informieren" leads, with {id} for
+	// the alert. Looking at it must change nothing. Empty: no such button.
 	InformURL string
-	// OpenURL is where "Nur Vorfall eröffnen" leads, with {id} for the alert.
+	// OpenURL is where "Nur Vorfall eröffnen" posts to, with {id} for the alert.
+	// Empty: no such button.
 	OpenURL string
 	// IncidentURL is the page of the linked incident, with {id} for it.
 	IncidentURL string

@@ -133,6 +133,7 @@ func setup(t *testing.T, sw *storetest.World) (*alert.Room, *world) {
 	}
 	r := alert.New(alert.Options{
 		Store: sw.Store, Clock: w, Hints: sw.Hints, Audit: w, Town: w, People: w, Services: w, Sender: w, Signer: v, Hooks: w,
+		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	return r, w
 }

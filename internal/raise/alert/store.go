@@ -253,7 +253,7 @@ func fill(ctx context.Context, db bun.IDB, tenant ident.Tenant, alerts []*Alert)
 		at[a.ID], ids = a, append(ids, a.ID)
 	}
 	var rows []signalRow
-	err := db.NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id IN (?)", tenant, bun.In(ids)).
+	err := db.NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id IN (?)", tenant, bun.List(ids)).
 		OrderExpr("at, signal_id").Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: sources: %w", err)

@@ -136,6 +136,11 @@ func TestPages(t *testing.T) {
 	if doc.Find("ol li").Length() != 2 || text(doc.Find("form.tm-act button").First()) != "Übernehmen" {
 		t.Error(text(doc.Find("form")))
 	}
+	// Informing citizens shows a page first; opening an incident is a form.
+	if doc.Find(`a[href="/alert/`+id+`/inform"]`).Length() != 1 || doc.Find(`[formaction="/alert/`+id+`/inform"]`).Length() != 0 ||
+		doc.Find(`button[formaction="/alert/`+id+`/incident"]`).Length() != 1 {
+		t.Error("the ways on are wrong")
+	}
 	// A reader sees it and has no button; posting by hand is refused.
 	*v.actor = ident.Actor{Kind: ident.KindPerson, Person: "cora", Name: "Cora", Roles: []string{"reader"}}
 	if n := v.page("/alert/"+id, 200).Find("main form").Length(); n != 0 {
