@@ -167,7 +167,7 @@ type incidentFactIn struct {
 	Text         string    `json:"text" minLength:"1" maxLength:"20000"`
 	Certainty    string    `json:"certainty" enum:"confirmed,assumed,unknown"`
 	Source       string    `json:"source,omitempty" maxLength:"300"`
-	EmbargoUntil time.Time `json:"embargo_until,omitempty"`
+	EmbargoUntil time.Time `json:"embargo_until,omitzero"`
 	Hold         bool      `json:"hold,omitempty"`
 	Withdrawn    bool      `json:"withdrawn,omitempty"`
 	Version      int       `json:"version,omitempty" doc:"The version that was read; only to change a fact"`

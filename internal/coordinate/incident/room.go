@@ -306,8 +306,8 @@ func (r *Room) ask(ctx context.Context, id ID, to Phase) error {
 	return r.o.Gate.MayClose(ctx, id)
 }
 
-// Dismiss ends the incident as a false alarm. One that was confirmed may have
-// been spoken of, so the gate is asked.
+// Dismiss ends the incident as a false alarm. It may have been spoken of, so the
+// gate is asked; without one, only a candidate can be dismissed.
 func (r *Room) Dismiss(ctx context.Context, id ID, reason string) error {
 	return r.change(ctx, id, func(ctx context.Context, t *tx) error {
 		reason = line(reason)
@@ -322,11 +322,10 @@ func (r *Room) Dismiss(ctx context.Context, id ID, reason string) error {
 		switch {
 		case precise:
 			err = gate.MayDismiss(ctx, id)
-		case t.inc.Phase == Candidate:
-		case r.o.Gate == nil:
-			err = ErrNoGate
-		default:
+		case r.o.Gate != nil:
 			err = r.o.Gate.MayRestore(ctx, id)
+		case t.inc.Phase != Candidate:
+			err = ErrNoGate
 		}
 		if err != nil {
 			return err

@@ -402,7 +402,7 @@ func fill(ctx context.Context, db bun.IDB, tenant ident.Tenant, all []*Incident)
 		at[i.ID], ids = i, append(ids, i.ID)
 	}
 	var services []serviceRow
-	err := db.NewSelect().Model(&services).Where("tenant_id = ? AND incident_id IN (?)", tenant, bun.In(ids)).OrderExpr("service").Scan(ctx)
+	err := db.NewSelect().Model(&services).Where("tenant_id = ? AND incident_id IN (?)", tenant, bun.List(ids)).OrderExpr("service").Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("incident: services: %w", err)
 	}
@@ -410,7 +410,7 @@ func fill(ctx context.Context, db bun.IDB, tenant ident.Tenant, all []*Incident)
 		at[s.IncidentID].Services = append(at[s.IncidentID].Services, s.Service)
 	}
 	var alerts []alertRow
-	err = db.NewSelect().Model(&alerts).Where("tenant_id = ? AND incident_id IN (?)", tenant, bun.In(ids)).OrderExpr("alert_id").Scan(ctx)
+	err = db.NewSelect().Model(&alerts).Where("tenant_id = ? AND incident_id IN (?)", tenant, bun.List(ids)).OrderExpr("alert_id").Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("incident: alerts: %w", err)
 	}
@@ -455,9 +455,9 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Incident, error) {
 	active := []Phase{Candidate, Confirmed, Identified, Monitoring}
 	switch {
 	case f.Active:
-		q = q.Where("i.phase IN (?)", bun.In(active))
+		q = q.Where("i.phase IN (?)", bun.List(active))
 	case f.Current:
-		q = q.Where("i.phase IN (?)", bun.In(append(active, Restored)))
+		q = q.Where("i.phase IN (?)", bun.List(append(active, Restored)))
 	}
 	if f.Phase != "" {
 		q = q.Where("i.phase = ?", f.Phase)

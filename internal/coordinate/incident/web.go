@@ -26,7 +26,6 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /incident", web.Staff(r.pageList))
 	s.Handle("GET /incident/new", web.Staff(r.pageNew))
 	s.Handle("POST /incident", web.Staff(r.postOpen))
-	s.Handle("POST /incident/open", web.Staff(r.postOpenAlert))
 	s.Handle("POST /incident/{id}/phase", web.Staff(r.postPhase))
 	s.Handle("POST /incident/{id}/level", web.Staff(r.postLevel))
 	s.Handle("POST /incident/{id}/dismiss", web.Staff(r.postDismiss))
@@ -124,21 +123,6 @@ func (r *Room) postOpen(w http.ResponseWriter, req *http.Request) error {
 	i, err := r.Open(req.Context(), q)
 	if byField(f, err) {
 		return r.showNew(w, req, fault.Status(fault.KindOf(err)), f)
-	}
-	if err != nil {
-		return err
-	}
-	return web.SeeOther(w, req, href(i))
-}
-
-// postOpenAlert opens an incident for the alert named in the address, or leads
-// to the one that handles it already.
-func (r *Room) postOpenAlert(w http.ResponseWriter, req *http.Request) error {
-	i, err := r.Open(req.Context(), OpenRequest{Alerts: []string{req.URL.Query().Get("alert")}})
-	if args := fault.As(err).Args; errors.Is(err, ErrTaken) && len(args) == 1 {
-		if id, ok := args[0].(string); ok && id != "" {
-			return web.SeeOther(w, req, href(Incident{ID: ID(id)}))
-		}
 	}
 	if err != nil {
 		return err
