@@ -400,7 +400,7 @@ func (w *wire) connectAddr(ctx context.Context, network string, to netip.AddrPor
 		return w.dial(ctx, network, to.String())
 	}
 	if network == "tcp" {
-		c, err := w.dialer.DialTCP(ctx, network, netip.AddrPort{}, to)
+		c, err := w.dialer.DialTCP(untimed{ctx}, network, netip.AddrPort{}, to)
 		if err != nil {
 			return nil, err // a nil *TCPConn must not become a non-nil Conn
 		}
@@ -408,6 +408,13 @@ func (w *wire) connectAddr(ctx context.Context, network string, to netip.AddrPor
 	}
 	return w.dialer.DialContext(ctx, network, to.String())
 }
+
+// untimed hides a deadline and keeps its effect: the end of ctx still breaks a
+// connect off, but package net does not set and clear a deadline of its own for
+// every connection, which costs a tenth of a check.
+type untimed struct{ context.Context }
+
+func (untimed) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // connectName leaves the name to an injected network and asks the guard about
 // the address that came out of it.

@@ -72,8 +72,8 @@ var (
 //
 // It keeps a heap of due times on a monotonic stopwatch, so that setting the
 // machine's clock neither fires nor stalls it. Goroutines exist for probes in
-// flight only, besides one for the schedule and one for the sink. When a cap
-// is reached, due probes wait in line, confirmations first.
+// flight, a few idle ones aside, and one each for the schedule and the sink.
+// When a cap is reached, due probes wait in line, confirmations first.
 type Engine struct {
 	o     EngineOptions
 	watch stopwatch
@@ -86,6 +86,7 @@ type Engine struct {
 	due     dueHeap
 	hosts   map[string]*host // with a probe in flight or in line
 	line    lane             // due, waiting for the global cap
+	idle    []chan *flight   // workers without a probe
 	flying  int
 	ctx     context.Context // of the probes; nil before Start
 	cancel  context.CancelFunc
@@ -170,6 +171,10 @@ func (e *Engine) Stop() {
 	if e.cancel != nil {
 		e.cancel()
 	}
+	for _, worker := range e.idle {
+		close(worker)
+	}
+	e.idle = nil
 	e.mu.Unlock()
 	e.wg.Wait()
 	e.out.stop()
@@ -343,19 +348,18 @@ func (e *Engine) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		e.mu.Lock()
-		for len(e.due) > 0 && e.due[0].at <= e.watch.elapsed() && ctx.Err() == nil {
+		// One reading for both questions: what falls due in between must be
+		// waited for, not overlooked.
+		now := e.watch.elapsed()
+		for len(e.due) > 0 && e.due[0].at <= now && ctx.Err() == nil {
 			e.fire(heap.Pop(&e.due).(*item))
 		}
-		wait := time.Duration(-1)
+		wait := time.Hour
 		if len(e.due) > 0 {
-			wait = e.due[0].at - e.watch.elapsed()
+			wait = e.due[0].at - now
 		}
 		e.mu.Unlock()
-		if wait >= 0 {
-			timer.Reset(wait)
-		} else {
-			timer.Stop()
-		}
+		timer.Reset(wait)
 		select {
 		case <-timer.C:
 		case <-e.wake:
@@ -444,7 +448,12 @@ func (e *Engine) dispatch(reuse bool) *flight {
 		if reuse {
 			return f
 		}
-		e.wg.Go(func() { e.fly(f) })
+		if n := len(e.idle); n > 0 {
+			e.idle[n-1] <- f // has room for one
+			e.idle = e.idle[:n-1]
+			continue
+		}
+		e.wg.Go(func() { e.work(f) })
 	}
 	return nil
 }
@@ -478,12 +487,20 @@ type flight struct {
 	late   time.Duration
 }
 
-// fly probes, and then takes whoever waited for the place.
-func (e *Engine) fly(f *flight) {
+// maxIdle is how many workers stay for the next probe. A fresh goroutine pays
+// for growing its stack with a tenth of a check.
+const maxIdle = 16
+
+// work probes, and goes on with whoever waited for the place.
+func (e *Engine) work(f *flight) {
+	more := make(chan *flight, 1)
 	for f != nil {
 		r := e.probe(f)
 		f.cancel()
-		f = e.land(f, r)
+		var stay bool
+		if f, stay = e.land(f, r, more); stay {
+			f = <-more // nil when the engine stops
+		}
 	}
 }
 
@@ -502,8 +519,9 @@ func (e *Engine) probe(f *flight) (r Result) {
 	return p.Probe(f.ctx, f.spec)
 }
 
-// land takes the result of a probe in and answers the next one to fly.
-func (e *Engine) land(f *flight, r Result) *flight {
+// land takes the result of a probe in and answers the next one for its worker.
+// Without one the worker may stay: then more will bring the next.
+func (e *Engine) land(f *flight, r Result, more chan *flight) (next *flight, stay bool) {
 	e.mu.Lock()
 	wanted := f.turn == f.it.turn && r.Reason != ReasonCanceled && e.ctx.Err() == nil
 	e.flying--
@@ -521,14 +539,16 @@ func (e *Engine) land(f *flight, r Result) *flight {
 	if wanted {
 		e.judge(f.it, r, f.late, nil)
 	}
-	var next *flight
 	if e.ctx.Err() == nil {
 		next = e.dispatch(true)
 		e.dispatch(false)
+		if next == nil && !e.stopped && len(e.idle) < maxIdle {
+			e.idle, stay = append(e.idle, more), true
+		}
 	}
 	e.mu.Unlock()
 	if wanted && e.o.OnResult != nil {
 		e.o.OnResult(f.it.id, r)
 	}
-	return next
+	return next, stay
 }

@@ -487,3 +487,39 @@ func TestProbeNowAndPanic(t *testing.T) {
 		}
 	})
 }
+
+// In real time, what falls due while the schedule looks at its heap must not
+// put it to sleep. Synctest cannot show this: there time stands still meanwhile.
+func TestScheduleNeverFallsAsleep(t *testing.T) {
+	w := newWorld()
+	e := w.engine(EngineOptions{})
+	var list []Item
+	for i := range 300 {
+		it := tcpItem(t, fmt.Sprintf("m%d", i))
+		it.Spec.Interval = Duration(2 * time.Millisecond)
+		list = append(list, it)
+	}
+	e.Set(list)
+	e.Start(t.Context())
+	defer e.Stop()
+	looks := func() (n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, l := range w.looks {
+			n += len(l)
+		}
+		return n
+	}
+	end := time.After(10 * time.Second)
+	for looks() < 60_000 {
+		before := looks()
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-end:
+			return // a slow machine; it was awake all the time
+		}
+		if looks() == before {
+			t.Fatalf("asleep after %d looks", before)
+		}
+	}
+}
