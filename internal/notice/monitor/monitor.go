@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"tuermer/internal/notice/signal"
@@ -29,6 +30,9 @@ type Monitor struct {
 	Spec    Spec   // normal
 	PingKey string // secret part of a heartbeat's address
 	Paused  bool
+	// Windows are maintenances announced in the console, besides those of Spec;
+	// a declared monitor has them too.
+	Windows []Window
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 	Status   Status
@@ -91,6 +95,9 @@ type Room struct {
 	o       RoomOptions
 	engine  *Engine
 	sweeper *jobs.Sweeper
+
+	mu    sync.Mutex
+	asked map[string]bool // engine ids that somebody waits for
 }
 
 // New makes the room; nothing is probed before Start.
@@ -101,7 +108,7 @@ func New(o RoomOptions) *Room {
 	if o.Keep == 0 {
 		o.Keep = 7 * 24 * time.Hour
 	}
-	r := &Room{o: o}
+	r := &Room{o: o, asked: map[string]bool{}}
 	r.engine = NewEngine(EngineOptions{Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor")})
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
@@ -177,14 +184,38 @@ func Explain(l i18n.Locale, s Spec, res Result) string {
 
 // Probe looks at once, whatever the schedule says.
 func (r *Room) Probe(ctx context.Context, slug string) error {
-	if !ident.ActorOf(ctx).Has("admin", "it") {
-		return fault.New(fault.Forbidden, "monitor.forbidden")
-	}
-	if _, err := r.Get(ctx, slug); err != nil {
+	if err := mayOperate(ctx); err != nil {
 		return err
 	}
-	r.engine.ProbeNow(engineID(ident.TenantOf(ctx), slug))
+	m, err := r.Get(ctx, slug)
+	switch {
+	case err != nil:
+		return err
+	case m.Spec.Kind == Heartbeat:
+		return fault.New(fault.Conflict, "monitor.not_probed")
+	case m.Paused:
+		return fault.New(fault.Conflict, "monitor.is_paused")
+	}
+	id := engineID(ident.TenantOf(ctx), slug)
+	r.mu.Lock()
+	r.asked[id] = true
+	r.mu.Unlock()
+	r.engine.ProbeNow(id) // false: one is on its way already, which is as good
 	return nil
+}
+
+// answer shows results to whoever asked for them; the others change no page.
+func (r *Room) answer(batch []Observation) {
+	for _, o := range batch {
+		r.mu.Lock()
+		waits := r.asked[o.ID]
+		delete(r.asked, o.ID)
+		r.mu.Unlock()
+		if waits {
+			t, slug := splitID(o.ID)
+			r.hint(t, slug)
+		}
+	}
 }
 
 // Ping takes a heartbeat's report. The key is all that the sender knows; the

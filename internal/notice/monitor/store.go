@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -31,6 +32,9 @@ type entryRow struct {
 	Paused        bool         `bun:"paused"`
 	Declared      bool         `bun:"declared"`
 	Status        string       `bun:"status"`
+	State         State        `bun:"state"`   // of Status, for lists and counts
+	Search        string       `bun:"search"`  // lower case, what people look for
+	Windows       string       `bun:"windows"` // JSON
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
@@ -54,14 +58,23 @@ const sealPurpose = "monitor.spec"
 func (r *Room) row(t ident.Tenant, m Monitor) (entryRow, error) {
 	out := entryRow{
 		TenantID: t, Slug: m.Slug, Name: m.Name, Service: m.Service, Kind: m.Spec.Kind, PingKey: m.PingKey,
-		Paused: m.Paused, Declared: m.Declared, UpdatedAt: r.o.Clock.Now(),
+		Paused: m.Paused, Declared: m.Declared, State: m.Status.State, UpdatedAt: r.o.Clock.Now(),
+		Search: strings.ToLower(strings.Join([]string{m.Slug, m.Name, m.Service, m.Spec.Target()}, " ")),
 	}
+	if out.State == "" {
+		out.State = Unknown
+	}
+	windows, err := json.Marshal(m.Windows)
+	if err != nil {
+		return out, fmt.Errorf("monitor: %w", err)
+	}
+	out.Windows = string(windows)
 	full, err := json.Marshal(m.Spec)
 	if err != nil {
 		return out, fmt.Errorf("monitor: %w", err)
 	}
 	out.Spec = string(full)
-	if m.Spec.HasCredentials() || m.Spec.TLS.Key != "" {
+	if m.Spec.HasCredentials() || m.Spec.SNMP.Community != "" {
 		open, err := json.Marshal(m.Spec.Redacted())
 		if err != nil {
 			return out, fmt.Errorf("monitor: %w", err)
@@ -93,70 +106,13 @@ func (r *Room) monitor(row entryRow) (Monitor, error) {
 	if err := json.Unmarshal([]byte(row.Status), &m.Status); err != nil {
 		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
 	}
+	if err := json.Unmarshal([]byte(row.Windows), &m.Windows); err != nil {
+		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+	}
 	if live, ok := r.engine.Status(engineID(row.TenantID, row.Slug)); ok {
 		m.Status = live
 	}
 	return m, nil
-}
-
-// Filter limits [Room.List].
-type Filter struct {
-	Query   string // part of name, slug or service
-	Service string // slug
-	Down    bool   // only those that are not up
-	After   string // slug of the last one seen
-	Limit   int    // 0: all
-}
-
-// List lists monitors by slug.
-func (r *Room) List(ctx context.Context, f Filter) ([]Monitor, error) {
-	tenant, err := ident.RequireTenant(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var rows []entryRow
-	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", tenant).Order("slug")
-	if f.Service != "" {
-		q = q.Where("service = ?", f.Service)
-	}
-	if f.After != "" {
-		q = q.Where("slug > ?", f.After)
-	}
-	if f.Query != "" {
-		like := "%" + f.Query + "%"
-		q = q.Where("lower(name) LIKE lower(?) OR slug LIKE lower(?) OR service LIKE lower(?)", like, like, like)
-	}
-	if f.Limit > 0 && !f.Down {
-		q = q.Limit(int64(f.Limit))
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, fmt.Errorf("monitor: list: %w", err)
-	}
-	out := make([]Monitor, 0, len(rows))
-	for _, row := range rows {
-		m, err := r.monitor(row)
-		if err != nil {
-			return nil, err
-		}
-		if f.Down && m.Status.State == Up {
-			continue
-		}
-		out = append(out, m)
-		if f.Limit > 0 && len(out) == f.Limit {
-			break
-		}
-	}
-	return out, nil
-}
-
-// Counts tells how many monitors are in each state.
-func (r *Room) Counts(ctx context.Context) (map[State]int, error) {
-	all, err := r.List(ctx, Filter{})
-	out := map[State]int{}
-	for _, m := range all {
-		out[m.Status.State]++
-	}
-	return out, err
 }
 
 // Get is the monitor named slug.
@@ -209,10 +165,27 @@ func (r *Room) Check(ctx context.Context, m Monitor) (Monitor, error) {
 	return m, nil
 }
 
+// Create is [Room.Save] for a monitor whose slug must be new.
+func (r *Room) Create(ctx context.Context, m Monitor) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		if err := mayChange(ctx); err != nil {
+			return err
+		}
+		_, err := r.Get(ctx, m.Slug)
+		switch {
+		case err == nil:
+			return fault.New(fault.Conflict, "monitor.exists", m.Slug).Field("slug", "monitor.slug_taken")
+		case fault.KindOf(err) != fault.NotFound:
+			return err
+		}
+		return r.Save(ctx, m)
+	})
+}
+
 // Save creates or changes a monitor; only administrators may.
 func (r *Room) Save(ctx context.Context, m Monitor) error {
-	if !ident.ActorOf(ctx).Has("admin") {
-		return fault.New(fault.Forbidden, "monitor.forbidden")
+	if err := mayChange(ctx); err != nil {
+		return err
 	}
 	m, err := r.Check(ctx, m)
 	if err != nil {
@@ -230,14 +203,15 @@ func (r *Room) Save(ctx context.Context, m Monitor) error {
 		if err := r.put(ctx, m, old); err != nil {
 			return err
 		}
+		r.changed(ctx, ident.TenantOf(ctx), m.Slug)
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "monitor.saved", Subject: "monitor:" + m.Slug, Detail: map[string]string{"target": m.Spec.Target()}})
 	})
 }
 
 // Remove deletes a monitor that the console made. What it raised is resolved.
 func (r *Room) Remove(ctx context.Context, slug string) error {
-	if !ident.ActorOf(ctx).Has("admin") {
-		return fault.New(fault.Forbidden, "monitor.forbidden")
+	if err := mayChange(ctx); err != nil {
+		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		m, err := r.Get(ctx, slug)
@@ -247,6 +221,7 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 		if m.Declared {
 			return fault.New(fault.Conflict, "monitor.declared")
 		}
+		r.changed(ctx, ident.TenantOf(ctx), slug)
 		return r.drop(ctx, m)
 	})
 }
@@ -254,6 +229,10 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 // Declare makes the monitors follow the configuration; see [service.Room.Declare].
 func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		tenant, err := ident.RequireTenant(ctx)
+		if err != nil {
+			return err
+		}
 		all, err := r.List(ctx, Filter{})
 		if err != nil {
 			return err
@@ -266,11 +245,16 @@ func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 			if m, err = r.Check(ctx, m); err != nil {
 				return fmt.Errorf("monitor: %s: %w", m.Slug, err)
 			}
-			m.Declared = true
-			if err := r.put(ctx, m, old[m.Slug]); err != nil {
+			before := old[m.Slug]
+			delete(old, m.Slug)
+			// Pausing is an act, not a setting: it outlives a restart.
+			m.Declared, m.Paused = true, before.Paused
+			if before.Declared && before.Name == m.Name && before.Service == m.Service && reflect.DeepEqual(before.Spec, m.Spec) {
+				continue
+			}
+			if err := r.put(ctx, m, before); err != nil {
 				return err
 			}
-			delete(old, m.Slug)
 		}
 		for _, m := range old {
 			if m.Declared {
@@ -279,17 +263,20 @@ func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 				}
 			}
 		}
+		// Once for all of them: a reload reads every monitor.
+		r.changed(ctx, tenant, "")
 		return nil
 	})
 }
 
-// put stores m; what the monitor has seen so far stays.
+// put stores m; what the monitor has seen so far stays, and so do the
+// maintenances that were announced in the console. The caller reloads.
 func (r *Room) put(ctx context.Context, m, old Monitor) error {
 	tenant, err := ident.RequireTenant(ctx)
 	if err != nil {
 		return err
 	}
-	m.Status, m.PingKey = old.Status, old.PingKey
+	m.Status, m.PingKey, m.Windows = old.Status, old.PingKey, old.Windows
 	if old.Slug == "" {
 		m.Status, m.PingKey = NewStatus(r.o.Clock.Now()), newPingKey()
 	}
@@ -301,11 +288,10 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, slug) DO UPDATE").
 			Set("name = EXCLUDED.name").Set("service = EXCLUDED.service").Set("kind = EXCLUDED.kind").
 			Set("spec = EXCLUDED.spec").Set("secret = EXCLUDED.secret").Set("paused = EXCLUDED.paused").
-			Set("declared = EXCLUDED.declared").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
+			Set("declared = EXCLUDED.declared").Set("search = EXCLUDED.search").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("monitor: save: %w", err)
 		}
-		r.changed(ctx, tenant, m.Slug)
 		return nil
 	})
 }
@@ -332,7 +318,6 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 		if _, err := db.NewDelete().Model((*resultRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: remove results: %w", err)
 		}
-		r.changed(ctx, tenant, m.Slug)
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "monitor.removed", Subject: "monitor:" + m.Slug, Detail: map[string]string{"target": m.Spec.Target()}})
 	})
 }
@@ -366,7 +351,7 @@ func (r *Room) reload(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: m.Spec, Status: m.Status})
+		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: m.effective(), Status: m.Status})
 	}
 	r.engine.Set(items)
 	return nil
@@ -393,6 +378,7 @@ func (r *Room) take(ctx context.Context, batch []Observation) error {
 				return err
 			}
 		}
+		r.o.Store.AfterCommit(ctx, func() { r.answer(batch) })
 		return nil
 	})
 }
@@ -408,7 +394,7 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 	if err != nil {
 		return fmt.Errorf("monitor: %w", err)
 	}
-	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).
+	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).Set("state = ?", o.Status.State).
 		Where("tenant_id = ? AND slug = ?", t, slug).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("monitor: status: %w", err)
@@ -457,24 +443,4 @@ func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
 	}
 	return now.Add(time.Hour), nil
-}
-
-// ByService tells the worst state among the monitors of each service; a
-// service without monitors is missing.
-func (r *Room) ByService(ctx context.Context) (map[string]State, error) {
-	all, err := r.List(ctx, Filter{})
-	if err != nil {
-		return nil, err
-	}
-	order := []State{Unknown, Up, Maintenance, Suspect, Down}
-	out := map[string]State{}
-	for _, m := range all {
-		if m.Service == "" || m.Paused {
-			continue
-		}
-		if was, ok := out[m.Service]; !ok || slices.Index(order, m.Status.State) > slices.Index(order, was) {
-			out[m.Service] = m.Status.State
-		}
-	}
-	return out, nil
 }
