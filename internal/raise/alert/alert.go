@@ -45,6 +45,9 @@ type Alert struct {
 	IncidentID       string // the incident that it belongs to, empty: none
 	// Woken is the number of people told.
 	Woken int
+	// NextAt is when more people are told unless somebody takes it before;
+	// zero: everybody was.
+	NextAt time.Time
 	// Signals are its sources, in the order in which they came. Filled by
 	// [Room.Get] and [Room.List].
 	Signals []Source
@@ -90,6 +93,8 @@ const (
 	ByOwner Reason = "owner"      // is the service's owner
 	ByRole  Reason = "role_it"    // nobody is named, and has the role it
 	ByAdmin Reason = "role_admin" // nobody is named or has the role it, and is an administrator
+	// NoAnswer: those who were told before did not take it in time.
+	NoAnswer Reason = "no_answer"
 )
 
 // Why somebody is not woken.

@@ -18,6 +18,9 @@
 // who took it and when it is over, in the same thread, whoever is responsible
 // by then.
 //
+// When nobody takes an alert within five minutes, those next in that line are
+// told too, and so on until everybody was.
+//
 // Doubt never silences (I20): every firing signal is in an open alert or is
 // listed as [Withheld] with its [Reason]; an alert for which nobody could be
 // told is listed too, and the room keeps looking for somebody. Why a person was

@@ -49,6 +49,31 @@ func (m *mailing) locale(language string) i18n.Locale {
 // page is the address of the alert's page.
 func (m *mailing) page() string { return m.town.StaffURL + "/alert/" + string(m.alert.ID) }
 
+// alarms writes to everybody chosen, adds those who could be told to told, and
+// notes why each was told or not.
+func (m *mailing) alarms(ctx context.Context, all []chosen, told map[identity.PersonID]bool) error {
+	if err := m.prepare(ctx); err != nil {
+		return err
+	}
+	for i, c := range all {
+		if c.wake {
+			sent, err := m.alarm(ctx, c, others(all, i))
+			if err != nil {
+				return err
+			}
+			if sent > 0 {
+				told[c.person.ID] = true
+			} else {
+				c.wake, c.reason = false, AddressRefused
+			}
+		}
+		if err := m.t.decide(ctx, m.alert.ID, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // alarm writes to every address of c and counts what the outbox took.
 func (m *mailing) alarm(ctx context.Context, c chosen, others []string) (int, error) {
 	at := m.locale(c.person.Language)

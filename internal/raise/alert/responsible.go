@@ -53,6 +53,23 @@ func choose(levels []level) []chosen {
 	return out
 }
 
+// widen tells who comes next when nobody answers: the people of the first level
+// that holds somebody who can be told and was not told yet.
+func widen(levels []level, told map[identity.PersonID]bool) []identity.Person {
+	for _, l := range levels {
+		var out []identity.Person
+		for _, p := range l.people {
+			if !told[p.ID] && !p.Blocked && len(p.Addresses()) > 0 {
+				out = append(out, p)
+			}
+		}
+		if len(out) > 0 {
+			return out
+		}
+	}
+	return nil
+}
+
 // service finds the service; a slug that names none keeps the slug for a name.
 func (r *Room) service(ctx context.Context, slug string) (service.Service, error) {
 	if slug == "" {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -86,6 +87,10 @@ type Options struct {
 	Signer   Signer
 	Chain    Chain // may be nil: no escalation chains
 	Hooks    Hooks // may be nil: no webhooks
+	// AnswerWithin is how long those who were told have to take an alert before
+	// those next in line are told too. Zero means [DefaultAnswer]; below zero:
+	// nobody else is ever told.
+	AnswerWithin time.Duration
 	// InformURL is the page to which "Bürger informieren" leads, with {id} for
 	// the alert. Looking at it must change nothing. Empty: no such button.
 	InformURL string
@@ -109,6 +114,9 @@ func New(o Options) *Room {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("room", "alert")
+	if o.AnswerWithin == 0 {
+		o.AnswerWithin = DefaultAnswer
+	}
 	catalog, err := i18n.NewCatalog(texts)
 	if err != nil {
 		panic(err) // the texts are built in, and a test reads them
@@ -133,6 +141,9 @@ func (r *Room) Start(ctx context.Context) error {
 
 // Stop ends it.
 func (r *Room) Stop() { r.sweeper.Stop() }
+
+// DefaultAnswer is the time to take an alert (domain: clocks).
+const DefaultAnswer = 5 * time.Minute
 
 // retryNobody is how often the room looks again for somebody to tell.
 const retryNobody = time.Minute
@@ -211,18 +222,15 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 		return "", err
 	}
 	a.Signals = []Source{source(s)}
-	var err error
-	if a.Woken, err = r.wake(ctx, t, a); err != nil {
+	if err := r.wake(ctx, t, &a); err != nil {
 		return "", err
 	}
-	row := rowOf(t.tenant, a)
 	if a.Woken == 0 {
-		row.RetryAt = t.now.Add(retryNobody)
 		if err := t.withhold(ctx, s, Nobody, a.ID, false); err != nil {
 			return "", err
 		}
 	}
-	if _, err := t.db.NewInsert().Model(row).Exec(ctx); err != nil {
+	if _, err := t.db.NewInsert().Model(rowOf(t.tenant, a)).Exec(ctx); err != nil {
 		return "", fmt.Errorf("alert: open: %w", err)
 	}
 	if err := r.audit(ctx, "alert.opened", a, "people", fmt.Sprint(a.Woken)); err != nil {
@@ -236,43 +244,72 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 }
 
 // wake tells the people responsible and counts them. It notes for everybody who
-// was considered why they were told or not.
-func (r *Room) wake(ctx context.Context, t turn, a Alert) (int, error) {
+// was considered why they were told or not, and when to look further.
+func (r *Room) wake(ctx context.Context, t turn, a *Alert) error {
 	svc, err := r.service(ctx, a.Service)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	levels, err := r.levels(ctx, svc)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	all := choose(levels)
-	m := mailing{r: r, t: t, alert: a, service: svc}
-	if err := m.prepare(ctx); err != nil {
-		return 0, err
+	told := map[identity.PersonID]bool{}
+	m := mailing{r: r, t: t, alert: *a, service: svc}
+	if err := m.alarms(ctx, choose(levels), told); err != nil {
+		return err
 	}
-	woken := 0
-	for i, c := range all {
-		if c.wake {
-			sent, err := m.alarm(ctx, c, others(all, i))
-			if err != nil {
-				return 0, err
-			}
-			if sent == 0 {
-				c.wake, c.reason = false, AddressRefused
-			} else {
-				woken++
-			}
-		}
-		if err := t.decide(ctx, a.ID, c); err != nil {
-			return 0, err
-		}
-	}
-	if woken == 0 {
+	a.Woken = len(told)
+	r.plan(t, a, levels, told)
+	if a.Woken == 0 {
 		r.o.Log.ErrorContext(ctx, "alert reaches nobody: give a person with an address the role it or admin",
 			"tenant", t.tenant, "alert", a.ID, "service", a.Service, "title", a.Title)
 	}
-	return woken, m.hooks(ctx, Alarm)
+	return m.hooks(ctx, Alarm)
+}
+
+// plan sets when to look for more people.
+func (r *Room) plan(t turn, a *Alert, levels []level, told map[identity.PersonID]bool) {
+	a.NextAt = time.Time{}
+	switch {
+	case a.State != StateOpen:
+	case a.Woken == 0:
+		a.NextAt = t.now.Add(retryNobody)
+	case r.o.AnswerWithin > 0 && len(widen(levels, told)) > 0:
+		a.NextAt = t.now.Add(r.o.AnswerWithin)
+	}
+}
+
+// askMore tells those next in line, when nobody took the alert in time.
+func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
+	svc, err := r.service(ctx, a.Service)
+	if err != nil {
+		return err
+	}
+	levels, err := r.levels(ctx, svc)
+	if err != nil {
+		return err
+	}
+	told, err := t.told(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	var next []chosen
+	for _, p := range widen(levels, told) {
+		next = append(next, chosen{p, NoAnswer, true})
+	}
+	m := mailing{r: r, t: t, alert: *a, service: svc}
+	if err := m.alarms(ctx, next, told); err != nil {
+		return err
+	}
+	a.Woken = len(told)
+	// Who could not be told now is not asked again and again.
+	for _, c := range next {
+		told[c.person.ID] = true
+	}
+	r.plan(t, a, levels, told)
+	r.o.Log.WarnContext(ctx, "nobody took the alert in time, more people are told", "tenant", t.tenant, "alert", a.ID, "people", len(next))
+	return r.audit(ctx, "alert.widened", *a, "people", fmt.Sprint(len(next)))
 }
 
 // others are the names of everybody else who is told.
@@ -318,7 +355,7 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 		r.changed(ctx, id)
 		return nil
 	}
-	a.State, a.ClosedAt = StateClosed, t.now
+	a.State, a.ClosedAt, a.NextAt = StateClosed, t.now, time.Time{}
 	return r.close(ctx, t, a)
 }
 
@@ -393,9 +430,12 @@ func (r *Room) Acknowledge(ctx context.Context, id ID) (Alert, error) {
 		case a.State != StateOpen:
 			return nil
 		}
-		a.State, a.AcknowledgedAt = StateAcknowledged, t.now
+		a.State, a.AcknowledgedAt, a.NextAt = StateAcknowledged, t.now, time.Time{}
 		a.AcknowledgedBy, a.AcknowledgedName = actor.Person, actor.Name
 		if err := t.update(ctx, a); err != nil {
+			return err
+		}
+		if err := t.endNobody(ctx, id); err != nil {
 			return err
 		}
 		if err := r.tellAgain(ctx, t, a, Taken, actor.Person); err != nil {
@@ -444,7 +484,8 @@ func (r *Room) Close(ctx context.Context, id ID, reason string) (Alert, error) {
 		if err := t.release(ctx, id); err != nil {
 			return err
 		}
-		a.State, a.ClosedAt, a.ClosedName, a.ClosedReason = StateClosed, t.now, ident.ActorOf(ctx).Name, reason
+		a.State, a.ClosedAt, a.NextAt = StateClosed, t.now, time.Time{}
+		a.ClosedName, a.ClosedReason = ident.ActorOf(ctx).Name, reason
 		return r.close(ctx, t, a)
 	})
 	return a, err
@@ -488,51 +529,61 @@ func (r *Room) link(ctx context.Context, id ID, to func(Alert) (string, error)) 
 	})
 }
 
-// sweep looks again for somebody to tell about alerts that reached nobody.
+// sweep looks for more people where nobody could be told, or nobody answered.
+// One alert that fails keeps none of the others waiting.
 func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
+	all := ident.AcrossTenants(ctx)
 	var due []alertRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&due).Where("retry_at IS NOT NULL").
-		OrderExpr("retry_at").Limit(100).Scan(ident.AcrossTenants(ctx))
+	err := r.o.Store.Read(ctx).NewSelect().Model(&due).Where("retry_at <= ?", now).OrderExpr("retry_at").Limit(500).Scan(all)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("alert: look for alerts without people: %w", err)
+		return time.Time{}, fmt.Errorf("alert: look for alerts that wait: %w", err)
 	}
+	var errs []error
 	for _, row := range due {
-		if row.RetryAt.After(now) {
-			return clock.Cut(row.RetryAt), nil
-		}
-		if err := r.retry(ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System), row.ID); err != nil {
-			return time.Time{}, err
-		}
+		errs = append(errs, r.further(ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System), row.ID, now))
 	}
-	if len(due) > 0 {
-		return now.Add(retryNobody), nil
+	if err := errors.Join(errs...); err != nil {
+		return time.Time{}, err
 	}
-	return time.Time{}, nil
+	var next alertRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&next).Where("retry_at IS NOT NULL").OrderExpr("retry_at").Limit(1).Scan(all)
+	if store.NotFound(err) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("alert: look for alerts that wait: %w", err)
+	}
+	return clock.Cut(next.RetryAt), nil
 }
 
-func (r *Room) retry(ctx context.Context, id ID) error {
+// further takes the next step for an alert that waits.
+func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
 		a, err := t.full(ctx, id)
 		if err != nil {
 			return err
 		}
-		if a.State == StateClosed || a.Woken > 0 {
-			return t.retryAt(ctx, id, time.Time{})
-		}
-		if a.Woken, err = r.wake(ctx, t, a); err != nil {
-			return err
-		}
-		if a.Woken == 0 {
-			return t.retryAt(ctx, id, t.now.Add(retryNobody))
-		}
-		if err := t.update(ctx, a); err != nil {
-			return err
+		switch {
+		case a.NextAt.IsZero() || a.NextAt.After(now):
+			return nil // another node was here
+		case a.State == StateClosed || a.State == StateAcknowledged && a.Woken > 0:
+			a.NextAt = time.Time{}
+		case a.Woken == 0:
+			if err := r.wake(ctx, t, &a); err != nil {
+				return err
+			}
+			if a.Woken > 0 {
+				if err := t.endNobody(ctx, id); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := r.askMore(ctx, t, &a); err != nil {
+				return err
+			}
 		}
 		r.changed(ctx, id)
-		if err := t.endNobody(ctx, id); err != nil {
-			return err
-		}
-		return t.retryAt(ctx, id, time.Time{})
+		return t.update(ctx, a)
 	})
 }
 

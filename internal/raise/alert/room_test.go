@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
 	"pgregory.net/rapid"
 
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
@@ -106,7 +108,7 @@ var noon = time.Date(2026, 11, 22, 13, 2, 10, 0, time.UTC)
 
 func rooms() []store.Migrations { return []store.Migrations{alert.Migrations()} }
 
-func setup(t *testing.T, sw *storetest.World) (*alert.Room, *world) {
+func setup(t testing.TB, sw *storetest.World) (*alert.Room, *world) {
 	t.Helper()
 	if err := sw.Jobs.Open(false); err != nil {
 		t.Fatal(err)
@@ -328,6 +330,59 @@ func TestNobodyResponsible(t *testing.T) {
 	})
 }
 
+// Nobody answers: the next in line are told, once each, until somebody takes it.
+func TestNobodyAnswers(t *testing.T) {
+	storetest.Each(t, rooms(), func(t *testing.T, sw *storetest.World) {
+		r, w := setup(t, sw)
+		w.people = append(w.people, identity.Person{ID: "emil", Name: "Emil Amt", Email: "emil@town.example", Roles: []identity.Role{identity.RoleAdmin}})
+		fold(t, r, sw.Ctx, firing("monitor:portal", "portal", 1))
+		w.to()
+		sweep := func() time.Time {
+			t.Helper()
+			next, err := alert.Sweep(r, sw.Ctx, w.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next
+		}
+		if next := sweep(); !next.Equal(noon.Add(5*time.Minute)) || len(w.sent) != 0 {
+			t.Fatal(next, w.sent)
+		}
+		w.now = noon.Add(5 * time.Minute)
+		if next := sweep(); !next.Equal(noon.Add(10 * time.Minute)) {
+			t.Fatal(next)
+		}
+		if len(w.sent) != 1 || w.sent[0].To != "bert@town.example" || !strings.Contains(w.sent[0].Text, "nobody has taken the alert so far") {
+			t.Fatalf("%+v", w.sent)
+		}
+		w.to()
+		w.now = noon.Add(10 * time.Minute)
+		if next := sweep(); !next.IsZero() || len(w.sent) != 1 || w.sent[0].To != "emil@town.example" {
+			t.Fatalf("%v %+v", next, w.sent)
+		}
+		a := list(t, r, sw.Ctx, alert.Filter{})[0]
+		if d, err := r.Why(sw.Ctx, a.ID, "emil"); err != nil || d.Reason != alert.NoAnswer || a.Woken != 3 {
+			t.Fatalf("%+v %v %+v", d, err, a)
+		}
+		w.to()
+		fold(t, r, sw.Ctx, resolved("monitor:portal", "portal", 2))
+		if got := w.to(); len(got) != 4 {
+			t.Fatalf("everybody who got the alarm hears its end: %q", got)
+		}
+		// Taken in time: nobody else is told.
+		fold(t, r, sw.Ctx, firing("monitor:portal", "portal", 3))
+		a = list(t, r, sw.Ctx, alert.Filter{Current: true})[0]
+		if _, err := r.Acknowledge(as(sw.Ctx, "ada", "Ada", "it"), a.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.to()
+		w.now = noon.Add(time.Hour)
+		if next := sweep(); !next.IsZero() || len(w.sent) != 0 {
+			t.Fatal(next, w.sent)
+		}
+	})
+}
+
 // An address that the outbox refuses costs nobody else the alarm.
 func TestAddressRefused(t *testing.T) {
 	sw := storetest.SQLite(t, rooms()...)
@@ -491,6 +546,80 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
+// The room hears signals and receipts through the bus, and tells what it does.
+func TestThroughTheBus(t *testing.T) {
+	storetest.Each(t, append([]store.Migrations{signal.Migrations()}, rooms()...), func(t *testing.T, sw *storetest.World) {
+		r, w := setup(t, sw)
+		signals := signal.New(signal.Options{Store: sw.Store, Clock: w})
+		r.Subscribe(sw.Bus)
+		told := make(chan alert.Happened, 4)
+		for _, topic := range []bus.Topic[alert.Happened]{alert.Opened, alert.Acknowledged, alert.Closed} {
+			bus.On(sw.Bus, topic, "test."+string(topic), func(_ context.Context, e bus.Event[alert.Happened]) error {
+				told <- e.Data
+				return nil
+			})
+		}
+		hints := sw.Hints.Subscribe(func(h bus.Hint) bool { return h.Topic == "alert" })
+		defer hints.Close()
+		sw.Start(t)
+		wait := func() alert.Happened {
+			t.Helper()
+			select {
+			case h := <-told:
+				return h
+			case <-time.After(20 * time.Second):
+				t.Fatal("nothing was told")
+				return alert.Happened{}
+			}
+		}
+		s := firing("monitor:portal", "portal", 0)
+		if _, err := signals.Record(sw.Ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		opened := wait()
+		if opened.Service != "portal" || !opened.Since.Equal(s.Since) {
+			t.Fatalf("%+v", opened)
+		}
+		<-hints.C
+		if _, err := r.Acknowledge(as(sw.Ctx, "bert", "B. Kern", "it"), opened.ID); err != nil {
+			t.Fatal(err)
+		}
+		if h := wait(); h.Name != "B. Kern" || h.ID != opened.ID {
+			t.Fatalf("%+v", h)
+		}
+		all, err := r.Notified(sw.Ctx, opened.ID)
+		if err != nil || len(all) == 0 {
+			t.Fatal(all, err)
+		}
+		err = sw.Store.InTx(sw.Ctx, func(ctx context.Context, _ bun.IDB, enqueue store.Enqueue) error {
+			return channel.Settled.Tell(ctx, enqueue, noon, channel.SettledEvent{ID: all[0].MessageID, State: channel.Accepted})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.State = signal.Resolved
+		if _, err := signals.Record(sw.Ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		if h := wait(); h.ID != opened.ID || h.Name != "" {
+			t.Fatalf("%+v", h)
+		}
+		for try := 0; ; try++ {
+			all, err := r.Notified(sw.Ctx, opened.ID)
+			if err != nil || try > 1000 {
+				t.Fatal("no receipt", all, err)
+			}
+			if slices.ContainsFunc(all, func(n alert.Notified) bool { return n.Receipt == string(channel.Accepted) && n.ReceiptAt.Equal(noon) }) {
+				return
+			}
+			select {
+			case <-hints.C:
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+}
+
 func TestI19_OtherTenantsSeeNothing(t *testing.T) {
 	storetest.Each(t, rooms(), func(t *testing.T, sw *storetest.World) {
 		r, w := setup(t, sw)
@@ -604,7 +733,7 @@ func TestI20_DoubtNeverSilences(t *testing.T) {
 				rt.Fatalf("two open alerts of %s", a.Key)
 			}
 			keys[a.Key] = true
-			if a.Woken == 0 && !unheard[a.ID] {
+			if a.Woken == 0 && a.State == alert.StateOpen && !unheard[a.ID] {
 				rt.Fatal("an alert that nobody heard of is not listed")
 			}
 			any := false

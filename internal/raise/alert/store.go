@@ -12,6 +12,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
+	"tuermer/internal/town/identity"
 )
 
 type alertRow struct {
@@ -45,7 +46,7 @@ func rowOf(tenant ident.Tenant, a Alert) *alertRow {
 		Title: a.Title, Detail: a.Detail, Since: a.Since, FirstSignalAt: a.FirstSignalAt, FirstPath: a.FirstPath,
 		OpenedAt: a.OpenedAt, AcknowledgedAt: a.AcknowledgedAt, AcknowledgedBy: a.AcknowledgedBy,
 		AcknowledgedName: a.AcknowledgedName, ClosedAt: a.ClosedAt, ClosedName: a.ClosedName,
-		ClosedReason: a.ClosedReason, IncidentID: a.IncidentID, Woken: a.Woken,
+		ClosedReason: a.ClosedReason, IncidentID: a.IncidentID, Woken: a.Woken, RetryAt: a.NextAt,
 	}
 }
 
@@ -55,7 +56,7 @@ func (r alertRow) alert() Alert {
 		Since: clock.Cut(r.Since), FirstSignalAt: clock.Cut(r.FirstSignalAt), FirstPath: r.FirstPath,
 		OpenedAt: clock.Cut(r.OpenedAt), AcknowledgedAt: when(r.AcknowledgedAt), AcknowledgedBy: r.AcknowledgedBy,
 		AcknowledgedName: r.AcknowledgedName, ClosedAt: when(r.ClosedAt), ClosedName: r.ClosedName,
-		ClosedReason: r.ClosedReason, IncidentID: r.IncidentID, Woken: r.Woken,
+		ClosedReason: r.ClosedReason, IncidentID: r.IncidentID, Woken: r.Woken, NextAt: when(r.RetryAt),
 	}
 }
 
@@ -265,17 +266,9 @@ func fill(ctx context.Context, db bun.IDB, tenant ident.Tenant, alerts []*Alert)
 }
 
 func (t turn) update(ctx context.Context, a Alert) error {
-	_, err := t.db.NewUpdate().Model(rowOf(t.tenant, a)).ExcludeColumn("retry_at").WherePK().Exec(ctx)
+	_, err := t.db.NewUpdate().Model(rowOf(t.tenant, a)).WherePK().Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: update: %w", err)
-	}
-	return nil
-}
-
-func (t turn) retryAt(ctx context.Context, id ID, at time.Time) error {
-	_, err := t.db.NewUpdate().Model(&alertRow{TenantID: t.tenant, ID: id, RetryAt: at}).Column("retry_at").WherePK().Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("alert: retry: %w", err)
 	}
 	return nil
 }
@@ -336,6 +329,20 @@ func (t turn) receipt(ctx context.Context, message, state string, at time.Time) 
 		return fmt.Errorf("alert: receipt: %w", err)
 	}
 	return nil
+}
+
+// told are the people who were woken for the alert.
+func (t turn) told(ctx context.Context, id ID) (map[identity.PersonID]bool, error) {
+	var rows []decisionRow
+	err := t.db.NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id = ? AND woken", t.tenant, id).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("alert: told: %w", err)
+	}
+	out := map[identity.PersonID]bool{}
+	for _, d := range rows {
+		out[identity.PersonID(d.PersonID)] = true
+	}
+	return out, nil
 }
 
 func (t turn) notified(ctx context.Context, id ID) ([]Notified, error) {

@@ -20,7 +20,7 @@ CREATE TABLE alert_alert (
   closed_reason     TEXT NOT NULL,
   incident_id       TEXT NOT NULL,
   woken             BIGINT NOT NULL, -- people told; 0: nobody was responsible yet
-  retry_at          TIMESTAMPTZ(3),       -- when to look again for somebody
+  retry_at          TIMESTAMPTZ(3),       -- when to look for somebody (else)
   PRIMARY KEY (tenant_id, id)
 );
 -- At most one alert of a key is not closed.
