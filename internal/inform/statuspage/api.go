@@ -64,15 +64,12 @@ func (r *Room) API(a *web.API) {
 		}
 		return web.NewList(items, next), nil
 	})
-	type one struct {
-		Service string `path:"service"`
-	}
 	web.Operation(a, huma.Operation{
 		OperationID: "hold-component", Method: http.MethodPost, Path: "/api/v1/components/{service}/hold", Tags: tags,
 		Summary: "Set a service's public state by hand until it is released",
 	}, "services", func(ctx context.Context, in *struct {
-		one
-		Body struct {
+		Service string `path:"service"`
+		Body    struct {
 			State  State  `json:"state" enum:"operational,maintenance,checking,degraded,down"`
 			Reason string `json:"reason" doc:"For colleagues and the audit log, never public"`
 		}
@@ -86,7 +83,10 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, huma.Operation{
 		OperationID: "release-component", Method: http.MethodPost, Path: "/api/v1/components/{service}/release", Tags: tags,
 		Summary: "Let a service follow its monitors and messages again",
-	}, "services", func(ctx context.Context, in *struct{ one }) (*web.One[componentBody], error) {
+	}, "services", func(ctx context.Context, in *struct {
+		Service string `path:"service"`
+	},
+	) (*web.One[componentBody], error) {
 		if err := r.Release(ctx, in.Service); err != nil {
 			return nil, err
 		}

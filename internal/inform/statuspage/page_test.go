@@ -102,7 +102,7 @@ func TestOutage(t *testing.T) {
 		t.Error("a database that is away goes unnoticed")
 	}
 	doc = read(t, r, "/")
-	if got := doc.Find(".late").Text(); !strings.HasPrefix(got, "Die für 14:30 Uhr angekündigte Meldung verspätet sich.") {
+	if got := squash(doc.Find(".late").Text()); got != "Die für 14:30 Uhr angekündigte Meldung verspätet sich. Wir arbeiten weiter an der Störung." {
 		t.Errorf("overdue: %q", got)
 	}
 	if read(t, r, "/m/s1").Find(".late").Length() != 1 {

@@ -287,7 +287,7 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 	for _, t := range r.listed {
 		have := towns[t.ID]
 		switch {
-		case have == nil || now.Sub(have.model.Read) >= tick:
+		case have == nil || now.Sub(have.model.Read) >= tick || now.Before(have.model.Read):
 		case !r.isDirty(t.ID):
 			continue
 		case now.Sub(have.builtAt) < breath && !now.Before(have.builtAt):
@@ -307,7 +307,7 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	for _, p := range r.site.Load().towns {
-		next = earlier(next, p.turns)
+		next = earlier(earlier(next, p.turns), p.model.Read.Add(tick))
 	}
 	return next, nil
 }

@@ -117,6 +117,12 @@ func (m *model) next(now time.Time) (next, late []time.Time) {
 	return next, late
 }
 
+// pressing reports whether something late is still open: after a recovery only
+// the cause is owed, and nobody works on the problem any more.
+func (m *model) pressing(now time.Time) bool {
+	return slices.ContainsFunc(m.Incidents, func(s story) bool { return s.Open && !s.Next.IsZero() && !now.Before(s.Next) })
+}
+
 // turns is the next moment at which the clock alone changes a page; zero: none.
 func (m *model) turns(now time.Time, zone *time.Location) time.Time {
 	local := now.In(zone)
