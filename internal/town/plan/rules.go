@@ -15,7 +15,7 @@ var slugForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 func (a Audience) Check() error {
 	err := fault.New(fault.Invalid, "plan.invalid")
 	bad := func(field, key string) { err = err.Field(field, key) }
-	if !slugForm.MatchString(a.Slug) {
+	if !slugForm.MatchString(a.Slug) || a.Slug == "new" { // "new" is the address of the empty form
 		bad("slug", "plan.bad_slug")
 	}
 	if strings.TrimSpace(a.Name) == "" {

@@ -30,6 +30,10 @@ type Options struct {
 	Log   *slog.Logger
 	Hints *bus.Hints
 	Audit Audit
+	// People offers the addresses that may look after an audience, for the form.
+	People func(ctx context.Context) ([]string, error)
+	// Services names the services that tell an audience of their outages.
+	Services func(ctx context.Context, slug string) ([]string, error)
 }
 
 // Room keeps the audiences.
@@ -90,11 +94,50 @@ func (r *Room) Audience(ctx context.Context, slug string) (Audience, error) {
 	return row.audience()
 }
 
+// Create is [Room.Save] for an audience whose slug must be new.
+func (r *Room) Create(ctx context.Context, s Audience) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		if err := mayChange(ctx); err != nil {
+			return err
+		}
+		_, err := r.Audience(ctx, s.Slug)
+		switch {
+		case err == nil:
+			return fault.New(fault.Conflict, "plan.exists", s.Slug).Field("slug", "plan.slug_taken")
+		case fault.KindOf(err) != fault.NotFound:
+			return err
+		}
+		return r.Save(ctx, s)
+	})
+}
+
+// mayChange is the right to create and change audiences.
+func mayChange(ctx context.Context) error {
+	if !ident.ActorOf(ctx).Has("admin", "publisher") {
+		return fault.New(fault.Forbidden, "plan.forbidden")
+	}
+	return nil
+}
+
+// mayRemove is the right to delete them.
+func mayRemove(ctx context.Context) error {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return fault.New(fault.Forbidden, "plan.remove_forbidden")
+	}
+	return nil
+}
+
+// mayRead is the right to see the recipients' addresses; whoever only reads the
+// console sees their number.
+func mayRead(ctx context.Context) bool {
+	return ident.ActorOf(ctx).Has("admin", "publisher", "approver", "it")
+}
+
 // Save creates or changes an audience. What is declared in the configuration is
 // changed there.
 func (r *Room) Save(ctx context.Context, s Audience) error {
-	if !ident.ActorOf(ctx).Has("admin", "publisher") {
-		return fault.New(fault.Forbidden, "plan.forbidden")
+	if err := mayChange(ctx); err != nil {
+		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		all, err := r.Audiences(ctx)
@@ -117,8 +160,8 @@ func (r *Room) Save(ctx context.Context, s Audience) error {
 
 // Remove takes an audience that the console made out of the catalogue.
 func (r *Room) Remove(ctx context.Context, slug string) error {
-	if !ident.ActorOf(ctx).Has("admin") {
-		return fault.New(fault.Forbidden, "plan.forbidden")
+	if err := mayRemove(ctx); err != nil {
+		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		s, err := r.Audience(ctx, slug)
