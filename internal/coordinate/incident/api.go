@@ -197,6 +197,36 @@ type incidentEntries struct {
 	After int64  `query:"after" doc:"Only entries behind this seq" minimum:"0"`
 }
 
+type incidentRuleBody struct {
+	Service      string `json:"service" doc:"Slug; empty: all services without a rule of their own"`
+	Never        bool   `json:"never,omitempty"`
+	AfterSeconds int64  `json:"after_seconds,omitempty" minimum:"0" maximum:"86400" doc:"How long a critical alert of a public service may be open before a candidate is opened"`
+}
+
+type incidentRuleIn struct {
+	Body incidentRuleBody
+}
+
+func (r *Room) apiRules(ctx context.Context, _ *struct{}) (*web.List[incidentRuleBody], error) {
+	all, err := r.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []incidentRuleBody{}
+	for _, x := range all {
+		out = append(out, incidentRuleBody{x.Service, x.Never, int64(x.After / time.Second)})
+	}
+	return web.NewList(out, ""), nil
+}
+
+func (r *Room) apiSetRule(ctx context.Context, in *incidentRuleIn) (*web.List[incidentRuleBody], error) {
+	b := in.Body
+	if err := r.SetRule(ctx, Rule{Service: b.Service, Never: b.Never, After: time.Duration(b.AfterSeconds) * time.Second}); err != nil {
+		return nil, err
+	}
+	return r.apiRules(ctx, nil)
+}
+
 // API adds this room's operations.
 func (r *Room) API(a *web.API) {
 	op := func(id, method, path, summary string) huma.Operation {
@@ -208,6 +238,8 @@ func (r *Room) API(a *web.API) {
 	}
 	web.Operation(a, op("list-incidents", http.MethodGet, "", "List incidents, newest first"), scope, r.apiList)
 	web.Operation(a, created(op("open-incident", http.MethodPost, "", "Open an incident")), scope, r.apiOpen)
+	web.Operation(a, op("list-incident-rules", http.MethodGet, "/rules", "Rules by which an alert opens an incident"), scope, r.apiRules)
+	web.Operation(a, op("set-incident-rule", http.MethodPut, "/rules", "Set the rule of one service, or of all others"), scope, r.apiSetRule)
 	web.Operation(a, op("get-incident", http.MethodGet, "/{id}", "One incident"), scope, func(ctx context.Context, p *incidentPath) (*web.One[incidentBody], error) {
 		return r.one(ctx, p.ID, nil)
 	})

@@ -251,7 +251,7 @@ func TestRefusals(t *testing.T) {
 		for _, err := range []error{
 			e1, e2, r.Advance(reader, i.ID, incident.Confirmed, ""), r.Dismiss(reader, i.ID, "x"), r.Reopen(reader, i.ID, "x"),
 			r.SetLevel(reader, i.ID, incident.Crisis), r.Note(reader, i.ID, "x"), r.Edit(reader, i.ID, incident.Edit{}),
-			r.Merge(reader, i.ID, "other", ""), r.Link(reader, i.ID, "a1"), r.SetRule(ctx, incident.Rule{}),
+			r.Merge(reader, i.ID, "other", ""), r.Link(reader, i.ID, "a1"), r.SetRule(ctx, incident.Rule{}), r.DropRule(ctx, ""),
 		} {
 			if !errors.Is(err, incident.ErrForbidden) {
 				t.Error(err)

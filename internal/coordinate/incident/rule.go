@@ -53,6 +53,9 @@ func (r *Room) SetRule(ctx context.Context, rule Rule) error {
 	if rule.After < 0 || rule.After > 24*time.Hour {
 		return fault.New(fault.Invalid, "incident.bad_after").Field("after", "incident.bad_after")
 	}
+	if _, err := r.services(ctx, []string{rule.Service}); err != nil {
+		return err
+	}
 	tenant, err := ident.RequireTenant(ctx)
 	if err != nil {
 		return err
@@ -72,6 +75,25 @@ func (r *Room) SetRule(ctx context.Context, rule Rule) error {
 			Action: "incident.rule_set", Subject: rule.Service,
 			Detail: map[string]string{"after": rule.After.String(), "never": fmt.Sprint(rule.Never)},
 		})
+	})
+}
+
+// DropRule removes the rule of one service, so that the one for all others
+// counts; administrators only.
+func (r *Room) DropRule(ctx context.Context, service string) error {
+	if !ident.ActorOf(ctx).Has(string(identity.RoleAdmin)) {
+		return ErrForbidden
+	}
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return err
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if _, err := db.NewDelete().Model(&ruleRow{TenantID: tenant, Service: service}).WherePK().Exec(ctx); err != nil {
+			return fmt.Errorf("incident: rule: %w", err)
+		}
+		r.o.Store.AfterCommit(ctx, r.sweeper.Kick)
+		return r.o.Audit.Record(ctx, audit.Entry{Action: "incident.rule_dropped", Subject: service})
 	})
 }
 

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/a-h/templ"
 
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
+	"tuermer/internal/town/identity"
 	"tuermer/internal/town/service"
 )
 
@@ -26,6 +30,9 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /incident", web.Staff(r.pageList))
 	s.Handle("GET /incident/new", web.Staff(r.pageNew))
 	s.Handle("POST /incident", web.Staff(r.postOpen))
+	s.Handle("GET /incident/rules", web.Staff(r.pageRules))
+	s.Handle("POST /incident/rules", web.Staff(r.postRule))
+	s.Handle("POST /incident/rules/drop", web.Staff(r.postDropRule))
 	s.Handle("POST /incident/{id}/phase", web.Staff(r.postPhase))
 	s.Handle("POST /incident/{id}/level", web.Staff(r.postLevel))
 	s.Handle("POST /incident/{id}/dismiss", web.Staff(r.postDismiss))
@@ -95,17 +102,28 @@ func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) showNew(w http.ResponseWriter, req *http.Request, status int, f *web.Form) error {
-	var options []web.Option
-	if c, ok := r.o.Services.(Catalogue); ok {
-		all, err := c.List(req.Context())
-		if err != nil {
-			return err
-		}
-		for _, s := range all {
-			options = append(options, web.Option{Value: s.Slug, Text: s.Name})
-		}
+	options, err := r.catalogue(req.Context())
+	if err != nil {
+		return err
 	}
 	return web.RenderStatus(w, req, status, newPage(f, options))
+}
+
+// catalogue are the services to choose from.
+func (r *Room) catalogue(ctx context.Context) ([]web.Option, error) {
+	c, ok := r.o.Services.(Catalogue)
+	if !ok {
+		return nil, nil
+	}
+	all, err := c.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []web.Option
+	for _, s := range all {
+		out = append(out, web.Option{Value: s.Slug, Text: s.Name})
+	}
+	return out, nil
 }
 
 func (r *Room) postOpen(w http.ResponseWriter, req *http.Request) error {
@@ -296,4 +314,73 @@ func (r *Room) postFact(w http.ResponseWriter, req *http.Request) error {
 		form.Values.Set("version", number(int64(history[len(history)-1].Version)))
 	}
 	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, factPage(i, form, fact, history))
+}
+
+func (r *Room) pageRules(w http.ResponseWriter, req *http.Request) error {
+	return r.showRules(w, req, http.StatusOK, web.NewForm(map[string]string{"minutes": "15", "mode": "after"}))
+}
+
+func (r *Room) showRules(w http.ResponseWriter, req *http.Request, status int, f *web.Form) error {
+	ctx := req.Context()
+	rules, err := r.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	services, err := r.catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	return web.RenderStatus(w, req, status, rulesPage(rules, services, f))
+}
+
+func (r *Room) postRule(w http.ResponseWriter, req *http.Request) error {
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	rule := Rule{Service: f.Get("service"), Never: f.Get("mode") == "never"}
+	if !rule.Never {
+		minutes, err := strconv.Atoi(f.Get("minutes"))
+		if err != nil || minutes < 0 || minutes > 24*60 {
+			f.Fail("minutes", "incident.bad_after")
+		}
+		rule.After = time.Duration(minutes) * time.Minute
+	}
+	if f.OK() {
+		if err = r.SetRule(req.Context(), rule); err == nil {
+			return web.SeeOther(w, req, "/incident/rules")
+		}
+		if !byField(f, err) {
+			return err
+		}
+	}
+	return r.showRules(w, req, http.StatusUnprocessableEntity, f)
+}
+
+func (r *Room) postDropRule(w http.ResponseWriter, req *http.Request) error {
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	if err := r.DropRule(req.Context(), f.Get("service")); err != nil {
+		return err
+	}
+	return web.SeeOther(w, req, "/incident/rules")
+}
+
+// isAdmin reports whether the reader may change rules.
+func isAdmin(ctx context.Context) bool { return ident.ActorOf(ctx).Has(string(identity.RoleAdmin)) }
+
+// ruleOf names the services of a rule, and when it opens an incident.
+func ruleOf(ctx context.Context, rule Rule, services []web.Option) (what, when string) {
+	what = i18n.T(ctx, "incident.rule.all")
+	for _, s := range services {
+		if s.Value == rule.Service {
+			what = s.Text
+		}
+	}
+	if rule.Never {
+		return what, i18n.T(ctx, "incident.rule.never")
+	}
+	return what, i18n.T(ctx, "incident.rule.after", i18n.Span(ctx, rule.After))
 }

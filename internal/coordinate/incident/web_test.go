@@ -210,6 +210,18 @@ func TestPages(t *testing.T) {
 	if n := v.page("/incident?all=1", 200).Find(".tm-item").Length(); n != 2 {
 		t.Fatal(n)
 	}
+	// Rules are for administrators.
+	v.post("/incident/rules", url.Values{"minutes": {"5"}}, 403)
+	v.actor.Roles = []string{"admin"}
+	v.page("/incident/rules", 200)
+	v.post("/incident/rules", url.Values{"mode": {"after"}, "minutes": {"5"}}, 303)
+	v.post("/incident/rules", url.Values{"mode": {"never"}, "service": {"mail"}}, 303)
+	v.read("rules", v.post("/incident/rules", url.Values{"mode": {"after"}, "minutes": {"soon"}}, 422), 422)
+	v.read("rules", v.post("/incident/rules", url.Values{"mode": {"never"}, "service": {"rome"}}, 422), 422)
+	if got := text(v.page("/incident/rules", 200).Find("table")); !strings.Contains(got, "nach 5 Minuten") || !strings.Contains(got, "nie") {
+		t.Error(got)
+	}
+	v.post("/incident/rules/drop", url.Values{"service": {"mail"}}, 303)
 	// A reader reads and has no buttons.
 	v.actor.Roles = []string{"reader"}
 	if n := v.page(at, 200).Find("form").Length(); n != 0 {
@@ -289,6 +301,10 @@ func TestAPI(t *testing.T) {
 	call("POST", "/"+id+"/reopen", `{"reason":"doch nicht"}`, 200)
 	call("POST", "/"+id+"/dismiss", `{"reason":"Fehlalarm"}`, 200)
 	call("GET", "/none", "", 404)
+	if got := items(call("GET", "/rules", "", 200)); len(got) != 0 {
+		t.Fatal(got)
+	}
+	call("PUT", "/rules", `{"service":"","after_seconds":300}`, 403)
 	call("GET", "/none/facts", "", 404)
 	w.now = w.now.Add(time.Second)
 	if got := items(call("GET", "?current=true", "", 200)); len(got) != 0 {
