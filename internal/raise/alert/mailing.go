@@ -199,6 +199,7 @@ type alertBody struct {
 	ClosedReason   string            `json:"closed_reason,omitempty"`
 	Incident       string            `json:"incident,omitempty" doc:"Id of the incident that handles it"`
 	Woken          int               `json:"woken" doc:"Number of people told"`
+	NextAt         *time.Time        `json:"next_at,omitempty" doc:"When more people are told unless somebody takes it"`
 	Signals        []alertSignalBody `json:"signals"`
 	URL            string            `json:"url,omitempty"`
 	// Filled for one alert only.
@@ -222,7 +223,7 @@ func bodyOf(a Alert, page string) alertBody {
 		Title: a.Title, Detail: a.Detail, Since: a.Since, FirstSignalAt: a.FirstSignalAt, FirstPath: string(a.FirstPath),
 		OpenedAt: a.OpenedAt, AcknowledgedAt: orNil(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedName,
 		ClosedAt: orNil(a.ClosedAt), ClosedReason: a.ClosedReason, Incident: a.IncidentID, Woken: a.Woken,
-		Signals: []alertSignalBody{}, URL: page,
+		NextAt: orNil(a.NextAt), Signals: []alertSignalBody{}, URL: page,
 	}
 	for _, s := range a.Signals {
 		v.Signals = append(v.Signals, alertSignalBody{
