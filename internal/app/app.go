@@ -52,6 +52,7 @@ type App struct {
 	rooms
 	staff  *web.Site
 	public http.Handler
+	demo   *demo // nil but for `tuermer demo`
 
 	staffAddr, publicAddr string
 	undo                  []func(context.Context) error // last in, first out

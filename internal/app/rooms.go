@@ -233,12 +233,12 @@ func (h hooks) Hooks(context.Context) ([]alert.Hook, error) {
 
 // notes are the bands over every page of the console.
 func (a *App) notes(ctx context.Context) []web.Note {
-	if !a.o.Simulated {
+	if a.demo == nil {
 		return nil
 	}
 	l := a.townLocale(ctx)
 	return []web.Note{{
 		Kind: "exercise", Strong: l.Catalog.Text(l.Lang, "app.simulated"), Text: l.Catalog.Text(l.Lang, "app.simulated_text"),
-		Href: "/channel/outbox", Link: l.Catalog.Text(l.Lang, "app.simulated_link"),
+		Href: "/demo", Link: l.Catalog.Text(l.Lang, "app.simulated_link"),
 	}}
 }
