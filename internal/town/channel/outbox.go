@@ -61,6 +61,9 @@ type Options struct {
 	// Adapters are the ways out of the tenant in ctx, in order of preference.
 	Adapters func(ctx context.Context) []Adapter
 	Catalog  *i18n.Catalog
+	Audit    Audit // needed to change ways out
+	// WaysChanged is told after the ways out of a town were changed.
+	WaysChanged func(ident.Tenant)
 	// Sole: no other process sends from this database, so what a crash left
 	// "sending" is taken up at once instead of after its lease.
 	Sole bool

@@ -1,0 +1,271 @@
+package channel
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/town/audit"
+)
+
+// Relay / Mailserver is a way for mail to leave that was entered in the
+// console. Those of the configuration are not stored.
+type Relay struct {
+	Name     string // unique in the town
+	Position int    // order in which relays are tried
+	Host     string
+	Port     int
+	From     string
+	Username string
+	TLS      string // "", none, starttls or tls; see the mail adapter
+	Password []byte `json:"-"` // sealed at rest, never shown
+}
+
+// Hook is a webhook that was entered in the console; it hears of every alert.
+type Hook struct {
+	Name   string
+	URL    string
+	Secret []byte // signs the body; sealed at rest, never shown
+}
+
+// Audit remembers who did what.
+type Audit interface {
+	Record(ctx context.Context, e audit.Entry) error
+}
+
+type relayRow struct {
+	bun.BaseModel `bun:"table:channel_relay"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Name          string       `bun:"name,pk"`
+	Position      int          `bun:"position"`
+	Body          string       `bun:"body"`
+	Secret        []byte       `bun:"secret,nullzero"`
+	UpdatedAt     time.Time    `bun:"updated_at"`
+}
+
+type hookRow struct {
+	bun.BaseModel `bun:"table:channel_hook"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	Name          string       `bun:"name,pk"`
+	URL           string       `bun:"url"`
+	Secret        []byte       `bun:"secret,nullzero"`
+	UpdatedAt     time.Time    `bun:"updated_at"`
+}
+
+// Purposes that bind sealed secrets to their table.
+const (
+	relayPurpose = "channel.relay.password"
+	hookPurpose  = "channel.hook.secret"
+)
+
+// check finds what is wrong with a relay.
+func (m Relay) check() error {
+	err := fault.New(fault.Invalid, "channel.relay_invalid")
+	if m.Name == "" || len(m.Name) > 60 {
+		err = err.Field("name", "channel.relay_name")
+	}
+	if m.Host == "" || strings.ContainsAny(m.Host, " /@:") && net.ParseIP(m.Host) == nil {
+		err = err.Field("host", "channel.relay_host")
+	}
+	if m.Port < 1 || m.Port > 65535 {
+		err = err.Field("port", "channel.relay_port")
+	}
+	if a, perr := mail.ParseAddress(m.From); perr != nil || a.Address != m.From {
+		err = err.Field("from", "channel.relay_from")
+	}
+	switch m.TLS {
+	case "", "none", "starttls", "tls":
+	default:
+		err = err.Field("tls", "channel.relay_tls")
+	}
+	if len(err.Fields) > 0 {
+		return err
+	}
+	return nil
+}
+
+func (h Hook) check() error {
+	err := fault.New(fault.Invalid, "channel.hook_invalid")
+	if h.Name == "" || len(h.Name) > 60 {
+		err = err.Field("hook_name", "channel.relay_name")
+	}
+	if u, perr := url.Parse(h.URL); perr != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
+		err = err.Field("url", "channel.hook_url")
+	}
+	if len(err.Fields) > 0 {
+		return err
+	}
+	return nil
+}
+
+// Relays are the mail servers entered in the console, in the order in which
+// they are tried, with their passwords.
+func (r *Room) Relays(ctx context.Context) ([]Relay, error) {
+	var rows []relayRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).Order("position", "name").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("channel: relays: %w", err)
+	}
+	out := make([]Relay, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal([]byte(row.Body), &out[i]); err != nil {
+			return nil, fmt.Errorf("channel: relay %s: %w", row.Name, err)
+		}
+		if len(row.Secret) > 0 {
+			if out[i].Password, err = r.o.Vault.Open(relayPurpose, row.Secret); err != nil {
+				return nil, fmt.Errorf("channel: relay %s: %w", row.Name, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// SaveRelay creates or changes a mail server; without a password the stored one
+// stays.
+func (r *Room) SaveRelay(ctx context.Context, m Relay) error {
+	tenant, err := r.mayConfigure(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.check(); err != nil {
+		return err
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("channel: relay: %w", err)
+	}
+	row := relayRow{TenantID: tenant, Name: m.Name, Position: m.Position, Body: string(body), UpdatedAt: r.o.Clock.Now()}
+	if len(m.Password) > 0 {
+		if row.Secret, err = r.o.Vault.Seal(relayPurpose, m.Password); err != nil {
+			return fmt.Errorf("channel: relay: %w", err)
+		}
+	}
+	return r.configure(ctx, "channel.relay_saved", "relay:"+m.Name, func(ctx context.Context, db bun.IDB) error {
+		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
+			Set("position = EXCLUDED.position").Set("body = EXCLUDED.body").Set("updated_at = EXCLUDED.updated_at")
+		if len(row.Secret) > 0 {
+			q = q.Set("secret = EXCLUDED.secret")
+		}
+		_, err := q.Exec(ctx)
+		return err
+	})
+}
+
+// RemoveRelay deletes a mail server.
+func (r *Room) RemoveRelay(ctx context.Context, name string) error {
+	tenant, err := r.mayConfigure(ctx)
+	if err != nil {
+		return err
+	}
+	return r.configure(ctx, "channel.relay_removed", "relay:"+name, func(ctx context.Context, db bun.IDB) error {
+		_, err := db.NewDelete().Model((*relayRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx)
+		return err
+	})
+}
+
+// Hooks are the webhooks entered in the console, with their secrets.
+func (r *Room) Hooks(ctx context.Context) ([]Hook, error) {
+	var rows []hookRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).Order("name").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("channel: hooks: %w", err)
+	}
+	out := make([]Hook, len(rows))
+	for i, row := range rows {
+		out[i] = Hook{Name: row.Name, URL: row.URL}
+		if len(row.Secret) > 0 {
+			if out[i].Secret, err = r.o.Vault.Open(hookPurpose, row.Secret); err != nil {
+				return nil, fmt.Errorf("channel: hook %s: %w", row.Name, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// SaveHook creates or changes a webhook; without a secret the stored one stays.
+func (r *Room) SaveHook(ctx context.Context, h Hook) error {
+	tenant, err := r.mayConfigure(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.check(); err != nil {
+		return err
+	}
+	row := hookRow{TenantID: tenant, Name: h.Name, URL: h.URL, UpdatedAt: r.o.Clock.Now()}
+	if len(h.Secret) > 0 {
+		if row.Secret, err = r.o.Vault.Seal(hookPurpose, h.Secret); err != nil {
+			return fmt.Errorf("channel: hook: %w", err)
+		}
+	}
+	return r.configure(ctx, "channel.hook_saved", "hook:"+h.Name, func(ctx context.Context, db bun.IDB) error {
+		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
+			Set("url = EXCLUDED.url").Set("updated_at = EXCLUDED.updated_at")
+		if len(row.Secret) > 0 {
+			q = q.Set("secret = EXCLUDED.secret")
+		}
+		_, err := q.Exec(ctx)
+		return err
+	})
+}
+
+// RemoveHook deletes a webhook.
+func (r *Room) RemoveHook(ctx context.Context, name string) error {
+	tenant, err := r.mayConfigure(ctx)
+	if err != nil {
+		return err
+	}
+	return r.configure(ctx, "channel.hook_removed", "hook:"+name, func(ctx context.Context, db bun.IDB) error {
+		_, err := db.NewDelete().Model((*hookRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx)
+		return err
+	})
+}
+
+var errNoAudit = errors.New("channel: no audit log is connected")
+
+func (r *Room) mayConfigure(ctx context.Context) (ident.Tenant, error) {
+	if !ident.ActorOf(ctx).Has("admin") {
+		return "", fault.New(fault.Forbidden, "channel.admins_only")
+	}
+	if r.o.Audit == nil {
+		return "", errNoAudit
+	}
+	return ident.RequireTenant(ctx)
+}
+
+// configure changes the ways out, with its line in the audit log.
+func (r *Room) configure(ctx context.Context, action, subject string, change func(context.Context, bun.IDB) error) error {
+	tenant := ident.TenantOf(ctx)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if err := change(ctx, db); err != nil {
+			return fmt.Errorf("%s: %w", action, err)
+		}
+		r.o.Store.AfterCommit(ctx, func() {
+			if r.o.WaysChanged != nil {
+				r.o.WaysChanged(tenant)
+			}
+			r.changed(tenant, subject)
+			r.sweep.Kick()
+		})
+		return r.o.Audit.Record(ctx, audit.Entry{Action: action, Subject: subject})
+	})
+}
+
+// TestMail queues a short mail to address, to see whether the ways out work.
+func (r *Room) TestMail(ctx context.Context, address, subject, text string) (id string, err error) {
+	if _, err := r.mayConfigure(ctx); err != nil {
+		return "", err
+	}
+	id = "test-" + ident.NewID(r.o.Clock.Now())
+	return id, r.Send(ctx, Message{ID: id, Kind: Mail, Class: Single, Realm: Live, To: address, Subject: subject, Text: text, Automatic: true})
+}

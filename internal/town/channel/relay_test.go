@@ -1,0 +1,117 @@
+package channel_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/storetest"
+	"tuermer/internal/platform/web"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/channel"
+)
+
+func withAudit(w *storetest.World, changed func(ident.Tenant)) *channel.Room {
+	return channel.New(channel.Options{
+		Store: w.Store, Clock: clock.System{}, Vault: plainSealer{}, WaysChanged: changed,
+		Audit: audit.New(audit.Options{Store: w.Store, Clock: clock.System{}}),
+	})
+}
+
+func TestRelays(t *testing.T) {
+	storetest.Each(t, []store.Migrations{audit.Migrations(), channel.Migrations()}, func(t *testing.T, w *storetest.World) {
+		changed := 0
+		r := withAudit(w, func(ident.Tenant) { changed++ })
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		relay := channel.Relay{Name: "zwei", Host: "mail.example", Port: 587, From: "lage@tuermer.example", Username: "u", TLS: "starttls", Password: []byte("hush"), Position: 2}
+		must(r.SaveRelay(w.Ctx, relay))
+		relay.Host, relay.Password = "mail2.example", nil // the password stays
+		must(r.SaveRelay(w.Ctx, relay))
+		must(r.SaveRelay(w.Ctx, channel.Relay{Name: "eins", Host: "192.0.2.7", Port: 25, From: "a@b.example", Position: 1}))
+		got, err := r.Relays(w.Ctx)
+		if err != nil || len(got) != 2 || got[0].Name != "eins" || got[1].Host != "mail2.example" || string(got[1].Password) != "hush" {
+			t.Fatal(got, err)
+		}
+		must(r.SaveHook(w.Ctx, channel.Hook{Name: "h", URL: "https://hook.example/x", Secret: []byte("s")}))
+		if hs, err := r.Hooks(w.Ctx); err != nil || len(hs) != 1 || string(hs[0].Secret) != "s" {
+			t.Fatal(hs, err)
+		}
+		if f := fault.As(r.SaveRelay(w.Ctx, channel.Relay{Port: 99999, From: "x", TLS: "maybe"})); len(f.Fields) != 5 {
+			t.Fatal(f.Fields)
+		}
+		if f := fault.As(r.SaveHook(w.Ctx, channel.Hook{Name: "x", URL: "ftp://x"})); f.Fields["url"] == "" {
+			t.Fatal(f.Fields)
+		}
+		it := ident.WithActor(w.Ctx, ident.Actor{Kind: ident.KindPerson, Roles: []string{"it"}})
+		if err := r.SaveRelay(it, relay); fault.KindOf(err) != fault.Forbidden {
+			t.Fatal(err)
+		}
+		if all, err := r.Relays(ident.WithTenant(w.Ctx, "t2")); err != nil || len(all) != 0 { // I19
+			t.Fatal(all, err)
+		}
+		must(r.RemoveRelay(w.Ctx, "zwei"))
+		must(r.RemoveHook(w.Ctx, "h"))
+		if all, err := r.Relays(w.Ctx); err != nil || len(all) != 1 || changed != 6 {
+			t.Fatal(all, err, changed)
+		}
+	})
+}
+
+// The page keeps what was typed, says what is wrong, and never shows a secret.
+func TestWaysPage(t *testing.T) {
+	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
+	r := withAudit(w, nil)
+	if err := r.SaveRelay(w.Ctx, channel.Relay{Name: "eins", Host: "mail.example", Port: 25, From: "a@b.example", Password: []byte("top-secret")}); err != nil {
+		t.Fatal(err)
+	}
+	cat, err := i18n.NewCatalog(web.Texts(), channel.Texts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := web.NewSite(web.Options{Catalog: cat, Clock: clock.System{}, Authenticate: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			next.ServeHTTP(rw, req.WithContext(ident.WithActor(ident.WithTenant(req.Context(), storetest.Tenant), ident.Actor{Kind: ident.KindPerson, Roles: []string{"admin"}})))
+		})
+	}})
+	r.WayRoutes(s)
+	do := func(method, path string, form url.Values) (int, *goquery.Document) {
+		req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(form.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		s.Handler().ServeHTTP(rec, req)
+		doc, err := goquery.NewDocumentFromReader(rec.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec.Code, doc
+	}
+	code, doc := do("GET", "/channel/ways?relay=eins", nil)
+	if html, err := doc.Html(); code != 200 || err != nil || strings.Contains(html, "top-secret") || doc.Find("#host").AttrOr("value", "") != "mail.example" {
+		t.Fatal(code, err)
+	}
+	code, doc = do("POST", "/channel/ways/relay", url.Values{"name": {"neu"}, "host": {""}, "port": {"abc"}, "from": {"<script>"}})
+	if code != 422 || doc.Find("#name").AttrOr("value", "") != "neu" || doc.Find(`#port[aria-invalid="true"]`).Length() != 1 || doc.Find("main script").Length() != 0 {
+		t.Fatal(code, doc.Find("main").Text())
+	}
+	if code, _ := do("POST", "/channel/ways/test", url.Values{"to": {"me@example.org"}}); code != 303 {
+		t.Fatal(code)
+	}
+	if items, err := r.List(w.Ctx, channel.Filter{Limit: 1}); err != nil || len(items) != 1 || items[0].To != "me@example.org" {
+		t.Fatal(items, err)
+	}
+}
