@@ -22,6 +22,9 @@ type Options struct {
 	Config *Config
 	// Dir holds the SQLite file, the instance key and the lock; it is created.
 	Dir string
+	// KeyFile holds the instance key where several nodes share one database;
+	// empty: a file of its own in Dir.
+	KeyFile string
 	// Database is a postgres:// address; empty: SQLite in Dir.
 	Database string
 	// StaffAddr and PublicAddr are where the two listeners open.
@@ -49,6 +52,7 @@ type App struct {
 	log   *slog.Logger
 	store *store.Store
 	jobs  *jobs.Jobs
+	ways  *ways
 	rooms
 	staff  *web.Site
 	public http.Handler

@@ -31,7 +31,7 @@ func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err e
 
 // checkWays asks every way out whether it would take something now.
 func (a *App) checkWays(ctx context.Context, s Settings) (out []CheckResult) {
-	for _, w := range a.adapters()(ctx) {
+	for _, w := range a.ways.of(ctx) {
 		p, ok := w.(channel.Prober)
 		if !ok || w.Realm() != channel.Live {
 			continue

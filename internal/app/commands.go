@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/vault"
 )
 
 // Commands carries out the command line; cmd/tuermer only reads it.
@@ -26,7 +28,7 @@ func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx,
 // options are what New needs for these settings.
 func (s Settings) options() Options {
 	return Options{
-		Config: s.Config, Dir: s.Data, Database: s.Database, StaffAddr: s.Staff, PublicAddr: s.Public,
+		Config: s.Config, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public,
 		Version: s.Version, Log: s.Log, Lookup: systemResolver(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -84,17 +85,18 @@ func (a *App) build() (err error) {
 	if a.catalog, err = i18n.NewCatalog(Texts()...); err != nil {
 		return err
 	}
-	if a.vault, err = vault.Load(vault.Options{Dir: o.Dir}); err != nil {
+	if a.vault, err = vault.Load(vault.Options{Dir: o.Dir, Path: o.KeyFile}); err != nil {
 		return err
 	}
 	a.hints = bus.NewHints(a.store.Pool(), log)
 	a.bus = bus.New(a.store, a.jobs, c, log)
 	sole := !a.store.Postgres()
 
+	a.ways = a.newWays()
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole,
-		Adapters: a.adapters(),
+		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -113,7 +115,7 @@ func (a *App) build() (err error) {
 
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
-		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks(o.Config.Webhooks),
+		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a},
 		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	a.alert.Subscribe(a.bus)
@@ -150,8 +152,28 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.monitor}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.monitor}
 }
+
+// keepHandled is how long the bus remembers which handler has heard which fact;
+// no fact stays in the queue that long.
+const keepHandled = 60 * 24 * time.Hour
+
+// housekeeping clears what only the foundation knows of, once a day.
+func (a *App) housekeeping() starter {
+	return sweeping{jobs.NewSweeper(jobs.SweeperOptions{
+		Name: "app.housekeeping", Clock: a.o.Clock, Log: a.o.Log, Idle: 24 * time.Hour, Retry: time.Hour,
+		Sweep: func(ctx context.Context, now time.Time) (time.Time, error) {
+			return now.Add(24 * time.Hour), a.bus.Forget(ctx, keepHandled)
+		},
+	})}
+}
+
+// sweeping makes a sweeper a starter.
+type sweeping struct{ s *jobs.Sweeper }
+
+func (s sweeping) Start(ctx context.Context) error { s.s.Start(ctx); return nil }
+func (s sweeping) Stop()                           { s.s.Stop() }
 
 // site hangs the rooms' pages and API onto the staff listener.
 func (a *App) site() error {
@@ -169,6 +191,7 @@ func (a *App) site() error {
 			p.API(api)
 		}
 	}
+	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
 	a.public = a.statuspage.Handler()
 	return nil
@@ -219,16 +242,20 @@ func (a *App) postLetter(ctx context.Context, l identity.Letter) error {
 	})
 }
 
-// hooks are the configured webhooks.
-type hooks []WebhookConfig
+// hooks are the webhooks of the configuration and of the town's console.
+type hooks struct{ app *App }
 
 // Hooks implements alert.Hooks.
-func (h hooks) Hooks(context.Context) ([]alert.Hook, error) {
-	out := make([]alert.Hook, len(h))
-	for i, w := range h {
-		out[i] = alert.Hook{URL: w.URL, Secret: []byte(string(w.Secret))}
+func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
+	var out []alert.Hook
+	for _, w := range h.app.o.Config.Webhooks {
+		out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal())})
 	}
-	return out, nil
+	own, err := h.app.channel.Hooks(ctx)
+	for _, w := range own {
+		out = append(out, alert.Hook{URL: w.URL, Secret: w.Secret})
+	}
+	return out, err
 }
 
 // notes are the bands over every page of the console.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
@@ -19,16 +21,62 @@ type Lookup = identity.Resolver
 
 func newID(c clock.Clock) string { return ident.NewID(c.Now()) }
 
-// adapters builds the ways out once; a route that cannot work is said in the
-// log and left out, so that the others still do.
-func (a *App) adapters() func(context.Context) []channel.Adapter {
-	all := a.drillAdapters()
+// ways are the adapters of all towns. Those of the configuration are built
+// once; those of a town's console are built when they are first asked for and
+// again after a change.
+type ways struct {
+	app   *App
+	fixed []channel.Adapter
+
+	mu    sync.Mutex
+	towns map[ident.Tenant][]channel.Adapter
+}
+
+func (a *App) newWays() *ways {
+	w := &ways{app: a, fixed: a.drillAdapters(), towns: map[ident.Tenant][]channel.Adapter{}}
 	if a.o.Simulated {
-		all = append(all, a.simulatedAdapters(channel.Live)...)
+		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live)...)
 	} else {
-		all = append(all, a.realAdapters()...)
+		w.fixed = append(w.fixed, a.realAdapters()...)
 	}
-	return func(context.Context) []channel.Adapter { return all }
+	return w
+}
+
+// forget makes the next message see the town's ways out as they are now.
+func (w *ways) forget(t ident.Tenant) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.towns, t)
+}
+
+// of lists the ways out of the tenant in ctx, in order of preference. A way that
+// cannot be read is left out: the others still work.
+func (w *ways) of(ctx context.Context) []channel.Adapter {
+	t := ident.TenantOf(ctx)
+	if w.app.o.Simulated || t == "" {
+		return w.fixed
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own, ok := w.towns[t]
+	if !ok {
+		relays, err := w.app.channel.Relays(ctx)
+		if err != nil {
+			w.app.log.ErrorContext(ctx, "mail servers of the console cannot be read", "tenant", t, "err", err)
+			return w.fixed
+		}
+		for _, m := range relays {
+			o := w.app.mailOptions(SMTPConfig{Name: m.Name, Host: m.Host, Port: m.Port, From: m.From, Username: m.Username, TLS: m.TLS, Password: Secret(m.Password)})
+			adapter, err := mail.New(o)
+			if err != nil {
+				w.app.log.ErrorContext(ctx, "mail route is left out", "tenant", t, "route", m.Name, "err", err)
+				continue
+			}
+			own = append(own, adapter)
+		}
+		w.towns[t] = own
+	}
+	return append(slices.Clone(w.fixed), own...)
 }
 
 // drillAdapters carry what belongs to exercises: nowhere (I4).
@@ -84,7 +132,7 @@ func (a *App) mailOptions(s SMTPConfig) mail.Options {
 		}
 	}
 	if s.Username != "" {
-		o.Password = func() ([]byte, error) { return []byte(string(s.Password)), nil }
+		o.Password = func() ([]byte, error) { return []byte(s.Password.Reveal()), nil }
 	}
 	return o
 }
