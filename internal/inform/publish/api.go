@@ -622,4 +622,3 @@ func factNames(slots []template.Slot) []string {
 	slices.Sort(out)
 	return out
 }
-

@@ -16,7 +16,7 @@ import (
 // token cuts the token of the link with the given path out of a mail.
 func token(t *testing.T, text, path string) string {
 	t.Helper()
-	_, rest, ok := strings.Cut(text, "https://lage.example/publish/"+path+"/")
+	_, rest, ok := strings.Cut(text, "https://lage.example/"+path+"/")
 	if !ok {
 		t.Fatalf("no %s link in: %s", path, text)
 	}
@@ -42,7 +42,7 @@ func TestApproveByLink(t *testing.T) {
 		if len(g.mailsTo("cleo@musterstadt.example")) != 0 {
 			t.Fatal("Cleo was asked too")
 		}
-		old := token(t, g.mailsTo("bert@musterstadt.example")[0].Text, "approve")
+		old := token(t, g.mailsTo("bert@musterstadt.example")[0].Text, "p")
 		nobody := ident.WithActor(g.ctx, ident.Actor{Kind: ident.KindPublic})
 		p, err := g.LookByLink(nobody, old)
 		if err != nil || len(p.Variants) == 0 || p.Statement.ID != s.ID {
@@ -61,7 +61,7 @@ func TestApproveByLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		mails := g.mailsTo("bert@musterstadt.example")
-		link := token(t, mails[len(mails)-1].Text, "approve")
+		link := token(t, mails[len(mails)-1].Text, "p")
 		if mails[0].ID == mails[1].ID {
 			t.Fatal("two letters of one id: the second would be lost")
 		}
@@ -113,7 +113,7 @@ func TestLinkOfBlockedPerson(t *testing.T) {
 	if _, err = g.Submit(g.as("ada"), s.ID, 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	link := token(t, g.mailsTo("bert@musterstadt.example")[0].Text, "approve")
+	link := token(t, g.mailsTo("bert@musterstadt.example")[0].Text, "p")
 	g.town.people[1].Blocked = true
 	if _, err := g.ApproveByLink(g.ctx, link); !errors.Is(err, ErrLink) {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestI3_Afterwards(t *testing.T) {
 			t.Errorf("confirmed by somebody else: %v", err)
 		}
 		mails := g.mailsTo("cleo@musterstadt.example")
-		link := token(t, mails[len(mails)-1].Text, "confirm")
+		link := token(t, mails[len(mails)-1].Text, "pc")
 		if p, err := g.LookConfirm(g.ctx, link); err != nil || p.Statement.ID != s.ID {
 			t.Fatal(err)
 		}

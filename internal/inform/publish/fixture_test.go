@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -104,6 +105,17 @@ func (w *town) Get(_ context.Context, id incident.ID) (incident.Incident, error)
 		return in, incident.ErrNotFound
 	}
 	return in, nil
+}
+
+// List is the incident room's; the current ones in order of their ids.
+func (j journal) List(context.Context, incident.Filter) ([]incident.Incident, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []incident.Incident
+	for _, id := range slices.Sorted(maps.Keys(j.incidents)) {
+		out = append(out, j.incidents[id])
+	}
+	return out, nil
 }
 
 func (w *town) Facts(_ context.Context, id incident.ID) ([]incident.Fact, error) {

@@ -358,7 +358,7 @@ func (r *Room) audience(ctx context.Context, slug string) (plan.Audience, error)
 const (
 	linkApprove = "publish.approve"
 	linkConfirm = "publish.confirm"
-	linkFor     = 48 * time.Hour
+	linkFor     = 48 * time.Hour // their addresses are short: they stand in mails
 )
 
 // linkSays is what a link carries, openly, under a signature.
@@ -371,7 +371,7 @@ type linkSays struct {
 
 func (r *Room) link(t identity.Tenant, purpose string, s Statement, p identity.PersonID, expires time.Time) string {
 	token := r.o.Vault.Sign(purpose, []byte(put(linkSays{t.ID, s.ID, s.Revision, p})), expires)
-	return t.StaffURL + "/publish/" + strings.TrimPrefix(purpose, "publish.") + "/" + token
+	return t.StaffURL + map[string]string{linkApprove: "/p/", linkConfirm: "/pc/"}[purpose] + token
 }
 
 // ErrLink refuses a link that is forged, expired, or for somebody who may no

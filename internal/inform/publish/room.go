@@ -28,6 +28,7 @@ import (
 // Incidents is what this room asks the incident room.
 type Incidents interface {
 	Get(ctx context.Context, id incident.ID) (incident.Incident, error)
+	List(ctx context.Context, f incident.Filter) ([]incident.Incident, error)
 	Facts(ctx context.Context, id incident.ID) ([]incident.Fact, error)
 	Record(ctx context.Context, id incident.ID, kind incident.EntryKind, text, ref string) error
 }

@@ -38,7 +38,7 @@ func TestThread(t *testing.T) {
 			t.Fatal(err)
 		}
 		mail := g.mailsTo("bert@musterstadt.example")
-		if len(mail) != 1 || !strings.Contains(mail[0].Text, "https://lage.example/publish/approve/") || !strings.Contains(mail[0].Text, "Das Portal antwortet nicht") {
+		if len(mail) != 1 || !strings.Contains(mail[0].Text, "https://lage.example/p/") || !strings.Contains(mail[0].Text, "Das Portal antwortet nicht") {
 			t.Fatalf("Bert's mail: %+v", mail)
 		}
 		if len(g.mailsTo("ada@posteo.example")) != 0 {
