@@ -29,9 +29,8 @@ type Document struct {
 	// every change.
 	Modified time.Time
 
-	tag      string // inside the quotes of the strong ETag
-	language string
-	alt      map[i18n.Lang]string // the same page in other languages
+	tag string               // inside the quotes of the strong ETag
+	alt map[i18n.Lang]string // the same page in other languages
 
 	// Header values, each in the slice that a header map holds.
 	mime, etagPlain, etagGzip, modified, lengthPlain, lengthGzip, cache, location, content []string

@@ -18,8 +18,10 @@ import (
 	"github.com/PuerkitoBio/goquery"
 	"go.uber.org/goleak"
 
+	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
@@ -456,3 +458,13 @@ func TestAPI(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The rooms answer the ports as they are.
+var (
+	_ Statements = (*publish.Room)(nil)
+	_ Incidents  = (*incident.Room)(nil)
+	_ Services   = (*service.Room)(nil)
+	_ Signals    = (*signal.Room)(nil)
+	_ Tenants    = (*identity.Room)(nil)
+	_ Audit      = (*audit.Room)(nil)
+)
