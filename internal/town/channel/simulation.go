@@ -7,6 +7,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 )
@@ -53,10 +54,28 @@ func (r *Room) RecordSimulated(ctx context.Context, m Message) error {
 
 // Simulated lists what the simulated adapters carried, newest first.
 func (r *Room) Simulated(ctx context.Context, limit int) ([]Item, error) {
+	return r.SimulatedAfter(ctx, "", limit)
+}
+
+// SimulatedAfter is the part of [Room.Simulated] behind the message named
+// after; empty: from the newest on.
+func (r *Room) SimulatedAfter(ctx context.Context, after string, limit int) ([]Item, error) {
+	tenant := ident.TenantOf(ctx)
 	var rows []simulatedRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).
-		Order("at DESC", "id DESC").Limit(int64(min(max(limit, 1), 1000))).Scan(ctx)
-	if err != nil {
+	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", tenant).
+		Order("at DESC", "id DESC").Limit(int64(min(max(limit, 1), 1000)))
+	if after != "" {
+		var last simulatedRow
+		err := r.o.Store.Read(ctx).NewSelect().Model(&last).Where("tenant_id = ? AND id = ?", tenant, after).Scan(ctx)
+		if store.NotFound(err) {
+			return nil, fault.New(fault.NotFound, "channel.not_found")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("channel: simulated: %w", err)
+		}
+		q = q.Where("at < ? OR (at = ? AND id < ?)", last.At, last.At, last.ID)
+	}
+	if err := q.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("channel: simulated: %w", err)
 	}
 	items := make([]Item, len(rows))
