@@ -142,7 +142,7 @@ func allowed(ctx context.Context) error {
 type OpenRequest struct {
 	Title    string   // empty: that of the first alert
 	Services []string // slugs; those of the alerts are added
-	Alerts   []string // ids of alerts that it handles
+	Alerts   []string // ids of alerts that it handles; current ones of Services are added
 	Level    Level    // empty: Disruption
 	Realm    Realm    // empty: Live
 	Private  bool
@@ -187,6 +187,13 @@ func (r *Room) Open(ctx context.Context, q OpenRequest) (Incident, error) {
 				return err
 			}
 			alerts = append(alerts, a)
+		}
+		more, err := r.current(ctx, q)
+		if err != nil {
+			return err
+		}
+		alerts = append(alerts, more...)
+		for _, a := range alerts {
 			concerned = append(concerned, a.Service)
 			if title == "" {
 				title = a.Title
@@ -196,7 +203,6 @@ func (r *Room) Open(ctx context.Context, q OpenRequest) (Incident, error) {
 		if title == "" {
 			return ErrNoTitle.Field("title", "incident.title_missing")
 		}
-		var err error
 		t.inc.Title = title
 		if t.inc.Services, err = r.services(ctx, q.Services, concerned...); err != nil {
 			return err
@@ -227,6 +233,21 @@ func (r *Room) Open(ctx context.Context, q OpenRequest) (Incident, error) {
 		return Opened.Tell(ctx, t.enqueue, t.now, happened(t.inc))
 	})
 	return out, err
+}
+
+// current are the alerts of the services named that are going on and that no
+// incident handles yet: whoever opens one for a service means them too.
+func (r *Room) current(ctx context.Context, q OpenRequest) ([]alert.Alert, error) {
+	if q.Realm != Live || len(q.Services) == 0 {
+		return nil, nil
+	}
+	all, err := r.o.Alerts.List(ctx, alert.Filter{Current: true, Limit: 1000})
+	if err != nil {
+		return nil, fmt.Errorf("incident: alerts: %w", err)
+	}
+	return slices.DeleteFunc(all, func(a alert.Alert) bool {
+		return a.IncidentID != "" || a.Service == "" || !slices.Contains(q.Services, a.Service) || slices.Contains(q.Alerts, string(a.ID))
+	}), nil
 }
 
 // learn takes what the alert knows about the beginning.

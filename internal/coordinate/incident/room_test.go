@@ -418,6 +418,26 @@ func TestEditLinkMerge(t *testing.T) {
 	})
 }
 
+// Who opens an incident for a service means the alerts of it that are going on.
+func TestOpenTakesCurrentAlerts(t *testing.T) {
+	sw := storetest.SQLite(t, rooms()...)
+	r, w := setup(t, sw)
+	over := w.alerts["a2"]
+	over.State = alert.StateClosed
+	w.alerts["a2"] = over
+	i := open(t, r, sw.Ctx, incident.OpenRequest{Title: "x", Services: []string{"portal"}})
+	if len(i.Alerts) != 1 || i.Alerts[0].Alert != "a1" || i.Title != "x" || !i.Since.Equal(noon.Add(-time.Minute)) {
+		t.Fatalf("%+v", i)
+	}
+	if again := open(t, r, sw.Ctx, incident.OpenRequest{Title: "y", Services: []string{"portal"}}); len(again.Alerts) != 0 {
+		t.Fatalf("%+v", again)
+	}
+	w.alerts["a1"] = alert.Alert{ID: "a1", Service: "portal", State: alert.StateOpen}
+	if drill := open(t, r, sw.Ctx, incident.OpenRequest{Title: "z", Services: []string{"portal"}, Realm: incident.Exercise}); len(drill.Alerts) != 0 {
+		t.Fatalf("an exercise took a real alert: %+v", drill)
+	}
+}
+
 func TestOpenedByRule(t *testing.T) {
 	storetest.Each(t, rooms(), func(t *testing.T, sw *storetest.World) {
 		r, w := setup(t, sw)
