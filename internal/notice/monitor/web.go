@@ -97,6 +97,16 @@ func (s State) Mark() web.State {
 	}
 }
 
+// ServiceStates are the shapes of [Room.ByService], for the catalogue's pages.
+func (r *Room) ServiceStates(ctx context.Context) (map[string]web.State, error) {
+	states, err := r.ByService(ctx)
+	out := make(map[string]web.State, len(states))
+	for slug, s := range states {
+		out[slug] = s.Mark()
+	}
+	return out, err
+}
+
 // shownStates is the order of the filter chips, the most urgent first.
 var shownStates = []State{Down, Suspect, Maintenance, Unknown, Paused, Up}
 
@@ -109,11 +119,6 @@ type listing struct {
 	Services  []service.Service
 	Next      string
 	MayCreate bool
-}
-
-// filtered reports whether something narrows the list.
-func (l listing) filtered() bool {
-	return l.Filter.Query != "" || l.Filter.Service != "" || l.Filter.State != ""
 }
 
 // url is the list with this filter and another state.

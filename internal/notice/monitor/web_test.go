@@ -195,9 +195,14 @@ func TestPing(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/ping/" + m.PingKey, 200}, {"HEAD", "/ping/" + m.PingKey, 200}, {"POST", "/ping/" + m.PingKey + "/start", 200},
-		{"GET", "/ping/" + m.PingKey + "/0", 200}, {"GET", "/ping/" + m.PingKey + "/256", 400}, {"GET", "/ping/" + m.PingKey + "/a/b", 400},
-		{"GET", "/ping/nobody", 404}, {"POST", "/ping/" + strings.Repeat("x", 3000), 404},
+		{"GET", "/ping/" + m.PingKey, 200},
+		{"HEAD", "/ping/" + m.PingKey, 200},
+		{"POST", "/ping/" + m.PingKey + "/start", 200},
+		{"GET", "/ping/" + m.PingKey + "/0", 200},
+		{"GET", "/ping/" + m.PingKey + "/256", 400},
+		{"GET", "/ping/" + m.PingKey + "/a/b", 400},
+		{"GET", "/ping/nobody", 404},
+		{"POST", "/ping/" + strings.Repeat("x", 3000), 404},
 	} {
 		out := d.askAs("", "", c.method, c.path, "") // the key alone tells the tenant
 		if out.Code != c.status || out.Body.Len() == 0 || strings.Contains(out.Body.String(), "monitor.") {

@@ -42,8 +42,10 @@ func newDesk(t *testing.T) *desk {
 		Store: w.Store, Clock: clock.System{}, Audit: audit.New(audit.Options{Store: w.Store, Clock: clock.System{}}),
 		People:    func(context.Context) ([]string, error) { return []string{"ada@musterstadt.example"}, nil },
 		Audiences: func(context.Context) ([][2]string, error) { return [][2]string{{"staff", "Beschäftigte"}}, nil },
-		States:    func(context.Context) (map[string]web.State, error) { return map[string]web.State{"portal": web.Down}, nil },
-		Watchers:  func(context.Context, string) (int, error) { return 3, nil },
+		States: func(context.Context) (map[string]web.State, error) {
+			return map[string]web.State{"portal": web.Down}, nil
+		},
+		Watchers: func(context.Context, string) (int, error) { return 3, nil },
 	})}
 	site := web.NewSite(web.Options{Catalog: cat, Clock: clock.System{}, Authenticate: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,10 +122,12 @@ func TestPages(t *testing.T) {
 		t.Error("the empty page does not lead on")
 	}
 	d.save(
-		service.Service{Slug: "portal", Name: "Bürgerportal", Article: "das", Public: true, Owner: "ada@musterstadt.example",
+		service.Service{
+			Slug: "portal", Name: "Bürgerportal", Article: "das", Public: true, Owner: "ada@musterstadt.example",
 			Provider:   service.Provider{Name: "Anbieter", Hotline: "(0611) 000-12 (24 h)"},
 			Workaround: service.Workaround{Text: "Telefon 0611 000", ValidUntil: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)},
-			FirstSteps: "Anrufen\nWarten", Audiences: []string{"staff"}},
+			FirstSteps: "Anrufen\nWarten", Audiences: []string{"staff"},
+		},
 		service.Service{Slug: "kita", Name: "Kita-Portal <script>alert(1)</script>", Public: true, DependsOn: []string{"portal"}},
 	)
 	doc := d.page("reader", "GET", "/service", "", 200)
