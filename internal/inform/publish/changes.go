@@ -11,9 +11,8 @@ type Changed struct {
 	Audience string
 	Format   template.Format
 	Language template.Language
-	// Since says what it is compared with: what was given back, the version
-	// that is corrected, or the last message to the same audience. New has no
-	// earlier text.
+	// New: there is no earlier text, or one so different that marks would only
+	// get in the way of reading.
 	New     bool
 	Subject []Piece
 	Title   []Piece
@@ -61,7 +60,24 @@ func (r *Room) changes(ctx context.Context, s Statement, p Preview) ([]Changed, 
 			}
 		}
 		c.Subject, c.Title, c.Body = Diff(old.Subject, v.Subject), Diff(old.Title, v.Title), Diff(old.Body, v.Body)
+		c.New = c.New || !alike(c.Body)
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// alike reports whether at least half of the new text stood there before.
+func alike(ps []Piece) bool {
+	same, all := 0, 0
+	for _, p := range ps {
+		switch p.Change {
+		case Same:
+			same += len(p.Text)
+			all += len(p.Text)
+		case Added:
+			all += len(p.Text)
+		case Removed:
+		}
+	}
+	return 2*same >= all
 }

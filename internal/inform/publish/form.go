@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -108,12 +109,14 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 	if v.Audiences, err = r.o.Audiences.Audiences(ctx); err != nil {
 		return v, err
 	}
-	c := Content{Kind: k, Facts: s.Facts, Audiences: s.Audiences, Next: s.Next}
-	if s.ID == "" {
-		if c, err = r.Prefill(ctx, s.Incident, k); err != nil {
-			return v, err
-		}
-	} else {
+	c, err := r.Prefill(ctx, s.Incident, k)
+	if err != nil {
+		return v, err
+	}
+	if s.ID != "" {
+		// What nobody has answered here is shown as it will be said.
+		maps.Copy(c.Facts, s.Facts)
+		c.Audiences, c.Next = s.Audiences, s.Next
 		p, err := r.Look(ctx, s.ID)
 		if err != nil {
 			return v, err
