@@ -23,6 +23,7 @@
 //	Promise    publish_promise    next update per incident and audience (I6)
 //	Delivery   publish_delivery   one row per statement, recipient, channel (I8)
 //	Waiver     publish_waiver     closed without a closing statement, and why (I2)
+//	Release    publish_release    prepared texts approved before the crisis (I3)
 //
 // Pure rules stand in files of their own: approval.go (I3), promise.go (I6),
 // delivery.go (I8, I10), hold.go (I11), facts.go (the names that the API takes).
