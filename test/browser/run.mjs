@@ -1,0 +1,254 @@
+// Clicks the main job through in a real browser, on the real product with real
+// mail and in real time: a service dies, its owner is woken, citizens are told,
+// a second person approves, the service comes back, the incident is closed.
+//
+//   make build && node test/browser/run.mjs [phone desktop plain demo …]
+//
+// phone and desktop read every page in light and dark; plain does without
+// JavaScript; desktop opens the pages beside the thread too; demo breaks a
+// service of Musterstadt. TUERMER names another binary, CHROMIUM another
+// browser, SHOTS the folder for pictures (/tmp/shots/thread). Ends with 1 when
+// anything was found.
+import { access } from "node:fs/promises";
+import { launch, Reader } from "./reader.mjs";
+import { openDemo, openWorld, tuermer, until } from "./world.mjs";
+
+const ada = "ada@musterstadt.example", bert = "bert@musterstadt.example";
+
+async function signIn(reader, link, look) {
+  await reader.goto(link);
+  if (look) await reader.look("sign-in-link");
+  await reader.click("Anmelden");
+}
+
+/** The link in a mail that leads to the staff site below path. */
+function linkIn(mail, world, path) {
+  const found = mail.text.match(new RegExp(`${world.staff}${path}\\S+`));
+  if (!found) throw new Error(`no link to ${path} in the mail:\n${mail.text}`);
+  return found[0];
+}
+
+/** Writes what the composer asks for and hands it on for approval. */
+async function compose(reader, answers) {
+  for (const [question, answer] of Object.entries(answers)) {
+    if (answer === null) await reader.page.getByRole("checkbox", { name: new RegExp(`^noch nicht bekannt ?: ${question.replace("?", "\\?")}`) }).check();
+    else await reader.page.getByLabel(question, { exact: true }).first().fill(answer);
+  }
+  await reader.click(/^Fassungen ansehen/);
+  await reader.look("composer");
+  await reader.click(/^Zur Freigabe/);
+}
+
+/** Bert approves what the mail asks him for, on the page behind its link. */
+async function approve(reader, world, kind) {
+  const mail = await world.mail.take(bert, new RegExp(`freigeben: ${kind}`));
+  await reader.goto(linkIn(mail, world, "/p/"));
+  await reader.look(`approve-${kind.toLowerCase().replaceAll(" ", "-")}`);
+  await reader.click("Freigeben");
+  await reader.sees(/Freigegeben/);
+  await reader.look("approved");
+}
+
+/** The whole thread. released: the short message was approved before. */
+async function thread(browser, { name, width, scripts = true, released }, findings) {
+  const world = await openWorld();
+  const readers = [];
+  const reader = async (who, w = width) => {
+    const r = await new Reader(browser, `${name}-${who}`, { width: w, scripts }, findings).open();
+    readers.push(r);
+    return r;
+  };
+  try {
+    const a = await reader("ada"), b = await reader("bert", 360), citizen = await reader("citizen");
+    await a.goto(world.staff);
+    await a.look("sign-in");
+    await signIn(a, await world.link(ada), true);
+    await a.look("profile");
+    await a.goto(world.staff);
+    await a.look("quiet");
+    await signIn(b, await world.link(bert));
+    if (released) {
+      await b.goto(`${world.staff}/publish`);
+      await b.click(/^Kurzmeldungen in ihrem jetzigen Wortlaut freigeben/);
+      await b.sees(/hat Bert Kern freigegeben/);
+    }
+    await citizen.goto(world.public);
+    await citizen.look("public-quiet");
+
+    // The service dies; both of Ada's addresses hear of it, Bert's do not.
+    world.target.fail();
+    const alarm = await world.mail.take(ada, /gestört/);
+    await world.mail.take("ada@posteo.example", /gestört/);
+    if (world.mail.box.some((m) => m.to === bert)) throw new Error("Bert was woken");
+    if (!alarm.head["auto-submitted"]) findings.push(`${name}: the alarm has no Auto-Submitted`);
+    await a.sees(/Bürgerportal antwortet nicht/);
+    await a.look("lagebild-alarm");
+
+    // From the mail to the alarm; looking changes nothing, the button takes it.
+    await a.goto(linkIn(alarm, world, "/a/"));
+    await a.look("mail-link");
+    await a.click("Übernehmen");
+    await a.sees(/übernommen/);
+    await a.look("taken");
+    await a.goto(linkIn(alarm, world, "/alert/"));
+    await a.look("alarm");
+
+    // From the alarm to the public page.
+    let clicks = 0;
+    await a.click("Bürger informieren", { role: "link" }); clicks += 1;
+    await a.look("inform");
+    if (released) {
+      await a.click(/^Jetzt veröffentlichen \(Statusseite, 2 Empfänger\)/); clicks += 1;
+      if (clicks > 2) findings.push(`${name}: ${clicks} clicks from the alarm to the public page`);
+    } else {
+      await a.click("Zur Freigabe geben"); clicks += 1;
+      await a.look("incident-waiting");
+      await approve(b, world, "Erste Kurzmeldung");
+    }
+    const room = await until("the incident", async () => /\/incident\/[^/]+$/.test(new URL(a.page.url()).pathname) && a.page.url());
+    await a.goto(room);
+    await a.sees(/veröffentlicht/);
+    await a.look("incident");
+    for (const list of ["liste@musterstadt.example", "alle@musterstadt.example"]) await world.mail.take(list, /Bürgerportal/);
+    await citizen.sees(/Bürgerportal[\s\S]*Nächste Meldung/i, { reload: true });
+    await citizen.look("public-outage");
+
+    // It works again; whoever got the alarm hears it, in the same thread.
+    world.target.work();
+    const over = await world.mail.take(ada, /läuft wieder/);
+    await world.mail.take("ada@posteo.example", /läuft wieder/);
+    if (!over.head["in-reply-to"] && !over.head.references) findings.push(`${name}: the recovery does not answer the alarm`);
+    await a.goto(room);
+    await a.click("Behoben melden", { role: "link" });
+    await a.look("composer-empty");
+    await compose(a, { "Was war die Ursache?": null, "Was tun wir?": "Wir haben den Server neu gestartet" });
+    await approve(b, world, "Wiederhergestellt");
+    for (const list of ["liste@musterstadt.example", "alle@musterstadt.example"]) await world.mail.take(list, /wieder/);
+    await citizen.sees(/Alle 2 Dienste funktionieren/, { reload: true });
+    await citizen.look("public-recovered");
+    await a.goto(room);
+    await a.click("Läuft wieder");
+    await a.sees(/wiederhergestellt/);
+
+    // The last words, and the end.
+    await a.goto(room);
+    await a.click("Abschluss schreiben", { role: "link" });
+    await compose(a, { "Was war die Ursache?": "ein Gerät war defekt", "Was tun wir?": "Ein zweiter Server steht bereit" });
+    await approve(b, world, "Abschluss");
+    await a.goto(room);
+    await a.click("Abschließen");
+    await a.sees(/abgeschlossen/);
+    await a.look("closed");
+    await citizen.goto(`${world.public}/`);
+    await citizen.click("Frühere Störungen", { role: "link" });
+    await citizen.sees(/Bürgerportal/);
+    await citizen.look("public-archive");
+    if (name === "desktop") await tour(browser, world, findings, await a.context.storageState(), await b.context.storageState());
+  } finally {
+    for (const r of readers) {
+      await r.page.screenshot({ path: `${process.env.SHOTS ?? "/tmp/shots/thread"}/${r.name}-last.png`, fullPage: true }).catch(() => {});
+      await r.close();
+    }
+    await world.close();
+  }
+}
+
+/** Pages beside the thread, with something in them. */
+const beside = [
+  "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/statuspage", "/statuspage/buergerportal",
+  "/monitor", "/monitor/new", "/monitor/portal", "/service", "/service/new", "/service/buergerportal", "/service/kfz/edit", "/plan", "/plan/new", "/plan/citizens",
+  "/identity/people", "/identity/people/new", "/identity/import", "/identity/profile", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/more", "/search?q=portal",
+  "/gibt-es-nicht",
+];
+
+async function tour(browser, world, findings, ...states) {
+  for (const width of [360, 1440]) {
+    const r = await new Reader(browser, `tour-${width}`, { width }, findings).open();
+    await r.context.addCookies(states.at(-1).cookies); // Bert, who may see all
+    for (const path of beside) {
+      const answer = await r.page.goto(world.staff + path, { waitUntil: "load" });
+      if (answer.status() !== (path === "/gibt-es-nicht" ? 404 : 200)) r.say(`status ${answer.status()}`);
+      await r.look(path.replaceAll(/\W+/g, "-").replace(/^-/, "") || "lagebild");
+    }
+    // What hangs off the lists: the first incident, statement, mail and person.
+    for (const [list, item] of [["/incident?all=1", "/incident/0"], ["/publish", "/publish/0"], ["/channel/outbox", "/channel/outbox/"], ["/identity/people", "/identity/people/0"]]) {
+      await r.page.goto(world.staff + list);
+      const link = r.page.locator(`main a[href^="${item}"]`).first();
+      if (await link.count() === 0) { r.say(`no link to ${item}`); continue; }
+      await r.goto(new URL(await link.getAttribute("href"), world.staff).href);
+      await r.look(`one-${item.split("/")[1]}`);
+    }
+    for (const path of ["/", "/en", "/impressum"]) {
+      const answer = await r.page.goto(world.public + path);
+      if (answer.status() === 200) await r.look(`public${path.replace("/", "-")}`);
+      else r.say(`public ${path}: status ${answer.status()}`);
+    }
+    await r.close();
+  }
+}
+
+/** A visitor of the demo breaks a service, sees the alarm, and mends it. */
+async function demo(browser, findings) {
+  const town = await openDemo();
+  const r = await new Reader(browser, "demo", { width: 1440 }, findings).open();
+  const phone = await new Reader(browser, "demo-phone", { width: 360 }, findings).open();
+  try {
+    await signIn(r, town.link);
+    await r.goto(`${town.staff}/demo`);
+    await r.look("demo");
+    await phone.context.addCookies((await r.context.storageState()).cookies);
+    await phone.goto(`${town.staff}/demo`);
+    await phone.look("demo");
+    await r.page.getByLabel("Dienst", { exact: true }).selectOption({ label: "Kita-Portal" });
+    await r.click("Störung auslösen");
+    await r.page.getByRole("link", { name: "Alarm zu Kita-Portal ansehen" }).waitFor({ timeout: 20_000 });
+    await r.look("demo-broken");
+    await r.click("Alarm zu Kita-Portal ansehen", { role: "link" });
+    await r.look("demo-alarm");
+    await r.click("Bürger informieren", { role: "link" });
+    await r.look("demo-inform");
+    await r.click(/^Jetzt veröffentlichen \(Statusseite, 301 Empfänger\)/);
+    await r.look("demo-incident");
+    await r.goto(`${town.staff}/channel/outbox`);
+    await r.sees(/Kita-Portal/);
+    await r.goto(town.public);
+    await r.sees(/Kita-Portal[\s\S]*Nächste Meldung/i, { reload: true });
+    await r.look("demo-public");
+    await r.goto(`${town.staff}/demo`);
+    await r.click("Anmelden als Petra Presse");
+    await r.click("Anmelden");
+    await r.goto(`${town.staff}/demo`);
+    await r.click("Kita-Portal wieder in Ordnung");
+    await r.sees(/Zurzeit ist nichts gestört/);
+  } finally {
+    await r.close();
+    await phone.close();
+    await town.close();
+  }
+}
+
+const all = {
+  phone: (browser, findings) => thread(browser, { name: "phone", width: 360, released: false }, findings),
+  desktop: (browser, findings) => thread(browser, { name: "desktop", width: 1440, released: true }, findings),
+  plain: (browser, findings) => thread(browser, { name: "plain", width: 360, scripts: false, released: false }, findings),
+  demo,
+};
+
+await access(tuermer);
+const wanted = process.argv.slice(2);
+const findings = [];
+const browser = await launch();
+const began = Date.now();
+await Promise.all(Object.entries(all).filter(([name]) => !wanted.length || wanted.includes(name)).map(async ([name, play]) => {
+  const from = Date.now();
+  try {
+    await play(browser, findings);
+  } catch (e) {
+    findings.push(`${name}: ${e.stack ?? e}`);
+  }
+  console.log(`${name}: ${((Date.now() - from) / 1000).toFixed(0)} s`);
+}));
+await browser.close();
+for (const f of [...new Set(findings)].sort()) console.log(f);
+console.log(findings.length ? `${new Set(findings).size} findings` : `no findings, ${((Date.now() - began) / 1000).toFixed(0)} s`);
+process.exitCode = findings.length ? 1 : 0;
