@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net/http"
+	"slices"
 	"time"
 
 	"tuermer/internal/coordinate/incident"
@@ -71,7 +72,7 @@ func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
-		monitor.Texts(),
+		signal.Texts(), monitor.Texts(),
 		alert.Texts(),
 		incident.Texts(),
 		publish.Texts(), statuspage.Texts(),
@@ -103,8 +104,15 @@ func (a *App) build() (err error) {
 		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup,
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.staff.Fail(w, r, err) },
 	})
-	a.service = service.New(service.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit})
-	a.plan = plan.New(plan.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit})
+	a.service = service.New(service.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.addresses, Audiences: a.audienceNames,
+		States:   func(ctx context.Context) (map[string]web.State, error) { return a.monitor.ServiceStates(ctx) },
+		Watchers: func(ctx context.Context, slug string) (int, error) { return a.monitor.Watchers(ctx, slug) },
+		Forms:    forms,
+	})
+	a.plan = plan.New(plan.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.addresses, Services: a.servicesOf,
+	})
 
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
 	a.monitor = monitor.New(monitor.RoomOptions{
@@ -116,7 +124,8 @@ func (a *App) build() (err error) {
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
 		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a},
-		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
+		AnswerWithin: 5 * time.Minute,
+		InformURL:    "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	a.alert.Subscribe(a.bus)
 
@@ -232,6 +241,50 @@ func (a *App) owners(ctx context.Context) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// addresses are those of everybody who may look after something.
+func (a *App) addresses(ctx context.Context) ([]string, error) {
+	people, err := a.identity.People(ctx, identity.Filter{Active: true})
+	out := make([]string, len(people))
+	for i, p := range people {
+		out[i] = p.Email
+	}
+	return out, err
+}
+
+// audienceNames are slug and name of every audience.
+func (a *App) audienceNames(ctx context.Context) ([][2]string, error) {
+	all, err := a.plan.Audiences(ctx)
+	out := make([][2]string, len(all))
+	for i, x := range all {
+		out[i] = [2]string{x.Slug, x.Name}
+	}
+	return out, err
+}
+
+// servicesOf names the services whose outages an audience hears of.
+func (a *App) servicesOf(ctx context.Context, audience string) ([]string, error) {
+	all, err := a.service.List(ctx)
+	var out []string
+	for _, s := range all {
+		if slices.Contains(s.Audiences, audience) {
+			out = append(out, s.Name)
+		}
+	}
+	return out, err
+}
+
+// forms are a service's name as the prepared texts will write it.
+func forms(s service.Service) (nominative, dative, accusative string) {
+	n := template.NounFor(s.Article, s.Name)
+	if s.Dative != "" {
+		n.Dative = s.Dative
+	}
+	if s.Accusative != "" {
+		n.Accusative = s.Accusative
+	}
+	return n.Nominative(), n.Dative, n.Accusative
 }
 
 // postLetter puts identity's letters into the outbox.

@@ -107,7 +107,7 @@ func nextKinds(i incident.Incident, told []said) []template.Kind {
 	case !spoken(template.First) && !spoken(template.Holding):
 		return []template.Kind{template.Holding, template.First}
 	case !spoken(template.First):
-		return []template.Kind{template.First, template.Recovery}
+		return []template.Kind{template.First, template.NoChange, template.Recovery}
 	case i.Quiet() || i.Phase == incident.Monitoring:
 		return []template.Kind{template.Recovery, template.Update, template.NoChange}
 	default:
