@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -111,14 +112,39 @@ func ActorOf(ctx context.Context) Actor {
 // crockford is the alphabet of ULIDs, in lower case.
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
+// last remembers the newest id, so that ids of one millisecond keep their order.
+// It is the one piece of state of this package: an id maker per caller would
+// lose the order between callers.
+var last struct {
+	sync.Mutex
+	ms   uint64
+	tail [10]byte
+}
+
 // NewID makes a ULID (github.com/ulid/spec) in lower case for the moment now.
+// Ids made by one process for the same millisecond sort in the order in which
+// they were made: the random part is counted up, as the specification has it.
 func NewID(now time.Time) string {
 	var b [16]byte
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
-	copy(b[:6], ms[2:])
-	if _, err := rand.Read(b[6:]); err != nil {
-		panic(err) // crypto/rand never fails since Go 1.24; a predictable id would be worse than a crash
+	ms := uint64(now.UnixMilli())
+	last.Lock()
+	if ms == last.ms {
+		for i := len(last.tail) - 1; i >= 0; i-- {
+			if last.tail[i]++; last.tail[i] != 0 {
+				break
+			}
+		}
+	} else {
+		last.ms = ms
+		if _, err := rand.Read(last.tail[:]); err != nil {
+			panic(err) // crypto/rand never fails since Go 1.24; a predictable id would be worse than a crash
+		}
+		last.tail[0] &= 0x7f // room to count up
 	}
+	copy(b[6:], last.tail[:])
+	last.Unlock()
+	var head [8]byte
+	binary.BigEndian.PutUint64(head[:], ms)
+	copy(b[:6], head[2:])
 	return crockford.EncodeToString(b[:])
 }
