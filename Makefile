@@ -31,8 +31,7 @@ assets: ## fetch browser files by the lock file and fill web/dist
 	@sh web/build.sh
 
 generate: ## write the generated files anew
-	$(GO) tool templ generate -path internal
-	$(GO) generate ./...
+	@script/generate
 
 check-generated: ## fail when a generated file is not what its source makes
 	@script/check-generated

@@ -441,6 +441,9 @@ func TestMonitorAPI(t *testing.T) {
 // The list stays usable with ten thousand monitors: every page is reached, and
 // no view of it takes long.
 func TestTenThousand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("times pages over 10,000 monitors; the race detector would time itself")
+	}
 	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
 		d := newDesk(t, w)
 		const n = 10_000
