@@ -41,8 +41,8 @@ function sideways() {
 
 /** One reader with a window of its own; findings are collected, not thrown. */
 export class Reader {
-  constructor(browser, name, { width, scripts = true }, findings) {
-    Object.assign(this, { browser, name, width, scripts, findings, shot: 0, read: new Set() });
+  constructor(browser, name, { width, scripts = true, schemes = ["light", "dark"] }, findings) {
+    Object.assign(this, { browser, name, width, scripts, schemes, findings, shot: 0 });
   }
 
   /** Opens the window, signed in to nothing. */
@@ -93,8 +93,7 @@ export class Reader {
     }
   }
 
-  /** Looks at the page in both schemes and keeps a picture of each. The same
-   *  kind of page is read by axe once. */
+  /** Looks at the page in light and dark and keeps a picture of each. */
   async look(what) {
     const { page } = this;
     this.shot += 1;
@@ -103,7 +102,7 @@ export class Reader {
     const size = page.viewportSize();
     const wide = await page.evaluate(sideways);
     if (wide) this.say(`${what} scrolls sideways, ${wide}`);
-    for (const colorScheme of ["light", "dark"]) {
+    for (const colorScheme of this.schemes) {
       await page.emulateMedia({ colorScheme });
       // As high as the page is, so that fixed bars stand at its foot in the picture.
       await page.setViewportSize({ width: size.width, height: Math.max(size.height, Math.min(await page.evaluate(() => document.documentElement.scrollHeight), 6000)) });

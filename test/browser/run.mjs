@@ -32,7 +32,7 @@ function linkIn(mail, world, path) {
 async function compose(reader, answers) {
   for (const [question, answer] of Object.entries(answers)) {
     if (answer === null) await reader.page.getByRole("checkbox", { name: new RegExp(`^noch nicht bekannt ?: ${question.replace("?", "\\?")}`) }).check();
-    else await reader.page.getByLabel(question, { exact: true }).first().fill(answer);
+    else await reader.page.getByLabel(new RegExp(`^${question.replace("?", "\\?")}`)).first().fill(answer);
   }
   await reader.click(/^Fassungen ansehen/);
   await reader.look("composer");
@@ -133,7 +133,8 @@ async function thread(browser, { name, width, scripts = true, released }, findin
     // The last words, and the end.
     await a.goto(room);
     await a.click("Abschluss schreiben", { role: "link" });
-    await compose(a, { "Was war die Ursache?": "ein Gerät war defekt", "Was tun wir?": "Ein zweiter Server steht bereit" });
+    await a.page.getByText("Weitere Angaben", { exact: true }).click();
+    await compose(a, { Dauer: "1", "Was war die Ursache?": "ein Gerät war defekt", "Was tun wir?": "Ein zweiter Server steht bereit" });
     await approve(b, world, "Abschluss");
     await a.goto(room);
     await a.click("Abschließen");
@@ -156,14 +157,14 @@ async function thread(browser, { name, width, scripts = true, released }, findin
 /** Pages beside the thread, with something in them. */
 const beside = [
   "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/statuspage", "/statuspage/buergerportal",
-  "/monitor", "/monitor/new", "/monitor/portal", "/service", "/service/new", "/service/buergerportal", "/service/kfz/edit", "/plan", "/plan/new", "/plan/citizens",
+  "/monitor", "/monitor/new", "/monitor/portal", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/profile", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/more", "/search?q=portal",
   "/gibt-es-nicht",
 ];
 
 async function tour(browser, world, findings, ...states) {
-  for (const width of [360, 1440]) {
-    const r = await new Reader(browser, `tour-${width}`, { width }, findings).open();
+  for (const [width, schemes] of [[360, ["dark"]], [1440, ["light"]]]) {
+    const r = await new Reader(browser, `tour-${width}`, { width, schemes }, findings).open();
     await r.context.addCookies(states.at(-1).cookies); // Bert, who may see all
     for (const path of beside) {
       const answer = await r.page.goto(world.staff + path, { waitUntil: "load" });
@@ -214,6 +215,11 @@ async function demo(browser, findings) {
     await r.goto(town.public);
     await r.sees(/Kita-Portal[\s\S]*Nächste Meldung/i, { reload: true });
     await r.look("demo-public");
+    // What the configuration declares can only be looked at; here it can be changed.
+    for (const path of ["/service/kita-portal/edit", "/monitor/kita-portal/edit", "/monitor/kita-portal/remove"]) {
+      await phone.goto(town.staff + path);
+      await phone.look(path.slice(1).replaceAll("/", "-"));
+    }
     await r.goto(`${town.staff}/demo`);
     await r.click("Anmelden als Petra Presse");
     await r.click("Anmelden");
