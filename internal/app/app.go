@@ -35,6 +35,10 @@ type Options struct {
 	// Simulated puts simulated adapters in the place of all channels: what would
 	// leave the house is shown on the outbox page.
 	Simulated bool
+	// Serve: this process will serve the data folder, so it takes the lock before
+	// it touches anything. Without it, New leaves the schema alone while another
+	// process serves.
+	Serve bool
 	// Quiet makes the job queue fit for virtual time; see [jobs.Options].
 	Quiet bool
 	// Listen opens listeners; nil: the machine's network.
@@ -53,6 +57,8 @@ type App struct {
 	store *store.Store
 	jobs  *jobs.Jobs
 	ways  *ways
+	alone bool         // no other process serves this data folder
+	town  ident.Tenant // whose configuration it is; set by Declare
 	rooms
 	staff  *web.Site
 	public http.Handler
@@ -91,17 +97,31 @@ func New(ctx context.Context, o Options) (*App, error) {
 }
 
 func (a *App) open(ctx context.Context) (err error) {
+	take := func() (*lock, error) { return takeLock(a.o.Dir) }
+	if a.o.Serve {
+		take = func() (*lock, error) { return waitForLock(ctx, a.o.Dir) }
+	}
+	l, err := take()
+	switch {
+	case err == nil:
+		a.onStop(func(context.Context) error { return l.release() })
+	case a.o.Serve || !errors.Is(err, ErrRunning):
+		return err
+	}
+	a.alone = err == nil
 	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, Log: a.o.Log})
 	if err != nil {
 		return err
 	}
 	a.onStop(func(context.Context) error { return a.store.Close() })
 	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Quiet: a.o.Quiet})
-	if err := a.jobs.Migrate(ctx); err != nil {
-		return err
-	}
-	if err := a.store.Migrate(ctx, Migrations()...); err != nil {
-		return err
+	if a.alone {
+		if err := a.jobs.Migrate(ctx); err != nil {
+			return err
+		}
+		if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+			return err
+		}
 	}
 	if err := a.build(); err != nil {
 		return err
@@ -118,8 +138,8 @@ type starter interface {
 	Stop()
 }
 
-// Start takes the data folder for itself, declares the configuration, opens the
-// listeners and sets the rooms in motion. After an error nothing runs.
+// Start opens the listeners, declares the configuration and sets the rooms in
+// motion. After an error nothing runs.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -128,11 +148,9 @@ func (a *App) Start(ctx context.Context) error {
 }
 
 func (a *App) start(ctx context.Context) error {
-	l, err := takeLock(a.o.Dir)
-	if err != nil {
-		return err
+	if !a.alone {
+		return ErrRunning
 	}
-	a.onStop(func(context.Context) error { return l.release() })
 	// Listening comes first: a port that is taken must change nothing, and the
 	// addresses go into the links of mails.
 	staff, err := a.listen(ctx, a.o.StaffAddr)

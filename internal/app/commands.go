@@ -35,6 +35,7 @@ func (s Settings) options() Options {
 
 // serve runs one app until ctx ends; prepare adds to it before it starts.
 func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error) error {
+	o.Serve = true
 	a, err := New(ctx, o)
 	if err != nil {
 		return explained{err}
@@ -103,16 +104,11 @@ func once(ctx context.Context, s Settings, do func(ctx context.Context, a *App) 
 		return explained{err}
 	}
 	err = func() error {
-		l, err := takeLock(s.Data)
-		switch {
-		case err == nil:
+		if a.alone { // a running one has declared it
 			a.staffAddr, a.publicAddr = s.Staff, s.Public
-			err = errors.Join(a.Declare(ctx), l.release())
-		case errors.Is(err, ErrRunning):
-			err = nil // the running one has declared it
-		}
-		if err != nil {
-			return err
+			if err := a.Declare(ctx); err != nil {
+				return err
+			}
 		}
 		ctx, err := a.inTown(ctx)
 		if err != nil {

@@ -79,12 +79,30 @@ type ServiceConfig struct {
 	Slug       string
 	Name       string
 	Article    string // der, die, das or plural; empty: to be asked for
+	Dative     string // with article, where the rule is wrong
+	Accusative string // with article, where the rule is wrong
+	Short      string // at most 20 characters, for text messages
+	NameEN     string
+	NameLS     string // in Leichter Sprache
 	Public     bool
 	Owner      string // mail address of a person
 	Workaround string
-	DependsOn  []string // slugs
-	Audiences  []string // slugs
-	AutoPublic string   // never, checking or confirmed; default checking where public, else never
+	// WorkaroundShort has at most 30 characters, for text messages.
+	WorkaroundShort string
+	WorkaroundEN    string
+	Provider        ProviderConfig
+	FirstSteps      string
+	DependsOn       []string // slugs
+	Audiences       []string // slugs
+	AutoPublic      string   // never, checking or confirmed; default checking where public, else never
+}
+
+// ProviderConfig says who runs a service for the town; it stands in the alarm.
+type ProviderConfig struct {
+	Name     string
+	Hotline  string
+	Contract string
+	Hours    string
 }
 
 // MonitorConfig is one check. A heartbeat has no URL: the watched job calls us.
@@ -308,7 +326,7 @@ func (c *Config) fillDefaults() {
 			}
 		}
 		m.Interval = cmp.Or(m.Interval, time.Minute)
-		m.Timeout = cmp.Or(m.Timeout, 10*time.Second)
+		m.Timeout = cmp.Or(m.Timeout, min(10*time.Second, m.Interval/2))
 		m.Confirm = cmp.Or(m.Confirm, 3)
 		if m.Kind == "heartbeat" {
 			m.Grace = cmp.Or(m.Grace, m.Interval)

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tuermer/internal/town/service"
 )
 
 // The closed lists of the contract. What is stored is these words, so they
@@ -91,9 +93,23 @@ func (r *configReader) service(s *ServiceConfig) setter {
 		field{"slug", scalar(r, &s.Slug, parseSlug)},
 		field{"name", scalar(r, &s.Name, parseLine)},
 		field{"article", scalar(r, &s.Article, oneOf(articles))},
+		field{"dative", scalar(r, &s.Dative, parseLine)},
+		field{"accusative", scalar(r, &s.Accusative, parseLine)},
+		field{"short", scalar(r, &s.Short, atMost(service.MaxShort))},
+		field{"name_en", scalar(r, &s.NameEN, parseLine)},
+		field{"name_ls", scalar(r, &s.NameLS, parseLine)},
 		field{"public", r.flag(&s.Public)},
 		field{"owner", scalar(r, &s.Owner, optional(parseEmail))},
 		field{"workaround", scalar(r, &s.Workaround, parseText)},
+		field{"workaround_short", scalar(r, &s.WorkaroundShort, atMost(service.MaxWorkaroundShort))},
+		field{"workaround_en", scalar(r, &s.WorkaroundEN, parseText)},
+		field{"provider", r.object(0,
+			field{"name", scalar(r, &s.Provider.Name, parseLine)},
+			field{"hotline", scalar(r, &s.Provider.Hotline, parseLine)},
+			field{"contract", scalar(r, &s.Provider.Contract, parseLine)},
+			field{"hours", scalar(r, &s.Provider.Hours, parseLine)},
+		)},
+		field{"first_steps", scalar(r, &s.FirstSteps, parseText)},
 		field{"depends_on", r.each(&s.DependsOn, parseSlug)},
 		field{"audiences", r.each(&s.Audiences, parseSlug)},
 		field{"auto_public", scalar(r, &s.AutoPublic, oneOf(autoPublic))},
@@ -164,6 +180,17 @@ func parseLine(s string) (string, *complaint) {
 		return "", sorry("config.long", n, 200)
 	}
 	return s, nil
+}
+
+// atMost takes a line of n characters.
+func atMost(limit int) func(string) (string, *complaint) {
+	return func(s string) (string, *complaint) {
+		s, wrong := parseLine(s)
+		if n := utf8.RuneCountInString(s); wrong == nil && n > limit {
+			return "", sorry("config.long", n, limit)
+		}
+		return s, wrong
+	}
 }
 
 // parseText takes a text of several lines; it may be empty.

@@ -21,6 +21,7 @@ func (a *App) Declare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("app: declare town: %w", err)
 	}
+	a.town = t.ID
 	if a.o.Config.Town.Slug == "" && len(a.o.Config.People) == 0 && len(a.o.Config.Services) == 0 && len(a.o.Config.Monitors) == 0 {
 		return nil // no file: everything lives in the console
 	}
@@ -94,9 +95,11 @@ func services(in []ServiceConfig) []service.Service {
 	out := make([]service.Service, len(in))
 	for i, s := range in {
 		out[i] = service.Service{
-			Slug: s.Slug, Name: s.Name, Article: s.Article, Public: s.Public, Owner: s.Owner,
-			Workaround: service.Workaround{Text: s.Workaround},
+			Slug: s.Slug, Name: s.Name, Article: s.Article, Dative: s.Dative, Accusative: s.Accusative, Short: s.Short,
+			NameEN: s.NameEN, NameLS: s.NameLS, Public: s.Public, Owner: s.Owner,
+			Workaround: service.Workaround{Text: s.Workaround, Short: s.WorkaroundShort, TextEN: s.WorkaroundEN},
 			DependsOn:  s.DependsOn, Audiences: s.Audiences, AutoPublic: service.AutoPublic(s.AutoPublic),
+			Provider: service.Provider(s.Provider), FirstSteps: s.FirstSteps,
 		}
 	}
 	return out

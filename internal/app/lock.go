@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"tuermer/internal/platform/fault"
 )
@@ -33,6 +35,29 @@ func takeLock(dir string) (*lock, error) {
 		return nil, fmt.Errorf("app: lock: %w", err)
 	}
 	return &lock{f}, nil
+}
+
+// patience is how long a serve waits for a command that is just finishing.
+const patience = 3 * time.Second
+
+// waitForLock is takeLock for a serve: `tuermer token create` may hold the
+// folder for a moment.
+func waitForLock(ctx context.Context, dir string) (*lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		l, err := takeLock(dir)
+		if !errors.Is(err, ErrRunning) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-tick.C:
+		}
+	}
 }
 
 func (l *lock) release() error { return l.f.Close() }

@@ -17,6 +17,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
@@ -301,8 +302,12 @@ type hooks struct{ app *App }
 // Hooks implements alert.Hooks.
 func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 	var out []alert.Hook
-	for _, w := range h.app.o.Config.Webhooks {
-		out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal())})
+	declared := h.app.o.Config.Webhooks
+	if ident.TenantOf(ctx) != h.app.town {
+		declared = nil // another town's alerts are none of theirs
+	}
+	for _, w := range declared {
+		out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Services: w.Services})
 	}
 	own, err := h.app.channel.Hooks(ctx)
 	for _, w := range own {

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -78,13 +79,17 @@ func (d *Desk) informNow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	way := form.Get("way")
+	if !slices.Contains([]string{"publish", "submit", "break_glass"}, way) {
+		return fault.New(fault.Invalid, "desk.no_way_named")
+	}
 	var in incident.ID
 	var s publish.Statement
 	err = d.o.Store.InTx(r.Context(), func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		if in, err = d.incidentOf(ctx, id); err != nil {
 			return err
 		}
-		if form.Get("way") == "submit" {
+		if way == "submit" {
 			if s, err = d.o.Publish.Create(ctx, in, publish.Content{Kind: template.Holding}); err != nil {
 				return err
 			}
@@ -92,7 +97,7 @@ func (d *Desk) informNow(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		c := publish.Consent{}
-		if form.Get("way") == "break_glass" {
+		if way == "break_glass" {
 			c.BreakGlass = form.Get("reason")
 		}
 		s, err = d.o.Publish.PublishHolding(ctx, in, nil, c)

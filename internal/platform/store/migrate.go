@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
 // Migrations is a room's schema: numbered SQL files in schema/sqlite and
@@ -38,10 +39,20 @@ func (s *Store) migrateRoom(ctx context.Context, m Migrations) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(dialect, s.write.DB, sub,
-		goose.WithTableName(m.Room+"_schema_version"),
+	options := []goose.ProviderOption{
+		goose.WithTableName(m.Room + "_schema_version"),
 		goose.WithDisableGlobalRegistry(true),
-		goose.WithSlog(slog.New(slog.DiscardHandler)))
+		goose.WithSlog(slog.New(slog.DiscardHandler)),
+	}
+	if s.Postgres() {
+		// Two nodes that start at once take turns.
+		turns, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return err
+		}
+		options = append(options, goose.WithSessionLocker(turns))
+	}
+	p, err := goose.NewProvider(dialect, s.write.DB, sub, options...)
 	if errors.Is(err, goose.ErrNoMigrations) {
 		return nil
 	}

@@ -91,6 +91,14 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 		return fmt.Errorf("store: data folder: %w", err)
 	}
 	path := filepath.Join(dir, File)
+	// SQLite gives its side files the mode of the database: nobody else reads.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	dsn := func(extra ...string) string {
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",

@@ -57,7 +57,9 @@ func TestInTx(t *testing.T) {
 			if err := add(ctx, db, "outer", time.Time{}); err != nil {
 				return err
 			}
-			err := s.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error { return add(ctx, db, "inner", time.Time{}) })
+			err := s.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+				return add(ctx, db, "inner", time.Time{})
+			})
 			return errors.Join(err, no)
 		})
 		if !errors.Is(err, no) || count(t, w) != 0 || after != 0 {

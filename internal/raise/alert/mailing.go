@@ -153,6 +153,9 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 		return fmt.Errorf("alert: webhooks: %w", err)
 	}
 	for _, h := range hooks {
+		if !h.concerns(m.alert.Service) {
+			continue
+		}
 		id := ident.NewID(m.t.now)
 		body, err := json.Marshal(hookBody{
 			Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -55,6 +56,14 @@ type Sender interface {
 type Hook struct {
 	URL    string
 	Secret []byte // signs the body; empty: unsigned
+	// Services limits it to alerts of these slugs; empty: it hears of all.
+	Services []string
+}
+
+// concerns reports whether the webhook hears of alerts of the service. One whose
+// service is not known goes to all: doubt never silences (I20).
+func (h Hook) concerns(service string) bool {
+	return len(h.Services) == 0 || service == "" || slices.Contains(h.Services, service)
 }
 
 // Hooks tells the webhooks of the tenant in ctx.
