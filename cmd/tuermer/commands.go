@@ -150,6 +150,9 @@ type userAddCmd struct {
 	person
 	Name string   `required:"" help:"${flag_user_name}" placeholder:"NAME"`
 	Role []string `help:"${flag_role}" placeholder:"${ph_role}"`
+	// Without an alternative address nobody who can be alarmed is taken (I13).
+	Alternative string `help:"${flag_alternative}" placeholder:"MAIL"`
+	Mobile      string `help:"${flag_mobile}" placeholder:"+49…"`
 }
 
 // Run adds a person and prints a one-time sign-in link.
@@ -167,7 +170,9 @@ func (c userAddCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	link, err := s.app.AddUser(s.ctx, settings, app.NewUser{Email: mail, Name: c.Name, Roles: c.Role})
+	link, err := s.app.AddUser(s.ctx, settings, app.NewUser{
+		Email: mail, Name: c.Name, Roles: c.Role, Alternative: c.Alternative, Mobile: c.Mobile,
+	})
 	if err != nil {
 		return err
 	}

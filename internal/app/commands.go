@@ -134,7 +134,7 @@ func (Commands) Migrate(ctx context.Context, s Settings) error {
 // AddUser adds a person and returns a one-time sign-in link.
 func (Commands) AddUser(ctx context.Context, s Settings, u NewUser) (link string, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
-		p := identity.Person{Name: u.Name, Email: u.Email}
+		p := identity.Person{Name: u.Name, Email: u.Email, Alternative: u.Alternative, Mobile: u.Mobile}
 		for _, r := range u.Roles {
 			p.Roles = append(p.Roles, identity.Role(r))
 		}

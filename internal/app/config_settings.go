@@ -73,9 +73,11 @@ func ValidDatabase(s string) bool {
 
 // NewUser is a person to be added from the command line.
 type NewUser struct {
-	Email string
-	Name  string
-	Roles []string
+	Email       string
+	Name        string
+	Roles       []string
+	Alternative string // mail outside the town's own systems
+	Mobile      string // E.164
 }
 
 // NewToken is an API token to be made from the command line.

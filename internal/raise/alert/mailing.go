@@ -169,7 +169,7 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 			Subject: m.alert.Title, Text: m.alert.Title, Payload: body, Secret: h.Secret, Automatic: true, Date: m.t.now,
 		})
 		if fault.KindOf(err) == fault.Invalid {
-			m.r.o.Log.WarnContext(ctx, "webhook is not taken by the outbox", "alert", m.alert.ID, "url", h.URL, "err", err)
+			m.r.o.Log.WarnContext(ctx, "webhook is not taken by the outbox", "alert", m.alert.ID, "err", err)
 			continue
 		}
 		if err != nil {
