@@ -99,10 +99,14 @@ func (r *Room) postVerify(w http.ResponseWriter, req *http.Request) error {
 	return web.Render(w, req, auditPage(v))
 }
 
-// say is the action in the reader's words, where its room has some.
+// say is the action in the reader's words. The words stand here for most rooms:
+// an action and one of a room's own messages may share a name ("service.declared"
+// is also why a form was refused).
 func say(ctx context.Context, action string) string {
-	if i18n.Of(ctx).Catalog.Has(action) {
-		return i18n.T(ctx, action)
+	for _, key := range []string{"audit.did." + action, action} {
+		if i18n.Of(ctx).Catalog.Has(key) {
+			return i18n.T(ctx, key)
+		}
 	}
 	return action
 }
@@ -116,10 +120,13 @@ func who(ctx context.Context, l Line) string {
 }
 
 // detail is an entry's detail on one line.
-func detail(l Line) string {
+func detail(ctx context.Context, l Line) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(l.Detail)) {
 		if v := l.Detail[k]; v != "" {
+			if key := "audit.key." + k; i18n.Of(ctx).Catalog.Has(key) {
+				k = i18n.T(ctx, key)
+			}
 			parts = append(parts, k+": "+v)
 		}
 	}

@@ -63,6 +63,13 @@ func TestPage(t *testing.T) {
 	if _, doc = visit("GET", "/audit?subject=s7"); doc.Find("tbody tr").Length() != 1 {
 		t.Error("by subject")
 	}
+	ctx := ident.WithActor(w.Ctx, actor)
+	if err := r.Record(ctx, audit.Entry{Action: "service.declared", Subject: "service:kfz", Detail: map[string]string{"name": "Kfz"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, doc = visit("GET", "/audit?subject=service:kfz"); !strings.Contains(doc.Find("tbody").Text(), "Dienst aus tuermer.yaml übernommen") || !strings.Contains(doc.Find("tbody").Text(), "Name: Kfz") {
+		t.Errorf("not in words: %s", doc.Find("tbody").Text())
+	}
 	if _, doc = visit("GET", "/audit?subject=none"); doc.Find(".tm-empty").Length() != 1 {
 		t.Error("empty")
 	}
