@@ -45,7 +45,7 @@ func (Commands) Demo(ctx context.Context, s Settings) error {
 // options are those of serve, but for what makes it a demo.
 func (d *demo) options(s Settings) Options {
 	o := s.options()
-	o.Config, o.Simulated, o.Dial = d.town.config, true, d.targets.dial
+	o.Config, o.Simulated, o.Dial, o.Serve = d.town.config, true, d.targets.dial, true
 	o.Lookup = nil // the addresses are invented, nobody knows them
 	return o
 }

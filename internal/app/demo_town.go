@@ -117,20 +117,16 @@ func (t demoTown) monitor(s demoService) monitor.Monitor {
 // settle fills fresh data with the town and its history. Data that holds
 // services already is left as it is.
 func (d *demo) settle(ctx context.Context, s Settings) error {
-	l, err := takeLock(s.Data)
-	if err != nil {
-		return err
-	}
 	c := &demoClock{}
 	o := d.options(s)
 	o.Clock = c
 	a, err := New(ctx, o)
 	if err != nil {
-		return errors.Join(err, l.release())
+		return err
 	}
 	// Links in the mails of back then lead to where the console is today.
 	a.staffAddr, a.publicAddr = s.Staff, s.Public
-	return errors.Join(d.fill(ctx, a, c), a.Close(), l.release())
+	return errors.Join(d.fill(ctx, a, c), a.Close())
 }
 
 func (d *demo) fill(ctx context.Context, a *App, c *demoClock) error {
