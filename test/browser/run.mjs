@@ -10,7 +10,7 @@
 // browser, SHOTS the folder for pictures (/tmp/shots/thread). Ends with 1 when
 // anything was found.
 import { access } from "node:fs/promises";
-import { launch, Reader } from "./reader.mjs";
+import { launch, Reader, shots } from "./reader.mjs";
 import { openDemo, openWorld, tuermer, until } from "./world.mjs";
 
 const ada = "ada@musterstadt.example", bert = "bert@musterstadt.example";
@@ -147,7 +147,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
     if (name === "desktop") await tour(browser, world, findings, await a.context.storageState(), await b.context.storageState());
   } finally {
     for (const r of readers) {
-      await r.page.screenshot({ path: `${process.env.SHOTS ?? "/tmp/shots/thread"}/${r.name}-last.png`, fullPage: true }).catch(() => {});
+      await r.page.screenshot({ path: `${shots}/${r.name}-last.png`, fullPage: true }).catch(() => {});
       await r.close();
     }
     await world.close();
