@@ -439,6 +439,7 @@ func (r *Room) Get(ctx context.Context, id ID) (Incident, error) {
 type Filter struct {
 	Active  bool // before restored
 	Current bool // before closed
+	Ended   bool // closed, reviewed, dismissed or merged
 	Phase   Phase
 	Realm   Realm
 	Service string
@@ -458,6 +459,8 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Incident, error) {
 		q = q.Where("i.phase IN (?)", bun.List(active))
 	case f.Current:
 		q = q.Where("i.phase IN (?)", bun.List(append(active, Restored)))
+	case f.Ended:
+		q = q.Where("i.phase NOT IN (?)", bun.List(append(active, Restored)))
 	}
 	if f.Phase != "" {
 		q = q.Where("i.phase = ?", f.Phase)

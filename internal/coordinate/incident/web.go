@@ -50,6 +50,7 @@ const perPage = 50
 type listView struct {
 	Incidents []Incident
 	All       bool
+	Ended     bool
 	Next      ID
 	First     bool
 }
@@ -57,6 +58,9 @@ type listView struct {
 func (v listView) say(ctx context.Context) string {
 	if v.All {
 		return i18n.T(ctx, "incident.page.list_all")
+	}
+	if v.Ended {
+		return i18n.T(ctx, "incident.page.list_ended")
 	}
 	if len(v.Incidents) == 0 {
 		return i18n.T(ctx, "incident.page.list_quiet")
@@ -68,6 +72,9 @@ func (v listView) links(ctx context.Context) []web.PageLink {
 	q := url.Values{}
 	if v.All {
 		q.Set("all", "1")
+	}
+	if v.Ended {
+		q.Set("ended", "1")
 	}
 	out := []web.PageLink{}
 	if !v.First {
@@ -81,9 +88,9 @@ func (v listView) links(ctx context.Context) []web.PageLink {
 }
 
 func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
-	v := listView{All: req.FormValue("all") != "", First: req.FormValue("after") == ""}
+	v := listView{All: req.FormValue("all") != "", Ended: req.FormValue("ended") != "", First: req.FormValue("after") == ""}
 	var err error
-	v.Incidents, err = r.List(req.Context(), Filter{Current: !v.All, After: ID(req.FormValue("after")), Limit: perPage + 1})
+	v.Incidents, err = r.List(req.Context(), Filter{Current: !v.All && !v.Ended, Ended: v.Ended, After: ID(req.FormValue("after")), Limit: perPage + 1})
 	if err != nil {
 		return err
 	}

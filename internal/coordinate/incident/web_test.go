@@ -207,6 +207,12 @@ func TestPages(t *testing.T) {
 	if got := text(v.page(at+"/journal", 200).Find("main")); !strings.Contains(got, "Die Prüfung scheitert an Eintrag 2.") {
 		t.Fatal(got)
 	}
+	if n := v.page("/incident?ended=1", 200).Find(".tm-item").Length(); n != 2 {
+		t.Errorf("%d have ended", n)
+	}
+	if n := v.page("/incident", 200).Find(".tm-item").Length(); n != 0 {
+		t.Errorf("%d are current", n)
+	}
 	if n := v.page("/incident?all=1", 200).Find(".tm-item").Length(); n != 2 {
 		t.Fatal(n)
 	}
