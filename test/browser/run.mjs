@@ -121,7 +121,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
     await a.goto(room);
     await a.click("Behoben melden", { role: "link" });
     await a.look("composer-empty");
-    await compose(a, { "Was war die Ursache?": null, "Was tun wir?": "Wir haben den Server neu gestartet" });
+    await compose(a, { "Was war die Ursache?": null, "Was wurde getan?": "Wir haben den Server neu gestartet" });
     await approve(b, world, "Wiederhergestellt");
     for (const list of ["liste@musterstadt.example", "alle@musterstadt.example"]) await world.mail.take(list, /wieder/);
     await citizen.sees(/Alle 2 Dienste funktionieren/, { reload: true });
@@ -134,7 +134,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
     await a.goto(room);
     await a.click("Abschluss schreiben", { role: "link" });
     await a.page.getByText("Weitere Angaben", { exact: true }).click();
-    await compose(a, { Dauer: "1", "Was war die Ursache?": "ein Gerät war defekt", "Was tun wir?": "Ein zweiter Server steht bereit" });
+    await compose(a, { Dauer: "1", "Was war die Ursache?": "ein Gerät war defekt", "Was wurde getan?": "Ein zweiter Server steht bereit" });
     await approve(b, world, "Abschluss");
     await a.goto(room);
     await a.click("Abschließen");

@@ -134,7 +134,7 @@ func (p Preview) Ready() error {
 	case len(p.NoText) > 0:
 		return fault.New(fault.Invalid, "publish.no_text", strings.Join(p.NoText, ", ")).Field("audiences", "publish.no_text")
 	case len(p.Missing) > 0:
-		e := fault.New(fault.Invalid, "publish.missing", strings.Join(labels(p.Missing), " · "))
+		e := fault.New(fault.Invalid, "publish.missing", strings.Join(labels(p.Statement.Kind, p.Missing), " · "))
 		for _, s := range p.Missing {
 			e = e.Field("facts."+FactKey(s), "publish.missing_one")
 		}
@@ -149,12 +149,12 @@ func (p Preview) Ready() error {
 	return nil
 }
 
-func labels(slots []template.Slot) []string {
+func labels(k template.Kind, slots []template.Slot) []string {
 	out := make([]string, len(slots))
 	for i, s := range slots {
 		out[i] = string(s)
 		if d, ok := template.Lookup(s); ok && d.Label != "" {
-			out[i] = d.Label
+			out[i] = d.Ask(k, template.DE)
 		}
 	}
 	return out

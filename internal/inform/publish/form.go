@@ -251,51 +251,8 @@ func kindOf(s string) template.Kind {
 	return k
 }
 
-// Part is what this room adds to an incident's page.
-type Part struct {
-	Incident   incident.Incident
-	Open       []PartPromise
-	Statements []Statement // newest first, without what was discarded
-	Suggest    template.Kind
-	Waiver     *Waiver
-	MayWrite   bool
-	MayWaive   bool
-}
-
 // PartPromise is an open promise with the audience's name.
 type PartPromise struct {
 	Promise
 	Name string
-}
-
-// Part gathers what an incident's page shows of this room; [PartView] draws it.
-func (r *Room) Part(ctx context.Context, in incident.Incident) (Part, error) {
-	p := Part{Incident: in}
-	list, err := r.List(ctx, Filter{Incident: in.ID})
-	if err != nil {
-		return p, err
-	}
-	p.Statements = slices.DeleteFunc(list, func(s Statement) bool { return s.State == StateWithdrawn })
-	p.Suggest = SuggestKind(in.Phase, p.Statements)
-	open, err := r.openPromises(ctx, in.ID)
-	if err != nil {
-		return p, err
-	}
-	for _, o := range open {
-		a, err := r.audience(ctx, o.Audience)
-		if err != nil {
-			return p, err
-		}
-		p.Open = append(p.Open, PartPromise{o, a.Name})
-	}
-	w, ok, err := r.Waived(ctx, in.ID)
-	if err != nil {
-		return p, err
-	}
-	if ok {
-		p.Waiver = &w
-	}
-	_, err = mayWrite(ctx)
-	p.MayWrite, p.MayWaive = err == nil, whoActs(ctx).writer
-	return p, nil
 }

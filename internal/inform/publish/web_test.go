@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/inform/template"
 	"tuermer/internal/platform/storetest"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
 )
 
 // page opens a page as who and reads it.
@@ -260,20 +261,46 @@ func TestLinkPages(t *testing.T) {
 	v.page("", confirm, 200)
 }
 
-// The part of an incident's page renders in every state.
-func TestPart(t *testing.T) {
-	g := newRig(t, storetest.SQLite(t, rooms...))
-	in := g.opened("i1", "portal")
-	p, err := g.Part(g.as("ada"), in)
-	if err != nil || p.Suggest != template.First || !p.MayWrite {
-		t.Fatalf("%v: %+v", err, p)
+// An incident's page says that the last words are waived, or how to waive them.
+func TestWaiverPart(t *testing.T) {
+	ctx := newRig(t, storetest.SQLite(t, rooms...)).as("ada")
+	for _, one := range []struct {
+		waiver *Waiver
+		may    bool
+		want   string
+	}{{nil, true, "/publish/waive"}, {&Waiver{By: "Ada", Reason: "Fehlalarm"}, true, "publish.waived"}, {nil, false, ""}} {
+		var b strings.Builder
+		if err := WaiverPart("i1", one.waiver, one.may).Render(ctx, &b); err != nil || !strings.Contains(b.String(), one.want) || (one.want == "" && b.Len() > 0) {
+			t.Errorf("%v: %s", err, b.String())
+		}
 	}
-	g.say(t, in.ID, template.First, first())
-	if p, err = g.Part(g.as("ada"), in); err != nil || p.Suggest != template.Update || len(p.Open) != 2 {
-		t.Fatalf("%v: %+v", err, p)
+}
+
+// Leichte Sprache needs fewer answers than German; it must not pose as the text
+// that citizens read first.
+func TestMainVariant(t *testing.T) {
+	page := func(l template.Language) Variant {
+		return Variant{Audience: "citizens", Kind: plan.Citizens, Format: template.Page, Language: l}
 	}
-	var b strings.Builder
-	if err := PartView(p).Render(g.as("ada"), &b); err != nil || !strings.Contains(b.String(), "tm-clocks") {
-		t.Fatal(err, b.String())
+	mail := Variant{Audience: "citizens", Kind: plan.Citizens, Format: template.Mail, Language: template.DE}
+	ctx := newRig(t, storetest.SQLite(t, rooms...)).as("ada")
+	if got := mainVariant(ctx, []Variant{page(template.LS), mail}); got != 1 {
+		t.Error("Leichte Sprache before German")
+	}
+	if got := mainVariant(ctx, []Variant{page(template.LS), mail, page(template.EN), page(template.DE)}); got != 3 {
+		t.Errorf("main is %d", got)
+	}
+	if !plainOnly([]Variant{page(template.LS)}) || plainOnly([]Variant{page(template.LS), mail}) {
+		t.Error("plainOnly")
+	}
+}
+
+// What is over is asked for in the past.
+func TestQuestionsOfTheEnd(t *testing.T) {
+	ctx := newRig(t, storetest.SQLite(t, rooms...)).as("ada")
+	for k, want := range map[template.Kind]string{template.First: "Was tun wir?", template.Recovery: "Was wurde getan?", template.Closing: "Was wurde getan?"} {
+		if got := questionText(ctx, k, template.SlotMeasure); got != want {
+			t.Errorf("%s asks %q", k, got)
+		}
 	}
 }

@@ -86,6 +86,9 @@ type Definition struct {
 	Lines bool
 	// Label is the German question or name on the screen.
 	Label, LabelEN string
+	// Past and PastEN are the same question once it is over, in a recovery or
+	// closing message. Empty: as before.
+	Past, PastEN string
 	// Max is the longest short form in characters that SMS texts count on;
 	// zero: the slot has none.
 	Max int
@@ -135,10 +138,10 @@ var definitions = []Definition{
 
 	// The questions of the first message (R1.8) and of every update (R1.12).
 	{Slot: SlotEvent, Kind: KindText, Source: FromPerson, Label: "Was ist geschehen?", LabelEN: "What has happened?"},
-	{Slot: SlotImpact, Kind: KindText, Source: FromPerson, Label: "Was ist betroffen?", LabelEN: "What is affected?"},
+	{Slot: SlotImpact, Kind: KindText, Source: FromPerson, Label: "Was ist betroffen?", LabelEN: "What is affected?", Past: "Was war betroffen?", PastEN: "What was affected?"},
 	{Slot: SlotUnaffected, Kind: KindText, Source: FromPerson, Label: "Was funktioniert weiter?", LabelEN: "What still works?"},
 	{Slot: SlotSeverity, Kind: KindChoice, Source: FromPerson, Label: "Wie ernst ist es?", LabelEN: "How serious is it?"},
-	{Slot: SlotMeasure, Kind: KindText, Source: FromPerson, Label: "Was tun wir?", LabelEN: "What are we doing?"},
+	{Slot: SlotMeasure, Kind: KindText, Source: FromPerson, Label: "Was tun wir?", LabelEN: "What are we doing?", Past: "Was wurde getan?", PastEN: "What was done?"},
 	{Slot: SlotProgress, Kind: KindText, Source: FromPerson, Label: "Was ist neu?", LabelEN: "What is new?"},
 	{Slot: SlotNewTime, Kind: KindTime, Source: FromPerson, Label: "Wann läuft es voraussichtlich wieder?", LabelEN: "When will it probably work again?"},
 	{Slot: SlotOldTime, Kind: KindTime, Source: FromIncident, Label: "Bisher genannte Zeit", LabelEN: "Time named before"},
@@ -222,6 +225,20 @@ var registry = func() map[Slot]Definition {
 func Lookup(s Slot) (Definition, bool) {
 	d, ok := registry[s]
 	return d, ok
+}
+
+// Ask is the question as a statement of kind k puts it, in English or German.
+func (d Definition) Ask(k Kind, lang Language) string {
+	over := k == Recovery || k == Closing
+	switch {
+	case lang == EN && over && d.PastEN != "":
+		return d.PastEN
+	case lang == EN:
+		return d.LabelEN
+	case over && d.Past != "":
+		return d.Past
+	}
+	return d.Label
 }
 
 // Definitions lists every slot in the order in which people are asked.
