@@ -20,6 +20,7 @@ import (
 	"tuermer/internal/app"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/storetest"
 )
 
 var only = flag.String("szenario", "", "nur dieses Szenario")
@@ -44,8 +45,28 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Test(t, func(t *testing.T) { play(t, f, archive) })
+			synctest.Test(t, func(t *testing.T) { play(t, f, archive, "") })
 		})
+	}
+}
+
+// TestOnPostgres plays testdata/postgres/*.txtar in real time on PostgreSQL, as
+// an open LISTEN would hold virtual time.
+func TestOnPostgres(t *testing.T) {
+	base := os.Getenv("TUERMER_TEST_DATABASE")
+	if base == "" {
+		t.Skip("TUERMER_TEST_DATABASE is not set; make test sets it")
+	}
+	files, err := filepath.Glob("testdata/postgres/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scenarios", err)
+	}
+	for _, f := range files {
+		archive, err := txtar.ParseFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		play(t, f, archive, storetest.Schema(t, base))
 	}
 }
 
@@ -70,12 +91,18 @@ type stage struct {
 	last    *letter
 	log     *slog.Logger
 	zone    *time.Location
+	// database is a PostgreSQL: then time is real.
+	database string
 }
 
-// settle is how long everything may take that follows from an act at once.
-const settle = 300 * time.Millisecond
+// settle is how long everything may take that follows from an act at once;
+// patience is how long real time may take where virtual time only settles.
+const (
+	settle   = 300 * time.Millisecond
+	patience = 30 * time.Second
+)
 
-func play(t *testing.T, file string, archive *txtar.Archive) {
+func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 	dir, err := os.MkdirTemp(shm(), "tuermer")
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +113,7 @@ func play(t *testing.T, file string, archive *txtar.Archive) {
 		t.Fatal(err)
 	}
 	s := &stage{
-		t: t, net: newMemnet(), dir: dir, zone: zone, mail: map[string]*mailServer{}, targets: map[string]*target{}, readers: map[string]*reader{},
+		t: t, net: newMemnet(), dir: dir, zone: zone, database: database, mail: map[string]*mailServer{}, targets: map[string]*target{}, readers: map[string]*reader{},
 		log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 	yaml, err := os.ReadFile("testdata/musterstadt.yaml")
@@ -149,7 +176,7 @@ func (s *stage) begin() error {
 func (s *stage) options() app.Options {
 	return app.Options{
 		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
-		Quiet: true, Listen: s.net.Listen, Dial: s.net.Dial,
+		Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.net.Dial,
 	}
 }
 
@@ -253,7 +280,11 @@ func (s *stage) do(words []string) error {
 	if len(words)-1 < a.least {
 		return fmt.Errorf("„%s“ braucht mindestens %d Angaben", words[0], a.least)
 	}
-	if err := a.do(s, words[1:]); err != nil {
+	err := a.do(s, words[1:])
+	if s.database != "" {
+		return s.inRealTime(words, a, err)
+	}
+	if err != nil {
 		return err
 	}
 	if words[0] != "Uhrzeit" && words[0] != "Warte" && words[0] != "Seite" && words[0] != "Mail" {
@@ -261,6 +292,23 @@ func (s *stage) do(words []string) error {
 	}
 	synctest.Wait()
 	return nil
+}
+
+// inRealTime asks again for what has not come yet.
+func (s *stage) inRealTime(words []string, a act, err error) error {
+	for end := time.Now().Add(patience); err != nil && (words[0] == "Mail" || words[0] == "Seite") && time.Now().Before(end); {
+		<-time.After(settle)
+		if words[0] == "Seite" {
+			if e := s.now.open(s.now.at.String()); e != nil {
+				return e
+			}
+		}
+		err = a.do(s, words[1:])
+	}
+	if err == nil && words[0] != "Seite" && words[0] != "Mail" {
+		<-time.After(settle)
+	}
+	return err
 }
 
 // until waits for a time of day in the town.
@@ -350,7 +398,7 @@ func (s *stage) person(args []string) error {
 		return nil // a citizen
 	}
 	settings := app.NewSettings(app.Settings{Data: s.dir, Lang: i18n.DE, Log: s.log, Staff: staffHost, Public: publicHost}, s.config)
-	settings.Data = s.dir
+	settings.Data, settings.Database = s.dir, s.database
 	link, err := app.Commands{}.ResetUser(s.t.Context(), settings, args[0])
 	if err != nil {
 		return err
