@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -23,11 +24,27 @@ func NewAPI(s *Site, version string) *API {
 	cfg.DocsPath = ""
 	cfg.SchemasPath = "/api/schemas"
 	cfg.CreateHooks = nil // no $schema links in bodies
+	cfg.Transformers = append(cfg.Transformers, invalidInWords)
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", Description: "tuermer token create"},
 	}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	return &API{humago.New(s.mux, cfg)}
+}
+
+// invalidInWords says in the detail what does not fit the description, since
+// many programs show nothing else of a problem; huma says "validation failed".
+func invalidInWords(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok || m.Detail != "validation failed" || len(m.Errors) == 0 {
+		return v, nil
+	}
+	words := make([]string, len(m.Errors))
+	for i, e := range m.Errors {
+		words[i] = e.Location + ": " + e.Message
+	}
+	m.Detail = i18n.T(ctx.Context(), "web.api_invalid", strings.Join(words, "; "))
+	return m, nil
 }
 
 // Operation adds one operation. scope limits tokens ("alerts", "incidents",
@@ -71,7 +88,11 @@ func apiError(ctx context.Context, err error) error {
 	}
 	var details []error
 	for name, k := range f.Fields {
-		details = append(details, &huma.ErrorDetail{Location: "body." + name, Message: i18n.T(ctx, k)})
+		var args []any
+		if k == f.Key { // the same sentence, so the same values
+			args = f.Args
+		}
+		details = append(details, &huma.ErrorDetail{Location: "body." + name, Message: i18n.T(ctx, k, args...)})
 	}
 	if f.Kind == fault.Internal {
 		if i, ok := siteOf(ctx); ok {
