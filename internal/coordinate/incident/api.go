@@ -3,6 +3,7 @@ package incident
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -105,7 +106,10 @@ type incidentOpen struct {
 	Body struct {
 		Title     string   `json:"title,omitempty" maxLength:"300" doc:"Without it, that of the first alert"`
 		Services  []string `json:"services,omitempty" doc:"Slugs; those of the alerts are added"`
+		Service   string   `json:"service,omitempty" doc:"One more slug; the same as services with one entry"`
 		Alerts    []string `json:"alerts,omitempty" doc:"Ids of alerts that it handles"`
+		Alert     string   `json:"alert,omitempty" doc:"One more id; the same as alerts with one entry"`
+		AlertID   string   `json:"alert_id,omitempty" doc:"The same as alert"`
 		Level     string   `json:"level,omitempty" enum:"disruption,emergency,crisis" default:"disruption"`
 		Realm     string   `json:"realm,omitempty" enum:"live,exercise" default:"live"`
 		Private   bool     `json:"private,omitempty" doc:"Shown on no public page"`
@@ -301,13 +305,23 @@ func (r *Room) apiList(ctx context.Context, q *incidentQuery) (*web.List[inciden
 func (r *Room) apiOpen(ctx context.Context, q *incidentOpen) (*web.One[incidentBody], error) {
 	b := q.Body
 	i, err := r.Open(ctx, OpenRequest{
-		Title: b.Title, Services: b.Services, Alerts: b.Alerts, Level: Level(b.Level), Realm: Realm(b.Realm),
+		Title: b.Title, Services: withOne(b.Services, b.Service), Alerts: withOne(b.Alerts, b.Alert, b.AlertID), Level: Level(b.Level), Realm: Realm(b.Realm),
 		Private: b.Private, Confirmed: b.Confirmed,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &web.One[incidentBody]{Body: bodyOf(i)}, nil
+}
+
+// withOne adds what was named by itself and is not in the list yet.
+func withOne(list []string, more ...string) []string {
+	for _, x := range more {
+		if x != "" && !slices.Contains(list, x) {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 func (r *Room) apiFacts(ctx context.Context, p *incidentPath) (*web.List[incidentFactBody], error) {
