@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/i18n"
 )
 
@@ -76,10 +77,10 @@ func (e *ConfigError) In(l i18n.Lang) string {
 	return strings.Join(lines, "\n")
 }
 
-// configText renders one text of this room. It runs a few times a start at
+// configText renders one text of this room, or one of the monitors' own. It runs a few times a start at
 // most, so the catalogue is read where it is needed rather than kept.
 func configText(l i18n.Lang, key string, args ...any) string {
-	catalog, err := i18n.NewCatalog(configTexts)
+	catalog, err := i18n.NewCatalog(configTexts, monitor.Texts())
 	if err != nil {
 		return key // a broken embedded file; the tests read it first
 	}
