@@ -40,20 +40,27 @@ func (s *Site) live(w http.ResponseWriter, r *http.Request) error {
 		case <-r.Context().Done():
 			return nil
 		case <-sub.C:
-			if !gather(r, sub) {
+			if !gather(r, sub) || !s.stillIn(r) {
 				return nil
 			}
 			if _, err := fmt.Fprint(w, "event: refresh\ndata: 1\n\n"); err != nil || out.Flush() != nil {
 				return nil
 			}
 		case <-beat.C:
-			// A blocked person's stream ends here at the latest: the beat asks again.
+			// A session that ended without a hint loses its stream here.
+			if !s.stillIn(r) {
+				return nil
+			}
 			if _, err := fmt.Fprint(w, ": beat\n\n"); err != nil || out.Flush() != nil {
 				return nil
 			}
 		}
 	}
 }
+
+// stillIn asks anew: a stream outlives the check at its beginning by hours, and
+// a person may be blocked or signed out meanwhile.
+func (s *Site) stillIn(r *http.Request) bool { return s.o.StillIn == nil || s.o.StillIn(r) }
 
 // gather waits a moment and swallows the hints that belong together.
 func gather(r *http.Request, sub *bus.Subscription) bool {

@@ -34,6 +34,9 @@ type Options struct {
 	Hints   *bus.Hints // nil: no live pages
 	// Authenticate puts tenant and actor into the context.
 	Authenticate Middleware
+	// StillIn tells whether whoever opened a stream may go on reading it; the
+	// stream asks before everything it says. Nil: whoever came in stays.
+	StillIn func(r *http.Request) bool
 	// Locale tells default language and zone of the tenant in ctx.
 	Locale func(r *http.Request) (i18n.Lang, *time.Location)
 	// Shell tells what the frame of every console page shows.

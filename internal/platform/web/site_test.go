@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -223,6 +224,39 @@ func TestLive(t *testing.T) {
 	}
 	if lines.Text() != "event: refresh" {
 		t.Fatalf("got %q", lines.Text())
+	}
+}
+
+// A stream ends with the session that opened it, at the next thing it would say.
+func TestLiveEndsWithItsSession(t *testing.T) {
+	hints := bus.NewHints(nil, nil)
+	var out atomic.Bool
+	s := web.NewSite(web.Options{
+		Catalog: &i18n.Catalog{}, Clock: clock.System{}, Hints: hints,
+		Authenticate: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(ident.WithActor(ident.WithTenant(r.Context(), "t1"), person)))
+			})
+		},
+		StillIn: func(*http.Request) bool { return !out.Load() },
+	})
+	srv := httptest.NewServer(s.Handler())
+	defer srv.Close()
+	res, err := srv.Client().Get(srv.URL + "/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	lines := bufio.NewScanner(res.Body)
+	if !lines.Scan() {
+		t.Fatal("no stream")
+	}
+	out.Store(true)
+	hints.Publish(bus.Hint{Tenant: "t1", Topic: "person", ID: "ada"})
+	for lines.Scan() {
+		if lines.Text() != "" {
+			t.Errorf("somebody who was blocked still reads %q", lines.Text())
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -242,31 +243,11 @@ func actorOf(p Person) ident.Actor {
 // BySession finds who holds the session token; a session that is idle, old or
 // of a blocked person is a fault of kind Unauthenticated.
 func (r *Room) BySession(ctx context.Context, token string) (Person, Session, error) {
-	out := fault.New(fault.Unauthenticated, "identity.session_over")
-	tenant, err := ident.RequireTenant(ctx)
+	p, row, err := r.running(ctx, token)
 	if err != nil {
 		return Person{}, Session{}, err
-	}
-	var row sessionRow
-	err = r.o.Store.Read(ctx).NewSelect().Model(&row).
-		Where("tenant_id = ? AND hash = ?", tenant, digest(token)).Scan(ctx)
-	if store.NotFound(err) {
-		return Person{}, Session{}, out
-	}
-	if err != nil {
-		return Person{}, Session{}, fmt.Errorf("identity: session: %w", err)
 	}
 	now := r.o.Clock.Now()
-	if !now.Before(row.ExpiresAt) || !now.Before(row.SeenAt.Add(SessionIdle)) {
-		return Person{}, Session{}, out
-	}
-	p, err := r.Person(ctx, row.PersonID)
-	if fault.KindOf(err) == fault.NotFound || err == nil && p.Blocked {
-		return Person{}, Session{}, out
-	}
-	if err != nil {
-		return Person{}, Session{}, err
-	}
 	if now.Sub(row.SeenAt) >= touchEvery {
 		// A page is worth more than the note that it was read: on a full disk
 		// people must still see what is going on.
@@ -275,6 +256,48 @@ func (r *Room) BySession(ctx context.Context, token string) (Person, Session, er
 		}
 	}
 	return p, row.session(), nil
+}
+
+// running is BySession without its note that the session was used: an open
+// page that listens is nobody at work.
+func (r *Room) running(ctx context.Context, token string) (Person, sessionRow, error) {
+	out := fault.New(fault.Unauthenticated, "identity.session_over")
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return Person{}, sessionRow{}, err
+	}
+	var row sessionRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&row).
+		Where("tenant_id = ? AND hash = ?", tenant, digest(token)).Scan(ctx)
+	if store.NotFound(err) {
+		return Person{}, sessionRow{}, out
+	}
+	if err != nil {
+		return Person{}, sessionRow{}, fmt.Errorf("identity: session: %w", err)
+	}
+	now := r.o.Clock.Now()
+	if !now.Before(row.ExpiresAt) || !now.Before(row.SeenAt.Add(SessionIdle)) {
+		return Person{}, sessionRow{}, out
+	}
+	p, err := r.Person(ctx, row.PersonID)
+	if fault.KindOf(err) == fault.NotFound || err == nil && p.Blocked {
+		return Person{}, sessionRow{}, out
+	}
+	if err != nil {
+		return Person{}, sessionRow{}, err
+	}
+	return p, row, nil
+}
+
+// StillIn reports whether the session that opened a stream runs on. A database
+// that does not answer ends no stream: whoever looks must not go blind then.
+func (r *Room) StillIn(req *http.Request) bool {
+	q := requestOf(req.Context())
+	if q.session == nil {
+		return true // streams of scripts end with their connection
+	}
+	_, _, err := r.running(req.Context(), q.session.Token)
+	return fault.KindOf(err) != fault.Unauthenticated || err == nil
 }
 
 func (r *Room) touch(ctx context.Context, row *sessionRow, now time.Time) error {
@@ -303,6 +326,7 @@ func (r *Room) SignOut(ctx context.Context, token string) error {
 		if err != nil {
 			return fmt.Errorf("identity: sign out: %w", err)
 		}
+		r.hint(ctx, "person", string(row.PersonID))
 		return r.audit(ctx, "identity.session.ended", string(row.PersonID), nil)
 	})
 }
@@ -317,6 +341,7 @@ func (r *Room) SignOutEverywhere(ctx context.Context, id PersonID, keep string) 
 		if err := r.endSessions(ctx, db, id, keep); err != nil {
 			return err
 		}
+		r.hint(ctx, "person", string(id))
 		return r.audit(ctx, "identity.session.all_ended", string(id), nil)
 	})
 }
@@ -394,6 +419,12 @@ func (r *Room) SetPassword(ctx context.Context, s Session, old, password string)
 		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("identity: end sessions: %w", err)
 		}
+		// A link that still lies in a mailbox is a second key to the door.
+		if _, err := db.NewDelete().Model((*linkRow)(nil)).
+			Where("tenant_id = ? AND person_id = ?", row.TenantID, row.ID).Exec(ctx); err != nil {
+			return fmt.Errorf("identity: end links: %w", err)
+		}
+		r.hint(ctx, "person", string(row.ID))
 		return r.audit(ctx, "identity.password.set", string(row.ID), nil)
 	})
 }
