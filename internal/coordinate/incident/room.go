@@ -313,6 +313,18 @@ func (r *Room) Advance(ctx context.Context, id ID, to Phase, reason string) erro
 	})
 }
 
+// Confirm moves a candidate on because the town has spoken of it as a fact; in
+// any other phase nothing happens. Like [Room.Record] it leaves the question who
+// may speak to the room that calls.
+func (r *Room) Confirm(ctx context.Context, id ID, reason string) error {
+	return r.locked(ctx, id, func(ctx context.Context, t *tx) error {
+		if t.inc.Phase != Candidate {
+			return nil
+		}
+		return t.move(ctx, Confirmed, line(reason))
+	})
+}
+
 // ask asks the gate before a step that says something to the public.
 func (r *Room) ask(ctx context.Context, id ID, to Phase) error {
 	if to != Restored && to != Closed {
