@@ -23,7 +23,7 @@ import (
 func factsDoc() string {
 	keys, _ := FactKeys()
 	return "Facts by name: " + strings.Join(keys, ", ") + ", or a German slot name of the templates. " +
-		"null or \"unknown\" means not yet known. Times are RFC 3339, \"2026-11-22 14:30\" or \"14:30\" in the town's zone; " +
+		"null or \"unknown\" means not yet known; without any facts everything is that must be told. Times are RFC 3339, \"2026-11-22 14:30\" or \"14:30\" in the town's zone; " +
 		"durations \"2h5m\" or minutes; switches true or false; severity, cause, workaround and eta_certainty also take the id of a choice (\"minor\"). " +
 		"An object {\"text\", \"en\", \"ls\", \"short\"} carries translations. Which services it is about comes from the incident."
 }
@@ -318,6 +318,11 @@ func (r *Room) apiCreate(ctx context.Context, in *createStatement) (*web.One[sta
 	if err != nil {
 		return nil, err
 	}
+	if len(in.Body.Facts) == 0 && !in.Body.Draft {
+		if c, err = r.unknowing(ctx, incident.ID(in.ID), c); err != nil {
+			return nil, err
+		}
+	}
 	if in.Body.Preview {
 		p, err := r.Try(ctx, incident.ID(in.ID), c)
 		if err != nil {
@@ -334,6 +339,18 @@ func (r *Room) apiCreate(ctx context.Context, in *createStatement) (*web.One[sta
 		return nil, err
 	}
 	return r.one(ctx, s.ID)
+}
+
+// unknowing calls every question that must be answered not yet known (R1.8):
+// whoever sends no fact at all has none. Some facts and not others is a gap, and
+// stays one.
+func (r *Room) unknowing(ctx context.Context, in incident.ID, c Content) (Content, error) {
+	p, err := r.Try(ctx, in, c)
+	if err != nil {
+		return c, err
+	}
+	c.Facts = c.Facts.Unknowns(p.Missing...)
+	return c, nil
 }
 
 // one answers with a statement as it is now.
@@ -496,6 +513,9 @@ func (r *Room) apiDue(ctx context.Context, _ *struct{}) (*web.List[promiseBody],
 }
 
 func (r *Room) apiPromises(ctx context.Context, in *incidentPath) (*web.List[promiseBody], error) {
+	if _, err := r.o.Incidents.Get(ctx, incident.ID(in.ID)); err != nil {
+		return nil, err
+	}
 	list, err := r.Promises(ctx, incident.ID(in.ID))
 	return r.promiseBodies(list), err
 }

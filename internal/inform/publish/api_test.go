@@ -141,11 +141,17 @@ func TestAPI(t *testing.T) {
 	if text, _ := json.Marshal(bad); !strings.Contains(string(text), "body.facts.what_happened") {
 		t.Errorf("%s", text)
 	}
+	// Whoever sends no fact at all has none, and the message says so.
+	bare := v.api("ada", "POST", "/incidents/i2/statements", `{"kind":"first"}`, 201)
+	if text, _ := json.Marshal(bare["variants"]); bare["state"] != "submitted" || !strings.Contains(string(text), "noch nicht bekannt") {
+		t.Errorf("%v", bare)
+	}
+	v.api("ada", "POST", "/statements/"+bare["id"].(string)+"/withdraw", "", 200)
 	v.api("ada", "POST", "/incidents/i1/statements", `{"kind":"nonsense"}`, 422)
 	v.api("ada", "POST", "/incidents/i1/statements", `{"kind":"first","audiences":["x"]}`, 422)
 	v.api("ada", "POST", "/incidents/nowhere/statements", body, 404)
 	v.api("ada", "GET", "/statements/nowhere", "", 404)
-	if list, _ := g.List(g.ctx, Filter{}); len(list) != 1 {
+	if list, _ := g.List(g.ctx, Filter{Incident: "i1"}); len(list) != 1 {
 		t.Errorf("refused statements were kept: %d", len(list))
 	}
 	fix := v.api("ada", "POST", "/statements/"+id+"/correct", `{"correction":"Die Nummer war falsch","facts":{"workaround":"Telefon 0611 111"}}`, 200)

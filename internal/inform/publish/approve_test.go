@@ -398,3 +398,29 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("no text: %v %v", err, p.Ready())
 	}
 }
+
+// Whoever says that a service is disturbed no longer only suspects it; the short
+// message says "we are looking into it" and leaves a candidate one.
+func TestSayingConfirms(t *testing.T) {
+	g := newRig(t, storetest.SQLite(t, rooms...))
+	in := g.opened("i1", "portal")
+	in.Phase, in.ConfirmedAt = incident.Candidate, time.Time{}
+	g.set(in)
+	say := func(k template.Kind, facts template.Facts) incident.Phase {
+		t.Helper()
+		s, err := g.CreateAndSubmit(g.as("ada"), "i1", Content{Kind: k, Facts: facts, Audiences: []string{"citizens"}}, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Approve(g.as("bert"), s.ID, Consent{}); err != nil {
+			t.Fatal(err)
+		}
+		return g.town.incidents["i1"].Phase
+	}
+	if p := say(template.Holding, nil); p != incident.Candidate {
+		t.Errorf("the short message: %s", p)
+	}
+	if p := say(template.First, template.Facts{}.Unknowns(MustAnswer(template.First)...)); p != incident.Confirmed {
+		t.Errorf("the first message: %s", p)
+	}
+}

@@ -134,6 +134,17 @@ func (j journal) Record(_ context.Context, id incident.ID, _ incident.EntryKind,
 	return nil
 }
 
+// Confirm is what the incident room does when the town speaks.
+func (j journal) Confirm(_ context.Context, id incident.ID, _ string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if in := j.incidents[id]; in.Phase == incident.Candidate {
+		in.Phase, in.ConfirmedAt = incident.Confirmed, time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
+		j.incidents[id] = in
+	}
+	return nil
+}
+
 type catalogue struct{ w *town }
 
 func (c catalogue) Get(_ context.Context, slug string) (service.Service, error) {

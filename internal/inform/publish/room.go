@@ -31,6 +31,7 @@ type Incidents interface {
 	List(ctx context.Context, f incident.Filter) ([]incident.Incident, error)
 	Facts(ctx context.Context, id incident.ID) ([]incident.Fact, error)
 	Record(ctx context.Context, id incident.ID, kind incident.EntryKind, text, ref string) error
+	Confirm(ctx context.Context, id incident.ID, reason string) error
 }
 
 // Services is the service catalogue.

@@ -65,6 +65,9 @@ func (r *Room) publish(ctx context.Context, db bun.IDB, enqueue store.Enqueue, p
 	if err := r.note(ctx, s, "publish.journal_published", s.Kind.Title(), count, approval.ByName); err != nil {
 		return s, err
 	}
+	if err := r.confirm(ctx, s); err != nil {
+		return s, err
+	}
 	detail := map[string]string{
 		"incident": string(s.Incident), "kind": string(s.Kind), "way": string(approval.Way),
 		"approver": approval.ByName, "recipients": strconv.Itoa(count), "version": strconv.Itoa(s.Version),
@@ -102,6 +105,20 @@ func (r *Room) linkCorrection(ctx context.Context, db bun.IDB, s Statement) erro
 		return ErrState // another correction was faster
 	}
 	return nil
+}
+
+// confirm takes the incident at the town's word: who says that a service is
+// disturbed no longer only suspects it. The short message says "we are looking
+// into it", so it leaves a candidate one.
+func (r *Room) confirm(ctx context.Context, s Statement) error {
+	if s.Kind == template.Holding {
+		return nil
+	}
+	tenant, err := r.o.People.Current(ctx)
+	if err != nil {
+		return err
+	}
+	return r.o.Incidents.Confirm(ctx, s.Incident, r.o.Catalog.Text(langOf(tenant.Language), "publish.reason_said", s.Kind.Title()))
 }
 
 // note writes into the incident's journal.
