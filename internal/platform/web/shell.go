@@ -14,6 +14,9 @@ type Shell struct {
 	Nav    []NavItem
 	Due    *Due   // the next thing due; nil: nothing is
 	Notes  []Note // over the whole page: exercise, blind, demo
+	// Sign begins the title of every page, so that a row of tabs tells how
+	// things stand: "▲" while something is disturbed.
+	Sign string
 	// Version is shown in the foot.
 	Version string
 }
