@@ -90,6 +90,21 @@ func (r *Room) Releases(ctx context.Context) ([]Release, error) {
 	return out, nil
 }
 
+// HoldingReleasedBy names who has released the short messages; empty: nobody, so
+// each of them needs a second person, at night too.
+func (r *Room) HoldingReleasedBy(ctx context.Context) (string, error) {
+	releases, err := r.Releases(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, rel := range releases {
+		if e, ok := r.o.Library.Get(rel.Entry); ok && e.Kind == template.Holding {
+			return rel.Name, nil
+		}
+	}
+	return "", nil
+}
+
 // ReleaseTexts approves every prepared text of kind k in its present wording.
 // The actor must be an approver in person; app's declared releases name the
 // person behind them by acting as that person.

@@ -101,15 +101,8 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 			return err
 		}
 	}
-	releases, err := r.Releases(ctx)
-	if err != nil {
+	if v.Released, err = r.HoldingReleasedBy(ctx); err != nil {
 		return err
-	}
-	for _, rel := range releases {
-		if e, ok := r.o.Library.Get(rel.Entry); ok && e.Kind == template.Holding {
-			v.Released = rel.Name
-			break
-		}
 	}
 	return web.Render(w, req, listPage(v))
 }
