@@ -21,6 +21,8 @@ func Look(ctx context.Context, a Alert) (web.State, string) {
 		return web.OK, word
 	case a.Severity != signal.Critical:
 		return web.Degraded, word
+	case a.State == StateAcknowledged:
+		return web.Checking, word
 	default:
 		return web.Down, word
 	}
