@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -87,7 +88,10 @@ type lage struct {
 	Services  map[string]service.Service
 	NoWay     bool // no route for mail at all
 	Empty     bool // nothing is set up yet
-	Submitted []publish.Statement
+	// Unreleased: nobody has approved the short messages beforehand, and the
+	// reader is one who can do it or have it done.
+	Unreleased bool
+	Submitted  []publish.Statement
 }
 
 // due is one promise with the names that a person reads.
@@ -145,6 +149,13 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return w.Kind == channel.Mail && w.Realm == channel.Live
 	})
 	l.Empty = len(l.Monitors) == 0 && len(all) == 0
+	if !l.Empty && ident.ActorOf(ctx).Has(string(identity.RoleAdmin), string(identity.RoleApprover)) {
+		by, err := d.o.Publish.HoldingReleasedBy(ctx)
+		if err != nil {
+			return l, err
+		}
+		l.Unreleased = by == ""
+	}
 	return l, nil
 }
 
@@ -206,9 +217,15 @@ func (l lage) Headline(ctx context.Context) (web.State, string, string) {
 			active = append(active, i)
 		}
 	}
+	// A suspicion alone is no disturbance yet.
+	state := web.Down
+	if len(l.Alerts) == 0 && !slices.ContainsFunc(active, func(i incident.Incident) bool { return i.Phase != incident.Candidate }) {
+		state = web.Checking
+		word = func(i incident.Incident) string { return i.Phase.Word(ctx) }
+	}
 	switch {
 	case len(active) == 1:
-		return web.Down, word(active[0]), i18n.T(ctx, "desk.say_incident", active[0].Title, i18n.Short(ctx, active[0].Since))
+		return state, word(active[0]), i18n.T(ctx, "desk.say_incident", active[0].Title, i18n.Short(ctx, active[0].Since))
 	case len(active) > 1:
 		worst := slices.MaxFunc(active, func(a, b incident.Incident) int {
 			return slices.Index(incident.Levels(), a.Level) - slices.Index(incident.Levels(), b.Level)
@@ -217,7 +234,7 @@ func (l lage) Headline(ctx context.Context) (web.State, string, string) {
 		for i, a := range active {
 			titles[i] = a.Title
 		}
-		return web.Down, word(worst), i18n.T(ctx, "desk.say_incidents", len(active), strings.Join(titles, ", "))
+		return state, word(worst), i18n.T(ctx, "desk.say_incidents", len(active), strings.Join(titles, ", "))
 	case len(l.Alerts) == 1:
 		return web.Down, i18n.T(ctx, "desk.alarm"), i18n.T(ctx, "desk.say_alert", l.Alerts[0].Title, i18n.Short(ctx, l.Alerts[0].Since))
 	case len(l.Alerts) > 1:

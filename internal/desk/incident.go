@@ -26,6 +26,9 @@ type room struct {
 	Kept       int
 	Missed     int
 	MayWrite   bool
+	// Waiver says that the closing words are waived, and why; nil: they are not.
+	Waiver   *publish.Waiver
+	MayWaive bool
 	// Next are the kinds of statement that fit the phase, the likeliest first.
 	Next []template.Kind
 	// Form keeps what was typed when an act was refused.
@@ -88,6 +91,12 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 		v.Statements = append(v.Statements, said{s, n})
 	}
 	v.MayWrite = ident.ActorOf(ctx).Has(string(identity.RolePublisher), string(identity.RoleApprover), string(identity.RoleAdmin), string(identity.RoleIT))
+	v.MayWaive = ident.ActorOf(ctx).Has(string(identity.RolePublisher), string(identity.RoleApprover), string(identity.RoleAdmin))
+	if w, ok, err := d.o.Publish.Waived(ctx, id); err != nil {
+		return v, err
+	} else if ok {
+		v.Waiver = &w
+	}
 	v.Next = nextKinds(v.Incident, v.Statements)
 	return v, nil
 }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/platform/i18n"
@@ -31,6 +32,9 @@ var nav = []web.NavItem{
 func (d *Desk) Shell(r *http.Request) web.Shell {
 	ctx := r.Context()
 	s := web.Shell{Version: d.o.Version, Nav: d.nav(ctx)}
+	if slices.ContainsFunc(s.Nav, func(n web.NavItem) bool { return n.Count > 0 }) {
+		s.Sign = "▲"
+	}
 	if d.o.Notes != nil {
 		s.Notes = d.o.Notes(ctx)
 	}
