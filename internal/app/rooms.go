@@ -190,6 +190,7 @@ func (a *App) site() error {
 	a.staff = web.NewSite(web.Options{
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
 		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: identity.SignInPath,
+		StillIn: a.identity.StillIn,
 		Shell: a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)

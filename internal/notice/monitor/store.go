@@ -130,10 +130,11 @@ func (r *Room) Get(ctx context.Context, slug string) (Monitor, error) {
 
 func (r *Room) byPingKey(ctx context.Context, key string) (entryRow, error) {
 	var row entryRow
-	// The key is the secret and finds its tenant.
+	// The key is the secret and finds its tenant; at the address of another
+	// town it opens nothing (I19).
 	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("ping_key = ? AND kind = ?", key, Heartbeat).Scan(ident.AcrossTenants(ctx))
-	if store.NotFound(err) {
-		return row, fault.New(fault.NotFound, "monitor.no_such_ping")
+	if t := ident.TenantOf(ctx); store.NotFound(err) || err == nil && t != "" && t != row.TenantID {
+		return entryRow{}, fault.New(fault.NotFound, "monitor.no_such_ping")
 	}
 	if err != nil {
 		return row, fmt.Errorf("monitor: ping: %w", err)

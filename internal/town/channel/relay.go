@@ -266,6 +266,9 @@ func (r *Room) TestMail(ctx context.Context, address, subject, text string) (id 
 	if _, err := r.mayConfigure(ctx); err != nil {
 		return "", err
 	}
+	if a, perr := mail.ParseAddress(address); perr != nil || a.Address != address {
+		return "", fault.New(fault.Invalid, "channel.test_to").Field("to", "channel.test_to").With(perr)
+	}
 	id = "test-" + ident.NewID(r.o.Clock.Now())
 	return id, r.Send(ctx, Message{ID: id, Kind: Mail, Class: Single, Realm: Live, To: address, Subject: subject, Text: text, Automatic: true})
 }

@@ -1,0 +1,523 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/publish"
+	"tuermer/internal/inform/template"
+	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/raise/alert"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
+	"tuermer/internal/town/service"
+)
+
+// testTown is one of two towns on one install, with one of everything.
+type testTown struct {
+	id       ident.Tenant
+	host     string
+	mark     string // stands in every text of the town and nowhere else
+	people   map[identity.Role]identity.Person
+	cookies  map[identity.Role]string
+	tokens   map[identity.Role]string
+	signIn   string // a fresh one-time link's token
+	confirm  string // an address confirmation's token
+	token    string // id of an API token
+	service  string
+	audience string
+	monitor  string
+	pingKey  string
+	alert    string
+	incident string
+	fact     string
+	draft    string
+	waiting  string // submitted
+	said     string // published
+	outbox   string
+	ackLink  string // tokens of links that stand in mails
+	approve  string
+}
+
+// install is a product with two towns; nothing moves by itself in it.
+type install struct {
+	t     *testing.T
+	app   *App
+	site  http.Handler
+	dir   string
+	towns [2]*testTown
+	doc   apiDoc
+}
+
+func newInstall(t *testing.T) *install {
+	t.Helper()
+	in := &install{t: t, dir: t.TempDir()}
+	ctx := context.Background()
+	a, err := New(ctx, Options{Dir: in.dir, Simulated: true, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	in.app, in.site = a, a.staff.Handler()
+	if err := a.jobs.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"adorf", "bestadt"} {
+		in.towns[i] = in.settle(ctx, name)
+	}
+	if err := a.jobs.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// settle fills one town through the rooms' own doors.
+func (in *install) settle(ctx context.Context, slug string) *testTown {
+	in.t.Helper()
+	a := in.app
+	w := &testTown{
+		host: "lage." + slug + ".example", mark: "geheim" + slug, people: map[identity.Role]identity.Person{},
+		cookies: map[identity.Role]string{}, tokens: map[identity.Role]string{},
+		service: "dienst-" + slug, audience: "kreis-" + slug, monitor: "probe-" + slug,
+	}
+	must := func(err error) {
+		in.t.Helper()
+		if err != nil {
+			in.t.Fatalf("%s: %v", slug, err)
+		}
+	}
+	ctx = ident.WithActor(ctx, ident.System)
+	must(a.identity.SaveTenant(ctx, identity.Tenant{
+		Slug: slug, Name: "Stadt " + w.mark, Hosts: []string{w.host}, Domains: []string{slug + ".example"},
+		StaffURL: "http://" + w.host, PublicURL: "http://status." + slug + ".example",
+	}))
+	home, err := a.identity.TenantByHost(ctx, w.host)
+	must(err)
+	w.id = home.ID
+	ctx = ident.WithTenant(ctx, w.id)
+	for _, role := range identity.Roles() {
+		p, err := a.identity.SavePerson(ctx, identity.Person{
+			Name: w.mark + " " + string(role), Email: string(role) + "@" + slug + ".example",
+			Alternative: string(role) + "." + w.mark + "@post.example", Roles: []identity.Role{role},
+		})
+		must(err)
+		w.people[role] = p
+		link, err := a.identity.SignInLink(ctx, p.ID, time.Hour)
+		must(err)
+		s, err := a.identity.UseLink(ctx, link[strings.LastIndex(link, "/")+1:], identity.Client{})
+		must(err)
+		w.cookies[role] = s.Token
+		own := ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: string(p.ID), Name: p.Name, Roles: []string{string(role)}})
+		secret, made, err := a.identity.CreateToken(own, p.ID, w.mark, nil)
+		must(err)
+		w.tokens[role], w.token = secret, made.ID
+	}
+	as := func(role identity.Role) context.Context {
+		p := w.people[role]
+		return ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: string(p.ID), Name: p.Name, Roles: []string{string(role)}})
+	}
+	admin := as(identity.RoleAdmin)
+	link, err := a.identity.SignInLink(ctx, w.people[identity.RoleReader].ID, time.Hour)
+	must(err)
+	w.signIn = link[strings.LastIndex(link, "/")+1:]
+	link, err = a.identity.AskConfirm(admin, w.people[identity.RoleIT].ID)
+	must(err)
+	w.confirm = link[strings.LastIndex(link, "/")+1:]
+
+	must(a.plan.Save(admin, plan.Audience{Slug: w.audience, Kind: plan.Citizens, Name: "Leute " + w.mark, Recipients: []string{"liste." + w.mark + "@post.example"}}))
+	must(a.service.Save(admin, service.Service{
+		Slug: w.service, Name: "Amt " + w.mark, Article: "das", Public: true, Owner: w.people[identity.RoleIT].Email,
+		Workaround: service.Workaround{Text: "Umweg " + w.mark}, Audiences: []string{w.audience},
+	}))
+	must(a.monitor.Save(admin, monitor.Monitor{
+		Slug: w.monitor, Name: "Probe " + w.mark, Service: w.service,
+		Spec: monitor.Spec{Kind: monitor.Heartbeat, Interval: monitor.Duration(time.Hour), Grace: monitor.Duration(time.Hour)},
+	}))
+	m, err := a.monitor.Get(admin, w.monitor)
+	must(err)
+	w.pingKey = m.PingKey
+	must(a.channel.SaveRelay(admin, channel.Relay{
+		Name: "weg-" + w.mark, Host: "mail." + w.mark + ".example", Port: 25, From: "lage@" + slug + ".example",
+		Username: "u", Password: []byte("passwort-" + w.mark),
+	}))
+	must(a.channel.SaveHook(admin, channel.Hook{Name: "haken-" + w.mark, URL: "http://haken." + w.mark + ".example/", Secret: []byte("siegel-" + w.mark)}))
+
+	_, err = a.signal.Record(ctx, signal.Signal{
+		Source: "test", Key: "monitor:" + w.monitor, Episode: "1", State: signal.Firing, Service: w.service, Severity: signal.Critical,
+		Title: "Ausfall " + w.mark, Detail: "Gesehen " + w.mark, Since: a.o.Clock.Now(),
+	})
+	must(err)
+	in.until(func() bool {
+		list, err := a.alert.List(admin, alert.Filter{})
+		must(err)
+		if len(list) == 0 {
+			return false
+		}
+		w.alert = string(list[0].ID)
+		told, err := a.alert.Notified(admin, list[0].ID)
+		must(err)
+		return len(told) > 0
+	})
+	inc, err := a.incident.Open(as(identity.RoleIT), incident.OpenRequest{Title: "Vorfall " + w.mark, Services: []string{w.service}, Alerts: []string{w.alert}, Confirmed: true})
+	must(err)
+	w.incident = string(inc.ID)
+	f, err := a.incident.AddFact(as(identity.RoleIT), inc.ID, incident.Fact{Text: "Fakt " + w.mark, Certainty: incident.FactConfirmed})
+	must(err)
+	w.fact = string(f.ID)
+	must(a.incident.Note(as(identity.RoleIT), inc.ID, "Notiz "+w.mark))
+	write := func(draft bool) string {
+		s, err := a.publish.CreateAndSubmit(as(identity.RolePublisher), inc.ID, publish.Content{
+			Kind: template.Holding, Audiences: []string{w.audience}, Facts: template.Facts{},
+		}, "", draft)
+		must(err)
+		return string(s.ID)
+	}
+	w.said = write(false)
+	_, err = a.publish.Approve(as(identity.RoleApprover), publish.ID(w.said), publish.Consent{})
+	must(err)
+	w.waiting, w.draft = write(false), write(true)
+	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
+	must(err)
+	for _, item := range items {
+		w.outbox = item.ID
+		if _, rest, ok := strings.Cut(item.Text, w.host+"/a/"); ok {
+			w.ackLink = strings.Fields(rest)[0]
+		}
+		if _, rest, ok := strings.Cut(item.Text, w.host+"/p/"); ok {
+			w.approve = strings.Fields(rest)[0]
+		}
+	}
+	if w.ackLink == "" || w.approve == "" || w.outbox == "" {
+		in.t.Fatalf("%s: links of mails are missing: %q %q in %d: %+v", slug, w.ackLink, w.approve, len(items), items)
+	}
+	return w
+}
+
+// until waits for what the job queue does beside the test.
+func (in *install) until(done func() bool) {
+	in.t.Helper()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-limit.C:
+			in.t.Fatal("waited in vain")
+		case <-tick.C:
+		}
+	}
+}
+
+// rows is everything stored of a town, to see that nothing has changed. Columns
+// that only say when somebody was last seen are left out.
+func (in *install) rows(tenant ident.Tenant) map[string]string {
+	in.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(in.dir, store.File)+"?_pragma=query_only(1)")
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	names := in.column(db, `SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type='table' AND p.name='tenant_id' ORDER BY 1`)
+	out := map[string]string{}
+	for _, name := range names {
+		cols := slices.DeleteFunc(in.column(db, `SELECT name FROM pragma_table_info('`+name+`')`), func(c string) bool {
+			return c == "seen_at" || (c == "used_at" && name == "identity_token")
+		})
+		lines := in.column(db, `SELECT quote("`+strings.Join(cols, `") || ',' || quote("`)+`") FROM `+name+` WHERE tenant_id = '`+string(tenant)+`'`)
+		sort.Strings(lines)
+		out[name] = strings.Join(lines, "\n")
+	}
+	return out
+}
+
+func (in *install) column(db *sql.DB, query string) []string {
+	in.t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		in.t.Fatalf("%s: %v", query, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			in.t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	if err := rows.Err(); err != nil {
+		in.t.Fatal(err)
+	}
+	return out
+}
+
+// caller is somebody who asks: by cookie, by token, or nobody.
+type caller struct {
+	host   string
+	cookie string
+	token  string
+}
+
+func (w *testTown) by(role identity.Role) caller {
+	return caller{host: w.host, cookie: w.cookies[role]}
+}
+
+func (w *testTown) script(role identity.Role) caller {
+	return caller{host: w.host, token: w.tokens[role]}
+}
+
+// ask sends one request straight to the site.
+func (in *install) ask(c caller, method, path string, body any) (int, http.Header, string) {
+	in.t.Helper()
+	var raw io.Reader
+	kind := ""
+	switch b := body.(type) {
+	case nil:
+	case url.Values:
+		raw, kind = strings.NewReader(b.Encode()), "application/x-www-form-urlencoded"
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		raw, kind = bytes.NewReader(text), "application/json"
+	}
+	// /live answers until its reader goes.
+	limit := 5 * time.Second
+	if path == "/live" {
+		limit = 50 * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(in.t.Context(), limit)
+	defer cancel()
+	req := httptest.NewRequest(method, "http://"+c.host+path, raw).WithContext(ctx)
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	if c.cookie != "" {
+		req.AddCookie(&http.Cookie{Name: "tuermer_session", Value: c.cookie})
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	rec := httptest.NewRecorder()
+	in.site.ServeHTTP(rec, req)
+	return rec.Code, rec.Header(), rec.Body.String()
+}
+
+// call is one operation of the API or one page, as a pattern.
+type call struct {
+	method, pattern string
+	api             bool
+}
+
+func (c call) String() string { return c.method + " " + c.pattern }
+
+// calls are all pages and operations of the staff site.
+func (in *install) calls() []call {
+	in.t.Helper()
+	var out []call
+	for _, p := range in.app.staff.Patterns() {
+		method, path, _ := strings.Cut(p, " ")
+		out = append(out, call{method: method, pattern: path})
+	}
+	for path, methods := range in.described().Paths {
+		for m := range methods {
+			out = append(out, call{method: strings.ToUpper(m), pattern: path, api: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b call) int { return strings.Compare(a.pattern+a.method, b.pattern+b.method) })
+	return out
+}
+
+// fill puts the town's own ids into a pattern; more than one answer where
+// several nouns fit.
+func (w *testTown) fill(in *install, c call) []string {
+	p := strings.TrimSuffix(c.pattern, "{$}")
+	if !strings.Contains(p, "{") {
+		return []string{p}
+	}
+	base := strings.TrimPrefix(p, "/api/v1")
+	var ids []string
+	switch {
+	case strings.HasPrefix(base, "/alert"):
+		ids = []string{w.alert}
+	case strings.HasPrefix(base, "/channel/outbox"), strings.HasPrefix(base, "/outbox"):
+		ids = []string{w.outbox}
+	case strings.HasPrefix(base, "/identity/people"), strings.HasPrefix(base, "/people"):
+		ids = []string{string(w.people[identity.RoleApprover].ID)}
+	case strings.HasPrefix(base, "/identity/tokens"), strings.HasPrefix(base, "/tokens"):
+		ids = []string{w.token}
+	case strings.HasPrefix(base, "/identity/link"):
+		ids = []string{w.signIn}
+	case strings.HasPrefix(base, "/identity/confirm"):
+		ids = []string{w.confirm}
+	case strings.HasPrefix(base, "/incident"):
+		ids = []string{w.incident}
+	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
+		ids = []string{w.draft, w.waiting, w.said}
+	case strings.HasPrefix(base, "/monitor"):
+		ids = []string{w.monitor}
+	case strings.HasPrefix(base, "/plan"), strings.HasPrefix(base, "/audiences"):
+		ids = []string{w.audience}
+	case strings.HasPrefix(base, "/service"), strings.HasPrefix(base, "/statuspage"), strings.HasPrefix(base, "/components"):
+		ids = []string{w.service}
+	case strings.HasPrefix(base, "/ping"):
+		ids = []string{w.pingKey}
+	case strings.HasPrefix(base, "/a/"):
+		ids = []string{w.ackLink}
+	case strings.HasPrefix(base, "/p/"), strings.HasPrefix(base, "/pc/"):
+		ids = []string{w.approve}
+	default:
+		in.t.Fatalf("which noun stands in %s? Tell the test, so that it tries another town's", c)
+	}
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		r := strings.NewReplacer("{fact}", w.fact, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id)
+		out[i] = r.Replace(p)
+		if strings.Contains(out[i], "{") {
+			in.t.Fatalf("%s: %s", c, out[i])
+		}
+	}
+	return out
+}
+
+// sample makes a body that fits the operation's schema and names the town's
+// own things wherever something is named.
+func (in *install) sample(c call, w *testTown) any {
+	in.t.Helper()
+	doc := in.described()
+	op := doc.Paths[c.pattern][strings.ToLower(c.method)]
+	s := op.RequestBody.Content["application/json"].Schema
+	if s == nil {
+		return nil
+	}
+	return doc.sample(s, "", w, 0)
+}
+
+// apiDoc is as much of the API's description as the samples need.
+type apiDoc struct {
+	Paths map[string]map[string]struct {
+		RequestBody struct {
+			Content map[string]struct {
+				Schema *schema `json:"schema"`
+			} `json:"content"`
+		} `json:"requestBody"`
+	} `json:"paths"`
+	Components struct {
+		Schemas map[string]*schema `json:"schemas"`
+	} `json:"components"`
+}
+
+type schema struct {
+	Ref        string             `json:"$ref"`
+	Type       any                `json:"type"`
+	Format     string             `json:"format"`
+	Enum       []any              `json:"enum"`
+	Properties map[string]*schema `json:"properties"`
+	Required   []string           `json:"required"`
+	Items      *schema            `json:"items"`
+	ReadOnly   bool               `json:"readOnly"`
+	Minimum    *float64           `json:"minimum"`
+}
+
+func (in *install) described() apiDoc {
+	in.t.Helper()
+	if in.doc.Paths == nil {
+		_, _, text := in.ask(caller{host: in.towns[0].host}, "GET", "/api/openapi.json", nil)
+		if err := json.Unmarshal([]byte(text), &in.doc); err != nil || len(in.doc.Paths) == 0 {
+			in.t.Fatalf("the API is not described: %v", err)
+		}
+	}
+	return in.doc
+}
+
+func (d apiDoc) sample(s *schema, name string, w *testTown, depth int) any {
+	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
+		s = d.Components.Schemas[name]
+	}
+	if s == nil || depth > 6 {
+		return nil
+	}
+	kind, _ := s.Type.(string)
+	if list, ok := s.Type.([]any); ok && len(list) > 0 {
+		kind, _ = list[0].(string)
+	}
+	if len(s.Enum) > 0 {
+		return s.Enum[len(s.Enum)-1]
+	}
+	switch kind {
+	case "object":
+		out := map[string]any{}
+		for key, p := range s.Properties {
+			if !p.ReadOnly && key != "draft" && key != "preview" && key != "facts" && key != "phone" && key != "approver" && key != "break_glass" && key != "scopes" {
+				if v := d.sample(p, key, w, depth+1); v != nil {
+					out[key] = v
+				}
+			}
+		}
+		return out
+	case "array":
+		if s.Items == nil {
+			return []any{}
+		}
+		if v := d.sample(s.Items, name, w, depth+1); v != nil {
+			return []any{v}
+		}
+		return []any{}
+	case "boolean":
+		return true
+	case "integer", "number":
+		return max(0, 0)
+	case "string":
+		if s.Format == "date-time" {
+			return "2027-01-01T12:00:00Z"
+		}
+		switch name {
+		case "service", "services", "slug", "depends_on":
+			return w.service
+		case "alerts":
+			return w.alert
+		case "audiences":
+			return w.audience
+		case "into":
+			return w.incident
+		case "email", "owner", "alternative":
+			return "neu." + w.mark + "@post.example"
+		case "phase":
+			return "identified"
+		case "level":
+			return "emergency"
+		case "kind":
+			return "holding"
+		case "mobile":
+			return ""
+		case "url":
+			return "http://x.example/"
+		}
+		return "x"
+	}
+	return nil
+}
