@@ -155,7 +155,7 @@ func (a *App) build() (err error) {
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish,
-		Notes: a.notes,
+		Notes: a.notes, Declared: a.townDeclared,
 	})
 	return a.site()
 }
@@ -191,7 +191,7 @@ func (a *App) site() error {
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
 		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: identity.SignInPath,
 		StillIn: a.identity.StillIn,
-		Shell: a.desk.Shell,
+		Shell:   a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
 	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.desk} {
@@ -315,6 +315,11 @@ func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 		out = append(out, alert.Hook{URL: w.URL, Secret: w.Secret})
 	}
 	return out, err
+}
+
+// townDeclared reports whether the town in ctx stands in the configuration.
+func (a *App) townDeclared(ctx context.Context) bool {
+	return a.o.Config.Town.Slug != "" && ident.TenantOf(ctx) == a.town
 }
 
 // notes are the bands over every page of the console.

@@ -46,6 +46,9 @@ type Options struct {
 	Alert    *alert.Room
 	Incident *incident.Room
 	Publish  *publish.Room
+	// Declared reports whether the town stands in tuermer.yaml, where it is then
+	// changed; nil: it does not.
+	Declared func(ctx context.Context) bool
 	// Notes are bands over every page that somebody else adds.
 	Notes func(ctx context.Context) []web.Note
 }

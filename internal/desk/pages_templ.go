@@ -593,7 +593,7 @@ func settingsPage(f *web.Form, ways []channel.WayState, readOnly bool) templ.Com
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "name", Label: i18n.T(ctx, "desk.town_name"), Required: true, MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "name", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_name"), Required: true, MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -601,15 +601,15 @@ func settingsPage(f *web.Form, ways []channel.WayState, readOnly bool) templ.Com
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "zone", Label: i18n.T(ctx, "desk.town_zone"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "zone", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_zone"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Select(f, web.FieldOptions{Name: "language", Label: i18n.T(ctx, "desk.town_language"), Required: true}, []web.Option{{Value: "de", Text: "Deutsch"}, {Value: "en", Text: "English"}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Select(f, web.FieldOptions{Name: "language", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_language"), Required: true}, []web.Option{{Value: "de", Text: "Deutsch"}, {Value: "en", Text: "English"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "land", Label: i18n.T(ctx, "desk.town_land"), MaxLength: 2}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Field(f, web.FieldOptions{Name: "land", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_land"), MaxLength: 2}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -617,11 +617,11 @@ func settingsPage(f *web.Form, ways []channel.WayState, readOnly bool) templ.Com
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Textarea(f, web.FieldOptions{Name: "domains", Label: i18n.T(ctx, "desk.town_domains"), Hint: i18n.T(ctx, "desk.town_domains_hint")}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Textarea(f, web.FieldOptions{Name: "domains", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_domains"), Hint: i18n.T(ctx, "desk.town_domains_hint")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Textarea(f, web.FieldOptions{Name: "networks", Label: i18n.T(ctx, "desk.town_networks"), Hint: i18n.T(ctx, "desk.town_networks_hint")}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Textarea(f, web.FieldOptions{Name: "networks", ReadOnly: readOnly, Label: i18n.T(ctx, "desk.town_networks"), Hint: i18n.T(ctx, "desk.town_networks_hint")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -208,8 +208,10 @@ func (d *Desk) settings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, settingsPage(townForm(t), d.o.Channel.Ways(r.Context()), false))
+	return web.Render(w, r, settingsPage(townForm(t), d.o.Channel.Ways(r.Context()), d.declared(r.Context())))
 }
+
+func (d *Desk) declared(ctx context.Context) bool { return d.o.Declared != nil && d.o.Declared(ctx) }
 
 func townForm(t identity.Tenant) *web.Form {
 	return web.NewForm(map[string]string{
@@ -223,6 +225,9 @@ func (d *Desk) saveTown(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if d.declared(r.Context()) {
+		return fault.New(fault.Conflict, "web.declared")
+	}
 	t, err := d.o.Identity.Current(r.Context())
 	if err != nil {
 		return err
@@ -231,7 +236,7 @@ func (d *Desk) saveTown(w http.ResponseWriter, r *http.Request) error {
 	t.Domains, t.Networks = strings.Fields(form.Get("domains")), strings.Fields(form.Get("networks"))
 	err = d.o.Identity.SaveTenant(r.Context(), t)
 	if form.Take(err) {
-		return web.RenderStatus(w, r, http.StatusUnprocessableEntity, settingsPage(form, d.o.Channel.Ways(r.Context()), false))
+		return web.RenderStatus(w, r, http.StatusUnprocessableEntity, settingsPage(form, d.o.Channel.Ways(r.Context()), d.declared(r.Context())))
 	}
 	if err != nil {
 		return err

@@ -182,8 +182,10 @@ func shownFact(slot template.Slot, v template.Value, now time.Time, zone *time.L
 			return at.Format("15:04")
 		}
 		return at.Format("02.01.2006 15:04")
-	case v.For > 0:
+	case v.For >= time.Minute:
 		return v.For.Truncate(time.Minute).String()
+	case v.For > 0:
+		return v.For.Round(time.Second).String()
 	default:
 		return v.Text
 	}
