@@ -154,6 +154,22 @@ func journal(t *testing.T, r *incident.Room, ctx context.Context, id incident.ID
 	return out
 }
 
+// A false alarm that goes on was none: its alert may be handled by another.
+func TestAlertOfDismissed(t *testing.T) {
+	storetest.Each(t, rooms(), func(t *testing.T, sw *storetest.World) {
+		r, w := setup(t, sw)
+		ctx := as(sw.Ctx, "it")
+		first := open(t, r, ctx, incident.OpenRequest{Alerts: []string{"a1"}})
+		if err := r.Dismiss(ctx, first.ID, "Irrtum"); err != nil {
+			t.Fatal(err)
+		}
+		i := open(t, r, ctx, incident.OpenRequest{Alerts: []string{"a1"}})
+		if w.alerts["a1"].IncidentID != string(i.ID) || len(i.Alerts) != 1 {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
 // From the alarm to the review, and what the journal says of it.
 func TestFromOpenToReviewed(t *testing.T) {
 	storetest.Each(t, rooms(), func(t *testing.T, sw *storetest.World) {

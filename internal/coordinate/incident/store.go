@@ -310,6 +310,9 @@ func (t *tx) move(ctx context.Context, to Phase, reason string) error {
 // link makes the alert part of the incident at hand.
 func (t *tx) link(ctx context.Context, a alert.Alert) error {
 	err := t.r.o.Alerts.Link(ctx, a.ID, string(t.inc.ID))
+	if errors.Is(err, alert.ErrLinked) && t.dismissed(ctx, a) {
+		err = t.r.o.Alerts.Relink(ctx, a.ID, string(t.inc.ID))
+	}
 	if errors.Is(err, alert.ErrLinked) {
 		e := *ErrTaken
 		e.Args = []any{a.IncidentID}
@@ -331,6 +334,13 @@ func (t *tx) link(ctx context.Context, a alert.Alert) error {
 		said += " " + t.say("detected_after", at.Span(d))
 	}
 	return t.entry(ctx, EntryAlert, said, string(a.ID))
+}
+
+// dismissed reports whether the incident that holds the alert was a false alarm.
+// An alert that goes on all the same was none, and may be handled after all.
+func (t *tx) dismissed(ctx context.Context, a alert.Alert) bool {
+	other, err := t.get(ctx, ID(a.IncidentID))
+	return err == nil && other.Phase == Dismissed
 }
 
 // takeAlerts moves the alerts of another incident into the one at hand.
