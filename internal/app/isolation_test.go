@@ -20,7 +20,7 @@ func bodies(in *install, c call, mine, other *testTown) []any {
 			"reason": {"x"}, "text": {"x"}, "note": {"x"}, "name": {"x"}, "title": {"x"}, "incident": {other.incident}, "into": {other.incident},
 			"alerts": {other.alert}, "services": {other.service}, "service": {other.service}, "phase": {"identified"}, "level": {"emergency"},
 			"act": {"approve"}, "revision": {"0"}, "slug": {other.service}, "hold": {"maintenance"}, "state": {"down"},
-			"kind": {"holding"}, "correction": {"x"}, "email": {"x@" + other.host}, "confirm": {"yes"},
+			"kind": {"holding"}, "way": {"publish"}, "correction": {"x"}, "email": {"x@" + other.host}, "confirm": {"yes"},
 		}
 		out := []any{f}
 		if strings.HasPrefix(c.pattern, "/publish/{id}") {

@@ -215,6 +215,20 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	return w
 }
 
+// limited makes a token of the person with that role for one scope.
+func (in *install) limited(w *testTown, role identity.Role, scope string) string {
+	in.t.Helper()
+	p := w.people[role]
+	ctx := ident.WithActor(ident.WithTenant(context.Background(), w.id), ident.Actor{
+		Kind: ident.KindPerson, Person: string(p.ID), Name: p.Name, Roles: []string{string(role)},
+	})
+	secret, _, err := in.app.identity.CreateToken(ctx, p.ID, "nur "+scope, []string{scope})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return secret
+}
+
 // until waits for what the job queue does beside the test.
 func (in *install) until(done func() bool) {
 	in.t.Helper()

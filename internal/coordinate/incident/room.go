@@ -384,6 +384,9 @@ func (r *Room) Reopen(ctx context.Context, id ID, reason string) error {
 // Merge makes the incident part of another one of the same realm, which takes
 // over its alerts and services. Both journals say so.
 func (r *Room) Merge(ctx context.Context, id, into ID, reason string) error {
+	if !MayAct(ctx) {
+		return ErrForbidden
+	}
 	if id == into {
 		return ErrMerge
 	}

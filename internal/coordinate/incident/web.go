@@ -341,6 +341,9 @@ func (r *Room) showRules(w http.ResponseWriter, req *http.Request, status int, f
 }
 
 func (r *Room) postRule(w http.ResponseWriter, req *http.Request) error {
+	if !isAdmin(req.Context()) {
+		return ErrForbidden
+	}
 	f, err := web.ReadForm(req)
 	if err != nil {
 		return err

@@ -548,6 +548,9 @@ type Consent struct {
 // Approve approves and thereby publishes: variants, promises and ledger are
 // written in one transaction. The rules of I3 decide in which way; see decide.
 func (r *Room) Approve(ctx context.Context, id ID, c Consent) (Statement, error) {
+	if !whoActs(ctx).acts() {
+		return Statement{}, ErrForbidden
+	}
 	var out Statement
 	stale := false
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
@@ -610,6 +613,9 @@ func sameWords(a, b []Variant) bool {
 // Confirm approves afterwards what went out by telephone or break-glass.
 func (r *Room) Confirm(ctx context.Context, id ID) (Statement, error) {
 	a := whoActs(ctx)
+	if !a.acts() {
+		return Statement{}, ErrForbidden
+	}
 	var out Statement
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		var err error

@@ -83,6 +83,9 @@ type actor struct {
 	approver bool
 }
 
+// acts reports whether a does more than read.
+func (a actor) acts() bool { return a.writer || a.onDuty || a.approver }
+
 // preApproval is the approver of a holding text (see preApproved).
 type preApproval struct {
 	By   identity.PersonID

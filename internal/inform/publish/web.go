@@ -250,6 +250,9 @@ func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
 
 func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
+	if _, err := mayWrite(ctx); err != nil {
+		return err
+	}
 	s, err := r.Get(ctx, ID(req.PathValue("id")))
 	if err != nil {
 		return err
@@ -288,6 +291,9 @@ func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
 // when it was saved.
 func (r *Room) postDraft(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
+	if _, err := mayWrite(ctx); err != nil {
+		return err
+	}
 	f, err := web.ReadForm(req)
 	if err != nil {
 		return err
@@ -398,6 +404,9 @@ func (r *Room) showStatement(w http.ResponseWriter, req *http.Request, status in
 
 func (r *Room) postStatement(w http.ResponseWriter, req *http.Request) error {
 	ctx, id := req.Context(), ID(req.PathValue("id"))
+	if !whoActs(ctx).acts() {
+		return ErrForbidden
+	}
 	f, err := web.ReadForm(req)
 	if err != nil {
 		return err

@@ -307,6 +307,9 @@ func (r *Room) postMaintenance(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) postMaintenanceEnd(w http.ResponseWriter, req *http.Request) error {
+	if err := mayOperate(req.Context()); err != nil {
+		return err
+	}
 	from, err := time.Parse(time.RFC3339Nano, req.FormValue("from"))
 	if err != nil {
 		return fault.New(fault.NotFound, "monitor.no_window").With(err)

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"tuermer/internal/town/identity"
+)
+
+// own are the acts that everybody who signs in may do about themselves, and
+// those behind a link or key, which speaks for itself.
+var own = []string{
+	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/confirm/",
+	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/",
+	"/service/preview", // shows what was typed, keeps nothing
+}
+
+// Whoever may only read changes nothing anywhere, and is told so in words; a
+// stranger is asked to sign in. What an act needs besides is asked afterwards.
+func TestReaderOnlyReads(t *testing.T) {
+	in := newInstall(t)
+	town := in.towns[0]
+	before := in.rows(town.id)
+	for _, c := range in.calls() {
+		if c.method == http.MethodGet || matches(c.pattern, own) {
+			continue
+		}
+		for _, path := range town.fill(in, c) {
+			for _, body := range bodies(in, c, town, town) {
+				asker := town.by(identity.RoleReader)
+				code, _, text := in.ask(asker, c.method, path, body)
+				if code != http.StatusForbidden {
+					t.Errorf("%s as reader with %v: %d", c, body, code)
+				} else if len(strings.TrimSpace(text)) < 40 {
+					t.Errorf("%s as reader: 403 without words: %q", c, text)
+				}
+				if code, _, _ := in.ask(caller{host: town.host}, c.method, path, body); code != http.StatusUnauthorized {
+					t.Errorf("%s as stranger: %d", c, code)
+				}
+			}
+		}
+	}
+	after := in.rows(town.id)
+	for table, was := range before {
+		if after[table] != was {
+			t.Errorf("a reader changed %s:\n%s\nis\n%s", table, was, after[table])
+		}
+	}
+}
+
+func matches(path string, begins []string) bool {
+	for _, b := range begins {
+		if strings.HasPrefix(path, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// A token does only what its scopes name, however many roles its person has.
+func TestTokenStaysInItsScopes(t *testing.T) {
+	in := newInstall(t)
+	town := in.towns[0]
+	for scope, only := range map[string][]string{
+		"read":       nil,
+		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated"},
+		"incidents":  {"/incidents"},
+		"statements": {"/statements", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates"},
+		"services":   {"/services", "/components", "/audiences"},
+		"monitors":   {"/monitors", "/signals"},
+		"people":     {"/people", "/audiences"},
+	} {
+		secret := in.limited(town, identity.RoleAdmin, scope)
+		before := in.rows(town.id)
+		for _, c := range in.calls() {
+			path := strings.TrimPrefix(c.pattern, "/api/v1")
+			if !c.api || matches(path, only) || (scope == "read" && c.method == http.MethodGet) {
+				continue
+			}
+			for _, p := range town.fill(in, c) {
+				for _, body := range bodies(in, c, town, town) {
+					if code, _, text := in.ask(caller{host: town.host, token: secret}, c.method, p, body); code != http.StatusForbidden {
+						t.Errorf("%s with a token for %s: %d %.200s", c, scope, code, text)
+					}
+				}
+			}
+		}
+		after := in.rows(town.id)
+		for table, was := range before {
+			if after[table] != was {
+				t.Errorf("a token for %s changed %s", scope, table)
+			}
+		}
+	}
+}
