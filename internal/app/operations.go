@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/web"
 )
 
@@ -25,7 +26,16 @@ func (a *App) operations(s *web.Site) {
 		}
 		answer(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
-	s.Mux().Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))
+	figures := promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{})
+	s.Handle("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
+		// Whoever comes through the proxy comes from outside: the figures are
+		// for those who reach the listener itself.
+		if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+			return fault.New(fault.NotFound, "web.not_found")
+		}
+		figures.ServeHTTP(w, r)
+		return nil
+	})
 }
 
 func answer(w http.ResponseWriter, status int, body map[string]string) {

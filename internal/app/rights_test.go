@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -91,6 +92,29 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 			if after[table] != was {
 				t.Errorf("a token for %s changed %s", scope, table)
 			}
+		}
+	}
+}
+
+// The process's figures are for the machine room, not for who comes by proxy.
+func TestMetricsStayInside(t *testing.T) {
+	a, err := New(t.Context(), Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	for _, c := range []struct {
+		header string
+		want   int
+	}{{"", 200}, {"X-Forwarded-For", 404}, {"Forwarded", 404}} {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		if c.header != "" {
+			req.Header.Set(c.header, "203.0.113.7")
+		}
+		w := httptest.NewRecorder()
+		a.staff.Handler().ServeHTTP(w, req)
+		if w.Code != c.want {
+			t.Errorf("with %q: %d, want %d", c.header, w.Code, c.want)
 		}
 	}
 }
