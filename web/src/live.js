@@ -126,9 +126,12 @@ function start() {
 
   // ---- drafts: <form data-autosave hx-post="…" hx-trigger="tm:save"> ----
   const waiting = new Map();
+  const saving = new Set();
+  const held = new Set();
   function save(form) {
     clearTimeout(waiting.get(form));
     waiting.delete(form);
+    saving.add(form);
     form.dispatchEvent(new CustomEvent("tm:save", { bubbles: true }));
   }
   document.addEventListener("input", (e) => {
@@ -141,7 +144,28 @@ function start() {
   const saveAll = () => [...waiting.keys()].forEach(save);
   document.addEventListener("focusout", (e) => { const f = e.target.closest?.("form[data-autosave]"); if (waiting.has(f)) save(f); });
   document.addEventListener("visibilitychange", () => { if (document.hidden) saveAll(); });
-  document.addEventListener("submit", (e) => { clearTimeout(waiting.get(e.target)); waiting.delete(e.target); });
+  // A button pressed while the draft is being kept waits for the answer, which
+  // brings the new revision; else somebody alone would be told that "somebody has
+  // changed the text". After 5 s it goes anyway.
+  document.addEventListener("submit", (e) => {
+    const form = e.target;
+    clearTimeout(waiting.get(form));
+    waiting.delete(form);
+    if (!saving.has(form)) return;
+    e.preventDefault();
+    if (held.has(form)) return;
+    held.add(form);
+    const go = () => {
+      clearTimeout(late);
+      held.delete(form);
+      form.removeEventListener("htmx:finally:request", go);
+      saving.delete(form);
+      if (form.isConnected) form.requestSubmit(e.submitter);
+    };
+    const late = setTimeout(go, 5e3);
+    form.addEventListener("htmx:finally:request", go);
+  });
+  document.addEventListener("htmx:finally:request", (e) => saving.delete(e.target));
   function unsaved(e) {
     const form = e.target.closest?.("form[data-autosave]");
     if (!form) return;

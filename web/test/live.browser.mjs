@@ -11,6 +11,8 @@ import { chromium } from "playwright-core";
 const web = dirname(dirname(fileURLToPath(import.meta.url)));
 let state = "gestört seit 14:02 Uhr";
 let drafts = 0;
+let slow = 0;
+let sent = "";
 let streams = [];
 const asked = [];
 
@@ -22,7 +24,7 @@ const page = () => `<!doctype html><html lang="de"><head><meta charset="utf-8"><
 <p id="state">${state}</p><details id="more"><summary>Mehr</summary><p>…</p></details>
 <form action="/x" method="post"><input id="note" name="note" value=""><input id="other" name="other" value=""></form></section>
 <form id="draft" action="/senden" method="post" data-autosave hx-post="/entwurf" hx-trigger="tm:save" hx-target="#saved" hx-swap="outerHTML">
-<textarea id="t" name="t"></textarea><p class="tm-count" id="c" data-count-for="t" data-count="sms" data-max="160">0</p><p class="tm-saved" id="saved">–</p><button>Senden</button></form>
+<textarea id="t" name="t"></textarea><p class="tm-count" id="c" data-count-for="t" data-count="sms" data-max="160">0</p><p class="tm-saved" id="saved">–</p><button name="act" value="send">Senden</button></form>
 <a id="gl" href="#lage" data-key="g l">Lagebild</a></main>
 <p id="say" role="status"></p><div id="live" hx-sse:connect="/live?since=1" hx-swap="none"></div></body></html>`;
 
@@ -40,8 +42,13 @@ const server = createServer(async (req, res) => {
   } else if (path === "/entwurf") {
     req.resume();
     drafts += 1;
+    if (slow) await new Promise((on) => setTimeout(on, slow));
     res.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
-    res.end(`<p class="tm-saved" id="saved">Entwurf gesichert (${drafts})</p>`);
+    res.end(`<p class="tm-saved" id="saved"><input type="hidden" name="revision" value="${drafts}">Entwurf gesichert (${drafts})</p>`);
+  } else if (path === "/senden") {
+    for await (const chunk of req) sent += chunk;
+    res.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...policy });
+    res.end("<!doctype html><title>Gesendet</title><p id=done>gesendet</p>");
   } else {
     const type = path.endsWith(".js") ? "text/javascript" : "text/plain";
     try {
@@ -103,6 +110,13 @@ try {
   await p.keyboard.press("g");
   await p.keyboard.press("l");
   await p.waitForURL(/#lage$/);
+
+  // A button pressed while the draft is being kept sends the revision that came of it.
+  slow = 400;
+  await p.fill("#t", "ganz neu");
+  await p.dblclick("#draft button");
+  await p.waitForSelector("#done");
+  assert.match(sent, new RegExp(`revision=${drafts}&act=send$`));
   assert.deepEqual(wrong, []);
   console.log("live: ok");
 } finally {
