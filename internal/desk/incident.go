@@ -101,21 +101,29 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 	return v, nil
 }
 
-// nextKinds says what the town would say next, by phase and by what was said.
+// nextKinds says what the town would say next, by phase and by what was said. A
+// first message that is being written or waits for approval is not offered again.
 func nextKinds(i incident.Incident, told []said) []template.Kind {
 	spoken := func(kinds ...template.Kind) bool {
 		return slices.ContainsFunc(told, func(s said) bool {
 			return s.State == publish.StatePublished && slices.Contains(kinds, s.Kind)
 		})
 	}
+	begun := func(k template.Kind) bool {
+		return slices.ContainsFunc(told, func(s said) bool { return s.Kind == k })
+	}
 	switch {
 	case i.Phase.Ended():
 		return nil
 	case i.Phase == incident.Restored:
 		return []template.Kind{template.Closing, template.Update}
-	case !spoken(template.First) && !spoken(template.Holding):
+	case !spoken(template.First, template.Holding) && begun(template.First):
+		return nil
+	case !spoken(template.First, template.Holding) && begun(template.Holding):
+		return []template.Kind{template.First}
+	case !spoken(template.First, template.Holding):
 		return []template.Kind{template.Holding, template.First}
-	case !spoken(template.First):
+	case !spoken(template.First) && !begun(template.First):
 		return []template.Kind{template.First, template.NoChange, template.Recovery}
 	case i.Quiet() || i.Phase == incident.Monitoring:
 		return []template.Kind{template.Recovery, template.Update, template.NoChange}
