@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -116,5 +117,30 @@ func TestMetricsStayInside(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("with %q: %d, want %d", c.header, w.Code, c.want)
 		}
+	}
+}
+
+// A NUL, which ends a query's text for the database, is refused in words.
+func TestNULIsRefused(t *testing.T) {
+	in := newInstall(t)
+	town := in.towns[0]
+	admin := town.by(identity.RoleAdmin)
+	for _, c := range in.calls() {
+		if c.method != http.MethodGet || strings.Contains(c.pattern, "{") || c.pattern == "/live" {
+			continue
+		}
+		for _, q := range []string{"?after=%00", "?q=a%00b&pq=%00&state=%00&service=%00&role=%00"} {
+			if code, _, _ := in.ask(admin, c.method, c.pattern+q, nil); code >= 500 || code < 400 {
+				t.Errorf("%s%s: %d", c, q, code)
+			}
+		}
+	}
+	code, _, _ := in.ask(admin, http.MethodPost, "/api/v1/people", map[string]any{"name": "a\x00b", "email": "n@post.example", "roles": []string{}})
+	if code != http.StatusUnprocessableEntity {
+		t.Errorf("in a body: %d", code)
+	}
+	code, _, _ = in.ask(admin, http.MethodPost, "/identity/people/new", url.Values{"name": {"a\x00b"}, "email": {"n@post.example"}})
+	if code != http.StatusSeeOther {
+		t.Errorf("in a form: %d", code)
 	}
 }

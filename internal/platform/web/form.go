@@ -42,7 +42,8 @@ func ReadForm(r *http.Request) (*Form, error) {
 	for _, vs := range r.PostForm {
 		for i, v := range vs {
 			// Browsers send CRLF; what was typed has LF.
-			vs[i] = strings.ToValidUTF8(strings.ReplaceAll(v, "\r\n", "\n"), "\uFFFD")
+			v = strings.ReplaceAll(strings.ReplaceAll(v, "\r\n", "\n"), "\x00", "\uFFFD")
+			vs[i] = strings.ToValidUTF8(v, "\uFFFD")
 		}
 	}
 	return &Form{Values: r.PostForm, Errors: map[string]string{}}, nil

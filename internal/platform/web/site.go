@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -105,7 +107,7 @@ func (s *Site) Handler() http.Handler {
 	if s.o.Authenticate != nil {
 		h = s.o.Authenticate(h)
 	}
-	h = s.earlyLocale(csrf.Handler(h))
+	h = s.earlyLocale(csrf.Handler(s.noNUL(h)))
 	h = s.limit(h)
 	h = s.headers(h)
 	return s.recovered(h)
@@ -161,6 +163,28 @@ func (s *Site) headers(next http.Handler) http.Handler {
 func (s *Site) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// noNUL refuses the one character that no text has and no database takes: in
+// an address and in the body of an API request. [ReadForm] replaces it.
+func (s *Site) noNUL(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bad := strings.Contains(r.URL.Path, "\x00") || strings.Contains(r.URL.RawQuery, "%00") || strings.Contains(r.URL.RawQuery, "\x00")
+		if !bad && r.Body != nil && strings.HasPrefix(r.URL.Path, "/api/") {
+			raw, err := io.ReadAll(r.Body) // [Site.limit] bounds it
+			if err != nil {
+				s.Fail(w, r, fault.New(fault.Invalid, "web.bad_form").With(err))
+				return
+			}
+			bad = bytes.Contains(raw, []byte(`\u0000`))
+			r.Body = io.NopCloser(bytes.NewReader(raw))
+		}
+		if bad {
+			s.Fail(w, r, fault.New(fault.Invalid, "web.bad_form"))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
