@@ -74,6 +74,8 @@ func TestUsage(t *testing.T) {
 		{args: "version", says: "tuermer devel (go"},
 		{args: "user add ada@a.example --name Ada", did: "user add", says: "login/1"},
 		{args: "user add --person ada@a.example --name Ada", did: "user add"},
+		{args: "user add --email ada@a.example --name Ada --roles it", did: "user add"},
+		{args: "token create --email a@a.example --name x --scopes alerts", did: "token create"},
 		{args: "user reset Ada@A.example", did: "user reset ada@a.example", says: "login/2"},
 		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
 		{args: "token create --person a@a.example --name PRTG", did: "token create"},

@@ -125,7 +125,7 @@ func (migrateCmd) Run(s *session) error {
 // `user reset ada@…` is what one types and --person is what a script reads.
 type person struct {
 	Mail   string `arg:"" optional:"" help:"${arg_mail}"`
-	Person string `help:"${flag_person}" placeholder:"MAIL"`
+	Person string `help:"${flag_person}" placeholder:"MAIL" aliases:"mail,email"`
 }
 
 func (p person) address(s *session) (string, error) {
@@ -149,7 +149,7 @@ func mailAddress(s *session, mail string) (string, error) {
 type userAddCmd struct {
 	person
 	Name string   `required:"" help:"${flag_user_name}" placeholder:"NAME"`
-	Role []string `help:"${flag_role}" placeholder:"${ph_role}"`
+	Role []string `aliases:"roles" help:"${flag_role}" placeholder:"${ph_role}"`
 	// Without an alternative address nobody who can be alarmed is taken (I13).
 	Alternative string `help:"${flag_alternative}" placeholder:"MAIL"`
 	Mobile      string `help:"${flag_mobile}" placeholder:"+49…"`
@@ -205,9 +205,9 @@ func (c userResetCmd) Run(s *session) error {
 
 // tokenCreateCmd is `tuermer token create`.
 type tokenCreateCmd struct {
-	Person string   `required:"" help:"${flag_person}" placeholder:"MAIL"`
+	Person string   `required:"" help:"${flag_person}" placeholder:"MAIL" aliases:"mail,email"`
 	Name   string   `required:"" help:"${flag_token_name}" placeholder:"NAME"`
-	Scope  []string `help:"${flag_scope}" placeholder:"SCOPE"`
+	Scope  []string `help:"${flag_scope}" placeholder:"SCOPE" aliases:"scopes"`
 }
 
 // Run prints the token and nothing else on standard output, so that
