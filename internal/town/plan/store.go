@@ -147,6 +147,12 @@ func (r *Room) Save(ctx context.Context, s Audience) error {
 		if slices.ContainsFunc(all, func(o Audience) bool { return o.Slug == s.Slug && o.Declared }) {
 			return fault.New(fault.Conflict, "plan.declared")
 		}
+		// The kind decides whether a second person reads first (I3): whoever
+		// writes statements must not be the one who takes that away.
+		loosens := slices.ContainsFunc(all, func(o Audience) bool { return o.Slug == s.Slug && o.Kind.FourEyes() && !s.Kind.FourEyes() })
+		if loosens && !ident.ActorOf(ctx).Has("admin") {
+			return fault.New(fault.Forbidden, "plan.kind_forbidden")
+		}
 		if err := s.Check(); err != nil {
 			return err
 		}
