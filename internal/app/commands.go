@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"tuermer/internal/platform/fault"
-	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/vault"
@@ -164,25 +162,4 @@ func (Commands) CreateToken(ctx context.Context, s Settings, t NewToken) (token 
 		return err
 	})
 	return token, err
-}
-
-// explained gives an error from the rooms its words for the operator.
-type explained struct{ err error }
-
-func (e explained) Error() string { return e.err.Error() }
-func (e explained) Unwrap() error { return e.err }
-
-// In says in language l what happened; without words of its own the error
-// speaks for itself.
-func (e explained) In(l i18n.Lang) string {
-	f := fault.As(e.err)
-	c, err := i18n.NewCatalog(Texts()...)
-	if err != nil || f.Key == "" || !c.Has(f.Key) {
-		return e.err.Error()
-	}
-	words := []string{c.Text(l, f.Key, f.Args...)}
-	for field, key := range f.Fields {
-		words = append(words, field+": "+c.Text(l, key))
-	}
-	return strings.Join(words, "\n")
 }
