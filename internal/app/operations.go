@@ -24,6 +24,11 @@ func (a *App) operations(s *web.Site) {
 			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "why": "database"})
 			return
 		}
+		if err := writable(a.o.Dir); err != nil {
+			a.log.WarnContext(r.Context(), "not ready", "err", err)
+			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "why": "disk"})
+			return
+		}
 		answer(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
 	figures := promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{})
