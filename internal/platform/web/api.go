@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -80,7 +81,14 @@ func mayCall(ctx context.Context, method, scope string) error {
 	return fault.New(fault.Forbidden, "web.scope", scope)
 }
 
+// statusGone is what nginx's logs call a request whose sender did not wait for
+// the answer; nobody reads it.
+const statusGone = 499
+
 func apiError(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return huma.NewError(statusGone, "the sender did not wait for the answer") // not a fault of ours
+	}
 	f := fault.As(err)
 	key := f.Key
 	if key == "" {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -291,5 +293,29 @@ func TestAPI(t *testing.T) {
 		if res, body := do(t, s, httptest.NewRequest("GET", "/api/openapi.json", nil)); res.StatusCode != 200 || !strings.Contains(body, "/api/v1/alerts") {
 			t.Errorf("openapi: %d", res.StatusCode)
 		}
+	}
+}
+
+// Whoever leaves before the answer is no fault of ours: nothing is in the log.
+func TestAPIGone(t *testing.T) {
+	var log strings.Builder
+	s := web.NewSite(web.Options{
+		Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Authenticate: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(ident.WithActor(r.Context(), person)))
+			})
+		},
+	})
+	web.Operation(web.NewAPI(s, "test"), huma.Operation{OperationID: "list", Method: "GET", Path: "/api/v1/alerts"}, "alerts",
+		func(ctx context.Context, _ *ping) (*web.List[string], error) {
+			<-ctx.Done()
+			return nil, fmt.Errorf("store: begin: %w", ctx.Err())
+		})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	res, body := do(t, s, httptest.NewRequestWithContext(ctx, "GET", "/api/v1/alerts", nil))
+	if res.StatusCode != 499 || log.Len() != 0 {
+		t.Errorf("%d %s, log %q", res.StatusCode, body, log.String())
 	}
 }
