@@ -71,6 +71,7 @@ func servicesYAML(n int, addr string, confirm func(i int) int) string {
 // targets is a web server with many paths, each of which can fail.
 type targets struct {
 	addr string
+	srv  *http.Server
 	mu   sync.Mutex
 	bad  map[string]chan struct{} // closed at the first probe that failed
 }
@@ -83,14 +84,14 @@ func newTargets(t *testing.T) *targets {
 		t.Fatal(err)
 	}
 	x.addr = l.Addr().String()
-	srv := &http.Server{Handler: x, ReadHeaderTimeout: time.Minute}
+	x.srv = &http.Server{Handler: x, ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = srv.Serve(l)
+		_ = x.srv.Serve(l)
 	}()
 	t.Cleanup(func() {
-		_ = srv.Close()
+		_ = x.srv.Close()
 		<-done
 	})
 	return x

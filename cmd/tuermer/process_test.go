@@ -48,7 +48,7 @@ func TestRealProgram(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for _, c := range crashes {
+	for _, c := range slices.Concat(crashes, badDays) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, r)
@@ -282,6 +282,30 @@ func (h *house) token(person string) string {
 	return token
 }
 
+// session signs somebody in by a one-time link and answers the cookie.
+func (h *house) session(p *process, person string) string {
+	h.t.Helper()
+	code, link, errs := h.once("user", "reset", person)
+	if code != 0 {
+		h.t.Fatalf("user reset: %d %s", code, errs)
+	}
+	path := strings.TrimPrefix(strings.TrimSpace(link), "http://lage.example")
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, p.staff+path, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	res, err := freshConn.Do(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	cookies := res.Cookies()
+	if res.StatusCode != http.StatusSeeOther || len(cookies) == 0 {
+		h.t.Fatalf("%s: %d, cookies %v", path, res.StatusCode, cookies)
+	}
+	return cookies[0].Name + "=" + cookies[0].Value
+}
+
 // freshConn opens a connection per request, as after a restart.
 var freshConn = &http.Client{
 	Timeout:       20 * time.Second,
@@ -413,6 +437,7 @@ type post struct {
 
 	mu   sync.Mutex
 	srv  *smtp.Server
+	l    net.Listener
 	done chan struct{}
 	got  []piece
 	life int
@@ -447,7 +472,7 @@ func (s *post) up(t *testing.T) {
 		return &postSession{s: s, life: s.life}, nil
 	}))
 	srv.Domain, srv.ReadTimeout, srv.WriteTimeout, srv.ErrorLog = "mail.example", time.Minute, time.Minute, quiet{}
-	s.srv, s.done = srv, make(chan struct{})
+	s.srv, s.l, s.done = srv, l, make(chan struct{})
 	done := s.done
 	go func() {
 		defer close(done)
@@ -460,6 +485,7 @@ func (s *post) down() {
 	if s.srv == nil {
 		return
 	}
+	_ = s.l.Close() // Serve may not have told the server of it yet
 	_ = s.srv.Close()
 	<-s.done
 	s.srv = nil
