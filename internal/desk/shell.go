@@ -47,7 +47,7 @@ func (d *Desk) Shell(r *http.Request) web.Shell {
 	}
 	if next, err := d.due(ctx); err == nil && len(next) > 0 {
 		s.Due = &web.Due{
-			At: next[0].Due, What: i18n.T(ctx, "desk.due_what", next[0].AudienceName, next[0].Title),
+			At: next[0].Due, What: i18n.T(ctx, "desk.update_to", next[0].AudienceName),
 			Href: incidentHref(next[0].Incident), Act: i18n.T(ctx, "desk.due_act"),
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -78,6 +79,9 @@ func (d *Desk) informNow(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.ReadForm(r)
 	if err != nil {
 		return err
+	}
+	if !ident.ActorOf(r.Context()).Has("it", "publisher", "approver", "admin") {
+		return fault.New(fault.Forbidden, "publish.forbidden")
 	}
 	way := form.Get("way")
 	if !slices.Contains([]string{"publish", "submit", "break_glass"}, way) {

@@ -3,7 +3,9 @@ package publish
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -13,6 +15,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
 )
 
 // lane is a queue of the ledger: rows that one call of Deliver may carry.
@@ -323,7 +326,8 @@ type DeliveryFilter struct {
 	Limit  int
 }
 
-// Deliveries lists every recipient's state (I8), in the order of the ledger.
+// Deliveries lists every recipient's state (I8), in the order of the ledger. Who
+// only reads sees that there is somebody, not who.
 func (r *Room) Deliveries(ctx context.Context, id ID, f DeliveryFilter) ([]Delivery, error) {
 	if err := mayRead(ctx); err != nil {
 		return nil, err
@@ -344,8 +348,23 @@ func (r *Room) Deliveries(ctx context.Context, id ID, f DeliveryFilter) ([]Deliv
 		return nil, fmt.Errorf("publish: deliveries: %w", err)
 	}
 	out := make([]Delivery, len(rows))
+	reader := !ident.ActorOf(ctx).Has(append([]string{string(identity.RoleIT)}, writers...)...)
 	for i, row := range rows {
 		out[i] = row.delivery()
+		if reader {
+			out[i].Recipient = masked(out[i].Recipient)
+		}
 	}
 	return out, nil
+}
+
+// masked keeps of an address what tells recipients apart, for those who only
+// read: "l•••@musterstadt.example".
+func masked(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 {
+		return "•••"
+	}
+	first, _ := utf8.DecodeRuneInString(address)
+	return string(first) + "•••" + address[at:]
 }

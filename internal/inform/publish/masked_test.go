@@ -1,0 +1,26 @@
+package publish
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// What a reader sees of an address keeps its domain and gives nothing else away
+// than the first letter.
+func TestMasked(t *testing.T) {
+	for in, want := range map[string]string{
+		"liste@musterstadt.example": "l•••@musterstadt.example", "ö@x.example": "ö•••@x.example", "": "•••", "@x": "•••", "no-at": "•••",
+	} {
+		if got := masked(in); got != want {
+			t.Errorf("masked(%q) = %q", in, got)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		local := rapid.StringMatching(`[a-z]{4,20}`).Draw(t, "local")
+		if strings.Contains(masked(local+"@x.example"), local[1:]) {
+			t.Fatal(local)
+		}
+	})
+}
