@@ -81,13 +81,10 @@ func mayCall(ctx context.Context, method, scope string) error {
 	return fault.New(fault.Forbidden, "web.scope", scope)
 }
 
-// statusGone is what nginx's logs call a request whose sender did not wait for
-// the answer; nobody reads it.
-const statusGone = 499
-
 func apiError(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return huma.NewError(statusGone, "the sender did not wait for the answer") // not a fault of ours
+		// The sender has left or this program is being stopped: no fault of ours.
+		return huma.NewError(http.StatusServiceUnavailable, "cut short")
 	}
 	f := fault.As(err)
 	key := f.Key

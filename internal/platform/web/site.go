@@ -255,10 +255,19 @@ func WantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/api/") || strings.Contains(r.Header.Get("Accept"), "application/json")
 }
 
+// cutShort ends a request whose time is up: its sender has left, or this
+// program is being stopped. Without a status it would be a 200, and somebody who
+// is still there would take it for done.
+func cutShort(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
 // Fail answers err: words for people, JSON for programs, sign-in for strangers.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // nobody is there any more
+		cutShort(w)
+		return
 	}
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
