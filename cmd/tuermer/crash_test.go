@@ -254,12 +254,19 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// holds: the audit log's chain is whole, the program stops in an orderly way,
-// and the file it leaves is sound.
+// holds: the chains of the audit log and of every incident's journal are whole,
+// the program stops in an orderly way, and the file it leaves is sound.
 func holds(t *testing.T, h *house, p *process, admin string) {
 	t.Helper()
 	if v := p.must(admin, "GET", "/api/v1/audit/verify", "", 200); v["ok"] != true {
 		t.Errorf("audit chain: %v", v)
+	}
+	cookie := h.session(p, bert)
+	for _, i := range itemsOf(p.must(admin, "GET", "/api/v1/incidents?limit=1000", "", 200)) {
+		status, page, err := fetchAs(t.Context(), cookie, fmt.Sprintf("%s/incident/%v/journal", p.staff, i["id"]))
+		if err != nil || status != http.StatusOK || !strings.Contains(page, "Geprüft: nichts wurde verändert.") {
+			t.Errorf("journal of %v: %d %v", i["title"], status, err)
+		}
 	}
 	p.endsWell()
 	if h.database != "" {

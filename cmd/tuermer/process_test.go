@@ -360,9 +360,17 @@ func itemsOf(list map[string]any) []map[string]any {
 
 // fetch gets a page of any kind.
 func fetch(ctx context.Context, address string) (status int, body string, err error) {
+	return fetchAs(ctx, "", address)
+}
+
+// fetchAs gets a page with somebody's session.
+func fetchAs(ctx context.Context, cookie, address string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, "", err
+	}
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
 	}
 	res, err := freshConn.Do(req)
 	if err != nil {
