@@ -163,7 +163,11 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 	if o.Transition == WentDown {
 		s.State, s.Since = signal.Firing, o.Status.FailingSince
 		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_down", name)
-		s.Detail = l.Catalog.Text(l.Lang, "monitor.signal_detail", Explain(l, m.Spec, o.Result), o.Status.Fails, m.Spec.Confirm)
+		key := "monitor.signal_detail.other"
+		if o.Status.Fails == 1 {
+			key = "monitor.signal_detail.one"
+		}
+		s.Detail = l.Catalog.Text(l.Lang, key, Explain(l, m.Spec, o.Result), o.Status.Fails, m.Spec.Confirm)
 		if m.Spec.Kind == Heartbeat {
 			s.Detail = Explain(l, m.Spec, o.Result)
 		}
