@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // http.Server.ErrorLog wants one
 	"net"
 	"net/http"
 	"net/http/httptest"
