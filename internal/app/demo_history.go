@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -191,7 +190,9 @@ func (p *play) say(ctx, who context.Context, s demoStep) error {
 	if content.Facts == nil {
 		content.Facts = template.Facts{}
 	}
-	maps.Copy(content.Facts, facts)
+	for slot, v := range facts {
+		content.Facts[slot] = v
+	}
 	draft, err := a.publish.Create(who, p.incident, content)
 	if err != nil {
 		return err

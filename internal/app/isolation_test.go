@@ -1,7 +1,6 @@
 package app
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,7 +26,9 @@ func bodies(in *install, c call, mine, other *testTown) []any {
 		if strings.HasPrefix(c.pattern, "/publish/{id}") {
 			for _, act := range []string{"return", "confirm", "withdraw", "correct", "break_glass", "submit", "publish"} {
 				g := url.Values{}
-				maps.Copy(g, f)
+				for k, v := range f {
+					g[k] = v
+				}
 				g.Set("act", act)
 				out = append(out, g)
 			}

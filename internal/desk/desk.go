@@ -88,6 +88,7 @@ type lage struct {
 	Duty      []person
 	Monitors  map[monitor.State]int
 	Waiting   map[channel.State]int
+	Services  map[string]service.Service
 	NoWay     bool // no route for mail at all
 	Empty     bool // nothing is set up yet
 	// Unreleased: nobody has approved the short messages beforehand, and the
@@ -142,6 +143,10 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	all, err := d.o.Service.List(ctx)
 	if err != nil {
 		return l, err
+	}
+	l.Services = map[string]service.Service{}
+	for _, s := range all {
+		l.Services[s.Slug] = s
 	}
 	l.NoWay = !slices.ContainsFunc(d.o.Channel.Ways(ctx), func(w channel.WayState) bool {
 		return w.Kind == channel.Mail && w.Realm == channel.Live
@@ -252,6 +257,14 @@ func (l lage) watched() int {
 		n += c
 	}
 	return n
+}
+
+// serviceName is what people call the service of an alert.
+func (l lage) serviceName(slug string) string {
+	if s, ok := l.Services[slug]; ok {
+		return s.Name
+	}
+	return slug
 }
 
 func incidentHref(id incident.ID) string { return "/incident/" + string(id) }

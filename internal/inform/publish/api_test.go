@@ -50,7 +50,7 @@ func (g *rig) visit(t *testing.T) *visit {
 		},
 	})
 	g.Routes(s)
-	g.API(web.NewAPI(s, "test"))
+	g.Room.API(web.NewAPI(s, "test"))
 	v.site = s.Handler()
 	return v
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -331,7 +330,8 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 			}
 			in.Facts = t.answer(own, s.Kind, e)
 			text, err := t.library.Render(e, in)
-			if gap, ok := errors.AsType[*template.MissingError](err); ok {
+			var gap *template.MissingError
+			if errors.As(err, &gap) {
 				for _, slot := range slices.Concat(gap.Slots, gap.Undeniable) {
 					if !slices.Contains(gaps, slot) {
 						gaps = append(gaps, slot)
@@ -405,7 +405,9 @@ func (t telling) fill(s Statement, asOf time.Time) template.Facts {
 			out[template.SlotOldTime] = eta
 		}
 	}
-	maps.Copy(out, s.Facts)
+	for slot, v := range s.Facts {
+		out[slot] = v
+	}
 	return out
 }
 

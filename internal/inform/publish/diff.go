@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -77,9 +76,9 @@ func longest(a, b []string) []Piece {
 	for i := range n {
 		n[i] = make([]int32, len(b)+1)
 	}
-	for i, v := range slices.Backward(a) {
+	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
-			if v == b[j] {
+			if a[i] == b[j] {
 				n[i][j] = n[i+1][j+1] + 1
 			} else {
 				n[i][j] = max(n[i+1][j], n[i][j+1])

@@ -27,7 +27,8 @@ func ExampleLibrary_Render() {
 		},
 	}
 	_, err = lib.Render(e, in)
-	if missing, ok := errors.AsType[*template.MissingError](err); ok {
+	var missing *template.MissingError
+	if errors.As(err, &missing) {
 		fmt.Println("missing:", missing.Slots)
 		in.Facts = in.Facts.Unknowns(missing.Slots...)
 	}

@@ -237,7 +237,8 @@ func TestHostileValues(t *testing.T) {
 	}
 	in.Facts[SlotEvent] = Filled(" \u200b ")
 	_, err := Render(Entry{Kind: First, Audience: Citizens, Format: Page, Language: DE, Body: "{Ereignis}"}, in)
-	if _, ok := errors.AsType[*MissingError](err); !ok {
+	var missing *MissingError
+	if !errors.As(err, &missing) {
 		t.Errorf("invisible characters are no fact: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package template
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,7 +67,9 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 // With copies the facts and sets one.
 func (f Facts) With(s Slot, v Value) Facts {
 	out := make(Facts, len(f)+1)
-	maps.Copy(out, f)
+	for k, old := range f {
+		out[k] = old
+	}
 	out[s] = v
 	return out
 }
@@ -77,7 +78,9 @@ func (f Facts) With(s Slot, v Value) Facts {
 // is missing and may be unknown.
 func (f Facts) Unknowns(slots ...Slot) Facts {
 	out := make(Facts, len(f)+len(slots))
-	maps.Copy(out, f)
+	for k, old := range f {
+		out[k] = old
+	}
 	for _, s := range slots {
 		if d, ok := registry[s]; ok && !d.Required && out[s].Missing() {
 			out[s] = Unknown()

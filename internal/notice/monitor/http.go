@@ -102,7 +102,7 @@ func (p *httpProber) ask(ctx context.Context, o *order, r *Result, follow bool) 
 	}
 	defer c.Close()
 	defer bind(ctx, c)()
-	wire := c
+	var wire net.Conn = c
 	if o.url.Scheme == "https" {
 		anonymous := !o.own || !o.spec.HasCredentials() && o.spec.Username == "" && o.body == ""
 		cfg, err := p.w.secure.config(o.spec, host, anonymous, leanProtos)

@@ -54,7 +54,8 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("at once %v, byte by byte %v", err, err2)
 		}
 		if err != nil {
-			if _, ok := errors.AsType[*failure](err); !ok {
+			var f *failure
+			if !errors.As(err, &f) {
 				t.Fatalf("error without a step: %v", err)
 			}
 			return

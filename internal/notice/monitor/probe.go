@@ -197,9 +197,9 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
 	// which may be set while a check runs, is not.
 	end, _ := ctx.Deadline()
-	begin := time.Until(end) //nolint:forbidigo // how long still, on the timer's own clock
+	begin := time.Until(end)
 	err := look(ctx, &r)
-	r.Took = begin - time.Until(end) //nolint:forbidigo // how long still, on the timer's own clock
+	r.Took = begin - time.Until(end)
 	switch {
 	case err == nil:
 		err = s.judge(&r)
@@ -232,7 +232,8 @@ func (s *Spec) judge(r *Result) error {
 // verdict that was reached in the last instant stays.
 func timedOut(err error, limit time.Duration) error {
 	step := ""
-	if f, ok := errors.AsType[*failure](err); ok {
+	var f *failure
+	if errors.As(err, &f) {
 		if f.reason != "" {
 			return err
 		}
@@ -346,7 +347,8 @@ func (w *wire) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	addrs, err := w.resolver.LookupNetIP(ctx, "ip", ascii)
 	if err != nil {
-		if _, ok := errors.AsType[*net.DNSError](err); !ok { // an injected resolver may answer anything
+		var dns *net.DNSError
+		if !errors.As(err, &dns) { // an injected resolver may answer anything
 			err = &net.DNSError{Err: err.Error(), Name: host}
 		}
 		return nil, &failure{detail: "name lookup", cause: err}
@@ -390,7 +392,7 @@ func (w *wire) connectAddr(ctx context.Context, network string, to netip.AddrPor
 	if left > 1 {
 		if end, ok := ctx.Deadline(); ok {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left)) //nolint:forbidigo // how long still, on the timer's own clock
+			ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
 			defer cancel()
 		}
 	}

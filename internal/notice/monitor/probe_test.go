@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log" //nolint:depguard // http.Server.ErrorLog wants one
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"

@@ -518,12 +518,12 @@ func validHost(h string) bool {
 	if err != nil {
 		return false
 	}
-	for label := range strings.SplitSeq(a, ".") {
+	for _, label := range strings.Split(a, ".") {
 		if label == "" || len(label) > 63 {
 			return false
 		}
 		for _, r := range label {
-			if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+			if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
 				return false
 			}
 		}

@@ -6,7 +6,6 @@ package fault
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 )
 
@@ -73,14 +72,17 @@ func (e *Error) With(err error) *Error {
 func (e *Error) Field(name, key string) *Error {
 	c := *e
 	c.Fields = make(map[string]string, len(e.Fields)+1)
-	maps.Copy(c.Fields, e.Fields)
+	for k, v := range e.Fields {
+		c.Fields[k] = v
+	}
 	c.Fields[name] = key
 	return &c
 }
 
 // As finds the Error in err; an unknown error is Internal with no words.
 func As(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	var e *Error
+	if errors.As(err, &e) {
 		return e
 	}
 	return &Error{Kind: Internal, Err: err}

@@ -149,13 +149,10 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 }
 
 func (s *Store) hook() {
-	shared := s.read == s.write
-	s.write = s.write.WithQueryHook(tenantGuard{s.log})
-	if shared {
-		s.read = s.write
-		return
+	s.write.AddQueryHook(tenantGuard{s.log})
+	if s.read != s.write {
+		s.read.AddQueryHook(tenantGuard{s.log})
 	}
-	s.read = s.read.WithQueryHook(tenantGuard{s.log})
 }
 
 // Close closes all connections.

@@ -269,7 +269,8 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		cutShort(w)
 		return
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
 		err = fault.New(fault.TooLarge, "web.too_large").With(err)
 	}
 	f := fault.As(err)

@@ -134,7 +134,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // AsFailure finds the Failure in err; an unknown error counts as temporary.
 func AsFailure(err error) *Failure {
-	if f, ok := errors.AsType[*Failure](err); ok {
+	var f *Failure
+	if errors.As(err, &f) {
 		return f
 	}
 	return &Failure{Reason: "unknown", Err: err}
