@@ -284,6 +284,7 @@ func TestCancel(t *testing.T) {
 				defer cancel()
 				_, err = a.Send(ctx, message(1))
 				want(t, err, "timeout", "R"+flags)
+				<-ctx.Done() // the connection's deadline and this one share their instant
 				_, err = a.Send(ctx, message(1))
 				want(t, err, "canceled", "")
 				if d := time.Since(start); d != 2*time.Second {
