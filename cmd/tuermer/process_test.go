@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -465,11 +466,13 @@ func (s *post) port() string { _, port, _ := net.SplitHostPort(s.addr); return p
 // up opens it, again on the same port.
 func (s *post) up(t *testing.T) {
 	t.Helper()
-	addr := s.addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
+	var l net.Listener
+	var err error
+	if s.addr != "" {
+		l, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", s.addr)
+	} else {
+		l, err = listenSteady(t.Context())
 	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -486,6 +489,29 @@ func (s *post) up(t *testing.T) {
 		defer close(done)
 		_ = srv.Serve(l)
 	}()
+}
+
+// steady counts the ports that listenSteady gave away; other runs on this
+// machine begin elsewhere.
+var steady = sync.OnceValue(func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(rand.Uint32())
+	return n
+})
+
+// listenSteady listens on a port that can be closed and opened again: below the
+// range from which the kernel gives ports to whoever calls out meanwhile.
+func listenSteady(ctx context.Context) (net.Listener, error) {
+	const low, count = 10000, 10000
+	var err error
+	for range 100 {
+		var l net.Listener
+		port := low + steady().Add(1)%count
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
 
 // down closes it and its connections.
