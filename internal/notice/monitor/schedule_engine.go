@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"log/slog"
@@ -70,8 +69,8 @@ var (
 // Engine looks at every monitor when its time has come, feeds the results
 // through its [Machine], and hands them to the [Sink].
 //
-// It keeps a heap of due times on a monotonic stopwatch, so that setting the
-// machine's clock neither fires nor stalls it. Goroutines exist for probes in
+// It keeps due times in a wheel that turns by a monotonic stopwatch, so that
+// setting the machine's clock neither fires nor stalls it. Goroutines exist for probes in
 // flight, a few idle ones aside, and one each for the schedule and the sink.
 // When a cap is reached, due probes wait in line, confirmations first.
 type Engine struct {
@@ -83,7 +82,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	items   map[string]*item
-	due     dueHeap
+	due     *wheel
 	hosts   map[string]*host // with a probe in flight or in line
 	line    lane             // due, waiting for the global cap
 	idle    []chan *flight   // workers without a probe
@@ -93,8 +92,8 @@ type Engine struct {
 	stopped bool
 }
 
-// item is a monitor inside the engine. Exactly one of these holds: it is in
-// the heap (index ≥ 0), in line, or in flight (cancel set).
+// item is a monitor inside the engine. Exactly one of these holds: it waits in
+// the wheel, is in line, or is in flight (cancel set).
 type item struct {
 	id      string
 	spec    Spec
@@ -102,8 +101,11 @@ type item struct {
 	status  Status
 	host    string
 
-	at     time.Duration // due, on the stopwatch
-	index  int
+	at         time.Duration // due, on the stopwatch
+	tick       int64         // of the wheel, at which it starts
+	prev, next *item         // in its slot of the wheel
+	waits      bool          // in the wheel
+
 	inLine bool
 	cancel context.CancelFunc
 	// turn tells a probe whether its result is still wanted: a reload that
@@ -144,7 +146,7 @@ func NewEngine(o EngineOptions) *Engine {
 	}
 	return &Engine{
 		o: o, watch: newStopwatch(), wake: make(chan struct{}, 1), out: newOutlet(o),
-		items: map[string]*item{}, hosts: map[string]*host{},
+		items: map[string]*item{}, hosts: map[string]*host{}, due: newWheel(),
 	}
 }
 
@@ -197,7 +199,7 @@ func (e *Engine) Set(list []Item) {
 		it := e.items[in.ID]
 		switch {
 		case it == nil:
-			it = &item{id: in.ID, index: -1, status: in.Status}
+			it = &item{id: in.ID, status: in.Status}
 			if it.status.State == "" {
 				it.status = NewStatus(now)
 			}
@@ -303,7 +305,7 @@ func (e *Engine) ProbeNow(id string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	it := e.items[id]
-	if it == nil || it.spec.Kind == Heartbeat || it.index < 0 {
+	if it == nil || it.spec.Kind == Heartbeat || !it.waits {
 		return false
 	}
 	e.plan(it, 0)
@@ -348,15 +350,16 @@ func (e *Engine) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		e.mu.Lock()
+		if ctx.Err() != nil {
+			e.mu.Unlock()
+			return
+		}
 		// One reading for both questions: what falls due in between must be
 		// waited for, not overlooked.
 		now := e.watch.elapsed()
-		for len(e.due) > 0 && e.due[0].at <= now && ctx.Err() == nil {
-			e.fire(heap.Pop(&e.due).(*item))
-		}
-		wait := time.Hour
-		if len(e.due) > 0 {
-			wait = e.due[0].at - now
+		wait, some := e.due.turn(now, e.fire)
+		if !some {
+			wait = time.Hour
 		}
 		e.mu.Unlock()
 		timer.Reset(wait)
@@ -369,7 +372,7 @@ func (e *Engine) run(ctx context.Context) {
 	}
 }
 
-// nudge makes the schedule look at its heap again.
+// nudge makes the schedule look at its wheel again.
 func (e *Engine) nudge() {
 	select {
 	case e.wake <- struct{}{}:
@@ -382,12 +385,7 @@ func (e *Engine) nudge() {
 // plan makes it due after wait.
 func (e *Engine) plan(it *item, wait time.Duration) {
 	it.at = e.watch.elapsed() + max(wait, 0)
-	if it.index >= 0 {
-		heap.Fix(&e.due, it.index)
-	} else {
-		heap.Push(&e.due, it)
-	}
-	if it.index == 0 {
+	if e.due.put(it) {
 		e.nudge()
 	}
 }
@@ -397,9 +395,7 @@ func (e *Engine) plan(it *item, wait time.Duration) {
 func (e *Engine) withdraw(it *item) {
 	it.turn++
 	it.inLine = false // lanes drop whoever is not in line any more
-	if it.index >= 0 {
-		heap.Remove(&e.due, it.index)
-	}
+	e.due.take(it)
 	if it.cancel != nil {
 		it.cancel()
 		it.cancel = nil

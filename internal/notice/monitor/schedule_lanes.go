@@ -21,31 +21,6 @@ func newStopwatch() stopwatch {
 
 func (s stopwatch) elapsed() time.Duration { return stopwatchSpan - time.Until(s.end) }
 
-// dueHeap orders items by due time (container/heap).
-type dueHeap []*item
-
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *dueHeap) Push(x any) {
-	it := x.(*item)
-	it.index = len(*h)
-	*h = append(*h, it)
-}
-
-func (h *dueHeap) Pop() any {
-	old := *h
-	it := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	it.index = -1
-	return it
-}
-
 // lane is a line of due items. Confirmations go before ordinary checks: a
 // person may be about to be woken, and a wrong alarm is as bad as a late one.
 // Items that were withdrawn meanwhile are dropped on the way out.

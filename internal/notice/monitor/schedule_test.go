@@ -488,7 +488,7 @@ func TestProbeNowAndPanic(t *testing.T) {
 	})
 }
 
-// In real time, what falls due while the schedule looks at its heap must not
+// In real time, what falls due while the schedule looks at its wheel must not
 // put it to sleep. Synctest cannot show this: there time stands still meanwhile.
 func TestScheduleNeverFallsAsleep(t *testing.T) {
 	w := newWorld()
