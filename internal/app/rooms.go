@@ -9,6 +9,7 @@ import (
 
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/desk"
+	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/inform/template"
@@ -52,6 +53,7 @@ type rooms struct {
 
 	publish    *publish.Room
 	statuspage *statuspage.Room
+	editorial  *editorial.Room
 
 	desk *desk.Desk
 }
@@ -64,7 +66,7 @@ func Migrations() []store.Migrations {
 		signal.Migrations(), monitor.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(),
-		publish.Migrations(), statuspage.Migrations(),
+		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
 	}
 }
 
@@ -76,7 +78,7 @@ func Texts() []fs.FS {
 		signal.Texts(), monitor.Texts(),
 		alert.Texts(),
 		incident.Texts(),
-		publish.Texts(), statuspage.Texts(),
+		publish.Texts(), statuspage.Texts(), editorial.Texts(),
 		desk.Texts(),
 	}
 }
@@ -151,6 +153,10 @@ func (a *App) build() (err error) {
 		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Dir: o.Dir,
 	})
 	a.statuspage.Subscribe(a.bus)
+	a.editorial = editorial.New(editorial.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Incidents: a.incident, Ways: a.channel, Sole: sole,
+	})
+	a.incident.SetCrisisHook(a.editorial)
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
@@ -162,7 +168,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.monitor}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.monitor}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -194,7 +200,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/notice/monitor"
@@ -52,6 +53,7 @@ type testTown struct {
 	draft    string
 	waiting  string // submitted
 	said     string // published
+	post     string // planned for a network
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
@@ -198,6 +200,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	_, err = a.publish.Approve(as(identity.RoleApprover), publish.ID(w.said), publish.Consent{})
 	must(err)
 	w.waiting, w.draft = write(false), write(true)
+	post, err := a.editorial.Create(as(identity.RolePublisher), editorial.Post{Text: "Beitrag " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
+	must(err)
+	w.post = string(post.ID)
 	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
 	must(err)
 	for _, item := range items {
@@ -392,6 +397,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
 		ids = []string{w.draft, w.waiting, w.said}
+	case strings.HasPrefix(base, "/editorial"), strings.HasPrefix(base, "/posts"):
+		ids = []string{w.post}
 	case strings.HasPrefix(base, "/monitor"):
 		ids = []string{w.monitor}
 	case strings.HasPrefix(base, "/plan"), strings.HasPrefix(base, "/audiences"):

@@ -35,9 +35,10 @@ type ways struct {
 func (a *App) newWays() *ways {
 	w := &ways{app: a, fixed: a.drillAdapters(), towns: map[ident.Tenant][]channel.Adapter{}}
 	if a.o.Simulated {
-		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live)...)
+		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, everyKind...)...)
 	} else {
 		w.fixed = append(w.fixed, a.realAdapters()...)
+		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
 	}
 	return w
 }
@@ -80,13 +81,26 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 }
 
 // drillAdapters carry what belongs to exercises: nowhere (I4).
-func (a *App) drillAdapters() []channel.Adapter { return a.simulatedAdapters(channel.Exercise) }
+func (a *App) drillAdapters() []channel.Adapter {
+	return a.simulatedAdapters(channel.Exercise, everyKind...)
+}
 
-func (a *App) simulatedAdapters(realm channel.Realm) []channel.Adapter {
+var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post}
+
+// simulatedName is what people read of a simulated route. Posts have no other
+// yet, so theirs has a name of its own.
+func simulatedName(k channel.Kind) string {
+	if k == channel.Post {
+		return "probekanal"
+	}
+	return fmt.Sprintf("simulated-%s", k)
+}
+
+func (a *App) simulatedAdapters(realm channel.Realm, kinds ...channel.Kind) []channel.Adapter {
 	var out []channel.Adapter
-	for _, kind := range []channel.Kind{channel.Mail, channel.Webhook} {
+	for _, kind := range kinds {
 		s, err := simulated.New(simulated.Options{
-			Name: fmt.Sprintf("simulated-%s", kind), Kind: kind, Realm: realm,
+			Name: simulatedName(kind), Kind: kind, Realm: realm,
 			Record: func(ctx context.Context, m channel.Message) error { return a.channel.RecordSimulated(ctx, m) },
 		})
 		if err != nil {

@@ -13,6 +13,8 @@ type Kind string
 const (
 	Mail    Kind = "mail"
 	Webhook Kind = "webhook"
+	// Post is a public post on one of the town's accounts in a network.
+	Post Kind = "post"
 )
 
 // Class is the priority lane of a message. Alarms overtake everything else and
