@@ -117,6 +117,16 @@ type MonitorConfig struct {
 	Grace    time.Duration // how late a heartbeat may be; default one interval
 	Expect   ExpectConfig
 	Confirm  int // failures in a row that make an outage; default 3
+	Vantage  VantageConfig
+}
+
+// VantageConfig says from where else a monitor is looked at, and how many must
+// agree; empty: this machine alone.
+type VantageConfig struct {
+	Sondes      []string
+	Agree       int           // default: more than half, this machine included
+	Escalate    time.Duration // default 10 m
+	Credentials bool          // sondes get the check's secrets
 }
 
 // ExpectConfig says which answer is good.

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/town/service"
 )
 
@@ -131,6 +132,12 @@ func (r *configReader) monitor(m *MonitorConfig) setter {
 			field{"body", scalar(r, &m.Expect.Body, parseText)},
 		)},
 		field{"confirm", r.number(&m.Confirm, 1, 10)},
+		field{"vantage", r.object(1,
+			field{"sondes", r.each(&m.Vantage.Sondes, parseSlug)},
+			field{"agree", r.number(&m.Vantage.Agree, 1, monitor.MaxSondes+1)},
+			field{"escalate", scalar(r, &m.Vantage.Escalate, between(time.Second, monitor.MaxEscalate))},
+			field{"credentials", r.flag(&m.Vantage.Credentials)},
+		)},
 	)
 }
 

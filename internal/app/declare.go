@@ -119,6 +119,9 @@ func monitors(in []MonitorConfig) []monitor.Monitor {
 		spec := monitor.Spec{
 			Kind: monitor.Kind(m.Kind), URL: m.URL, Interval: monitor.Duration(m.Interval), Timeout: monitor.Duration(m.Timeout),
 			Confirm: m.Confirm, Expect: monitor.Expect{Body: m.Expect.Body},
+			Vantage: monitor.Vantage{
+				Sondes: m.Vantage.Sondes, Agree: m.Vantage.Agree, Escalate: monitor.Duration(m.Vantage.Escalate), Credentials: m.Vantage.Credentials,
+			},
 		}
 		for _, code := range m.Expect.Status {
 			spec.Expect.Status = append(spec.Expect.Status, monitor.StatusRange{From: code, To: code})

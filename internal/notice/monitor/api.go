@@ -79,10 +79,7 @@ func (r *Room) bodyOf(ctx context.Context, m Monitor) (monitorBody, error) {
 	b := monitorBody{
 		Slug: m.Slug, Name: m.Name, Service: m.Service, Kind: string(s.Kind), URL: s.URL, Host: s.Host, Port: s.Port,
 		Interval: seconds(s.Interval), Timeout: seconds(s.Timeout), Grace: seconds(s.Grace), Confirm: s.Confirm,
-		Paused: m.Paused, Target: s.Target(), State: string(m.Status.State), Declared: m.Declared,
-	}
-	if m.Status.State == "" {
-		b.State = string(Unknown)
+		Paused: m.Paused, Target: s.Target(), State: string(m.Held()), Declared: m.Declared,
 	}
 	var err error
 	if b.Spec, err = json.Marshal(s.Redacted()); err != nil {

@@ -189,6 +189,7 @@ func otherFacts(s Spec) []fact {
 	s = s.Redacted()
 	s.Kind, s.URL, s.Host, s.Port, s.Interval, s.Timeout, s.Confirm, s.Grace, s.Username, s.Maintenance = "", "", "", 0, 0, 0, 0, 0, "", nil
 	s.Expect.Status, s.Expect.Body, s.Expect.Certificate = nil, "", 0
+	s.Vantage = Vantage{} // has a card of its own
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return nil // a spec that was stored can be written again

@@ -26,13 +26,10 @@ type Filter struct {
 
 // Shown is the state that people see: what the machine holds, or [Paused].
 func (m Monitor) Shown() State {
-	switch {
-	case m.Paused:
+	if m.Paused {
 		return Paused
-	case m.Status.State == "":
-		return Unknown
 	}
-	return m.Status.State
+	return m.Held()
 }
 
 // List lists monitors by slug.

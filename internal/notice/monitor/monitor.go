@@ -36,6 +36,8 @@ type Monitor struct {
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 	Status   Status
+	// Standing is what several vantage points make of it; empty for one alone.
+	Standing Standing
 }
 
 // Title is the name that people read.
@@ -95,6 +97,9 @@ type Room struct {
 	o       RoomOptions
 	engine  *Engine
 	sweeper *jobs.Sweeper
+	weigher *jobs.Sweeper
+
+	vantages Vantages // nil: none
 
 	mu    sync.Mutex
 	asked map[string]bool // engine ids that somebody waits for
@@ -113,6 +118,7 @@ func New(o RoomOptions) *Room {
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
 	})
+	r.weigher = jobs.NewSweeper(jobs.SweeperOptions{Name: "monitor.weigh", Clock: o.Clock, Log: o.Log, Sweep: r.weighDue})
 	return r
 }
 
@@ -123,11 +129,13 @@ func (r *Room) Start(ctx context.Context) error {
 	}
 	r.engine.Start(ctx)
 	r.sweeper.Start(ctx)
+	r.weigher.Start(ctx)
 	return nil
 }
 
 // Stop ends probing; results in hand are stored first.
 func (r *Room) Stop() {
+	r.weigher.Stop()
 	r.sweeper.Stop()
 	r.engine.Stop()
 }
@@ -150,10 +158,8 @@ func signalKey(slug string) string { return "monitor:" + slug }
 // it: an alarm exists exactly when its reason does.
 func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 	l := r.o.Locale(ctx)
-	name := m.Title()
-	if s, err := r.o.Services.Get(ctx, m.Service); err == nil {
-		name = s.Name
-	} else if m.Service != "" && fault.KindOf(err) != fault.NotFound {
+	name, err := r.publicName(ctx, m)
+	if err != nil {
 		return err
 	}
 	s := signal.Signal{
@@ -176,7 +182,7 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_up", name)
 		s.Detail = Explain(l, m.Spec, o.Result)
 	}
-	_, err := r.o.Signals.Record(ctx, s)
+	_, err = r.o.Signals.Record(ctx, s)
 	return err
 }
 

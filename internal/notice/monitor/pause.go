@@ -62,7 +62,7 @@ func (r *Room) Pause(ctx context.Context, slug string, paused bool) error {
 		}
 		// While it rests the engine does not know it; what it saw last is kept.
 		status, err := json.Marshal(m.Status)
-		return q.Set("paused = ?", paused).Set("status = ?", string(status)).Set("state = ?", m.Status.State), err
+		return q.Set("paused = ?", paused).Set("status = ?", string(status)).Set("state = ?", m.Held()), err
 	})
 }
 
@@ -142,6 +142,9 @@ func (r *Room) operate(ctx context.Context, slug, action string, detail map[stri
 			return fmt.Errorf("monitor: %s: %w", action, err)
 		}
 		r.changed(ctx, tenant, slug)
+		if err := r.Weigh(ctx, slug); err != nil {
+			return err
+		}
 		return r.o.Audit.Record(ctx, audit.Entry{Action: action, Subject: "monitor:" + slug, Detail: detail})
 	})
 }

@@ -191,6 +191,9 @@ type Spec struct {
 
 	Expect Expect `yaml:"expect,omitempty" json:"expect,omitzero"`
 
+	// Vantage says from where it is looked at.
+	Vantage Vantage `yaml:"vantage,omitempty" json:"vantage,omitzero"`
+
 	// Maintenance lists announced one-off windows: no alarms inside.
 	Maintenance []Window `yaml:"maintenance,omitempty" json:"maintenance,omitempty"`
 }
@@ -413,6 +416,7 @@ func (s *Spec) normalProbe(c *check) {
 		c.add("bearer", ProblemLogin)
 	}
 	s.checkTLS(c)
+	s.normalVantage(c)
 }
 
 // normalHeartbeat checks a monitor that is pinged instead of probed.
@@ -420,6 +424,9 @@ func (s *Spec) normalHeartbeat(c *check) {
 	c.span("grace", &s.Grace, DefaultGrace, time.Second, 30*24*time.Hour)
 	if s.Confirm > 1 {
 		c.add("confirm", ProblemBeatAlone)
+	}
+	if len(s.Vantage.Sondes) > 0 {
+		c.add("vantage.sondes", ProblemUnused, "kind", string(s.Kind))
 	}
 	s.Confirm = 1
 	s.Timeout = 0

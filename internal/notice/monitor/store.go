@@ -35,6 +35,9 @@ type entryRow struct {
 	State         State        `bun:"state"`   // of Status, for lists and counts
 	Search        string       `bun:"search"`  // lower case, what people look for
 	Windows       string       `bun:"windows"` // JSON
+	Sondes        string       `bun:"sondes"`  // between commas
+	Standing      string       `bun:"standing"`
+	WeighAt       time.Time    `bun:"weigh_at,nullzero"`
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
@@ -68,7 +71,14 @@ func (r *Room) row(t ident.Tenant, m Monitor) (entryRow, error) {
 	if err != nil {
 		return out, fmt.Errorf("monitor: %w", err)
 	}
-	out.Windows = string(windows)
+	out.Windows, out.Sondes = string(windows), sondeList(m.Spec.Vantage.Sondes)
+	if m.Standing != (Standing{}) {
+		standing, err := json.Marshal(m.Standing)
+		if err != nil {
+			return out, fmt.Errorf("monitor: %w", err)
+		}
+		out.Standing = string(standing)
+	}
 	full, err := json.Marshal(m.Spec)
 	if err != nil {
 		return out, fmt.Errorf("monitor: %w", err)
@@ -108,6 +118,11 @@ func (r *Room) monitor(row entryRow) (Monitor, error) {
 	}
 	if err := json.Unmarshal([]byte(row.Windows), &m.Windows); err != nil {
 		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+	}
+	if row.Standing != "" {
+		if err := json.Unmarshal([]byte(row.Standing), &m.Standing); err != nil {
+			return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+		}
 	}
 	if live, ok := r.engine.Status(engineID(row.TenantID, row.Slug)); ok {
 		m.Status = live
@@ -190,6 +205,9 @@ func (r *Room) Save(ctx context.Context, m Monitor) error {
 	}
 	m, err := r.Check(ctx, m)
 	if err != nil {
+		return err
+	}
+	if err := r.knownSondes(ctx, m.Spec.Vantage); err != nil {
 		return err
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
@@ -277,7 +295,10 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 	if err != nil {
 		return err
 	}
-	m.Status, m.PingKey, m.Windows = old.Status, old.PingKey, old.Windows
+	m.Status, m.PingKey, m.Windows, m.Standing = old.Status, old.PingKey, old.Windows, old.Standing
+	if !old.watched() { // what others made of it once is over
+		m.Standing = Standing{Count: old.Standing.Count}
+	}
 	if old.Slug == "" {
 		m.Status, m.PingKey = NewStatus(r.o.Clock.Now()), newPingKey()
 	}
@@ -289,22 +310,23 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, slug) DO UPDATE").
 			Set("name = EXCLUDED.name").Set("service = EXCLUDED.service").Set("kind = EXCLUDED.kind").
 			Set("spec = EXCLUDED.spec").Set("secret = EXCLUDED.secret").Set("paused = EXCLUDED.paused").
-			Set("declared = EXCLUDED.declared").Set("search = EXCLUDED.search").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
+			Set("declared = EXCLUDED.declared").Set("search = EXCLUDED.search").Set("updated_at = EXCLUDED.updated_at").
+			Set("sondes = EXCLUDED.sondes").Set("standing = EXCLUDED.standing").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("monitor: save: %w", err)
 		}
-		return nil
+		return r.reweigh(ctx, m)
 	})
 }
 
 func (r *Room) drop(ctx context.Context, m Monitor) error {
 	tenant := ident.TenantOf(ctx)
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		if m.Status.Open {
+		if episode, open := m.episode(); open {
 			l := r.o.Locale(ctx)
 			now := r.o.Clock.Now()
 			_, err := r.o.Signals.Record(ctx, signal.Signal{
-				Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(m.Status.Episode), State: signal.Resolved,
+				Source: signal.Monitor, Key: signalKey(m.Slug), Episode: episode, State: signal.Resolved,
 				Service: m.Service, Severity: signal.Info, Since: now, At: now,
 				Title:  l.Catalog.Text(l.Lang, "monitor.signal_removed", m.Title()),
 				Detail: l.Catalog.Text(l.Lang, "monitor.signal_removed_detail", ident.ActorOf(ctx).Name),
@@ -395,7 +417,8 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 	if err != nil {
 		return fmt.Errorf("monitor: %w", err)
 	}
-	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).Set("state = ?", o.Status.State).
+	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).
+		Set("state = CASE WHEN sondes = '' THEN ? ELSE state END", o.Status.State). // of several, see weighed
 		Where("tenant_id = ? AND slug = ?", t, slug).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("monitor: status: %w", err)
@@ -405,6 +428,11 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 	}
 	if o.From != o.Status.State {
 		r.o.Store.AfterCommit(ctx, func() { r.hint(t, slug) })
+	}
+	if o.From != o.Status.State || o.Transition != None {
+		if done, err := r.weighed(ctx, slug); done || err != nil {
+			return err
+		}
 	}
 	if o.Transition == None {
 		return nil
