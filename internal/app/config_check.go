@@ -1,12 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 )
+
+// strictestKind is what an audience is taken for while nobody has said its kind:
+// press needs a second person (I3), and nothing that is said to it stands on the
+// public page. Doubt opens nothing.
+const strictestKind = "press"
 
 // checkReferences refuses what cannot be meant: names given twice, references
 // into nothing, circles. It also runs on a file that has other faults, but is
@@ -75,7 +81,8 @@ func (r *configReader) checkReferences(c *Config) {
 	}
 	for i, a := range c.Audiences {
 		if path := fmt.Sprintf("audiences[%d]", i); a.Kind == "" && !r.tainted[path] {
-			r.refuse(r.where(path), path+".kind", "config.no_kind", strings.Join(audienceKinds, ", "))
+			c.Audiences[i].Kind = strictestKind
+			r.remark(r.where(path), path+".kind", "config.warn_no_kind", cmp.Or(a.Name, a.Slug), strings.Join(audienceKinds, ", "))
 		}
 	}
 	for i, w := range c.Webhooks {
