@@ -158,7 +158,7 @@ func (r *Room) Save(ctx context.Context, id ID, revision int, c Content) (Statem
 // fillIn checks c and puts it into s.
 func (r *Room) fillIn(ctx context.Context, s Statement, c Content, inc incident.Incident) (Statement, error) {
 	if c.Kind.Phase() == "" {
-		return s, fault.New(fault.Invalid, "publish.kind", string(c.Kind)).Field("kind", "publish.kind")
+		return s, fault.New(fault.Invalid, "publish.kind", strings.Join(strs(template.Kinds()), ", ")).Field("kind", "publish.kind")
 	}
 	s.Kind, s.Scenario = c.Kind, c.Scenario
 	s.Facts = c.Facts

@@ -23,7 +23,7 @@ import (
 func factsDoc() string {
 	keys, _ := FactKeys()
 	return "Facts by name: " + strings.Join(keys, ", ") + ", or a German slot name of the templates. " +
-		"null or \"unknown\" means not yet known; without any facts everything is that must be told. Times are RFC 3339, \"2026-11-22 14:30\" or \"14:30\" in the town's zone; " +
+		"null, \"unknown\" or leaving it out means not yet known, and the message says so; the answer names those with null. Times are RFC 3339, \"2026-11-22 14:30\" or \"14:30\" in the town's zone; " +
 		"durations \"2h5m\" or minutes; switches true or false; severity, cause, workaround and eta_certainty also take the id of a choice (\"minor\"). " +
 		"An object {\"text\", \"en\", \"ls\", \"short\"} carries translations. Which services it is about comes from the incident."
 }
@@ -40,6 +40,7 @@ type ContentBody struct {
 	Kind      string               `json:"kind,omitempty" doc:"holding, first, update, no_change, eta_change, workaround_change, recovery, closing, correction, warning …"`
 	Facts     factsBody            `json:"facts,omitempty"`
 	Audiences []string             `json:"audiences,omitempty" doc:"Slugs; without any, those of the incident's services"`
+	Audience  string               `json:"audience,omitempty" doc:"One more slug; the same as audiences with one entry"`
 	Languages []string             `json:"languages,omitempty" doc:"de, en, de-LS; without any, all of them"`
 	Scenario  string               `json:"scenario,omitempty" doc:"Prepared texts for one kind of event, such as ransomware"`
 	Next      map[string]time.Time `json:"next_updates,omitempty" doc:"Promised time of the next message per audience; without one, the fact next_update, then the audience's rhythm"`
@@ -269,6 +270,9 @@ func (r *Room) content(ctx context.Context, b ContentBody) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
+	if b.Audience != "" {
+		b.Audiences = append(slices.Clone(b.Audiences), b.Audience)
+	}
 	c := Content{Kind: template.Kind(b.Kind), Facts: facts, Audiences: b.Audiences, Scenario: template.Scenario(b.Scenario), Next: map[string]time.Time{}}
 	for _, l := range b.Languages {
 		c.Languages = append(c.Languages, template.Language(l))
@@ -318,7 +322,7 @@ func (r *Room) apiCreate(ctx context.Context, in *createStatement) (*web.One[sta
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Body.Facts) == 0 && !in.Body.Draft {
+	if !in.Body.Draft {
 		if c, err = r.unknowing(ctx, incident.ID(in.ID), c); err != nil {
 			return nil, err
 		}
@@ -341,9 +345,9 @@ func (r *Room) apiCreate(ctx context.Context, in *createStatement) (*web.One[sta
 	return r.one(ctx, s.ID)
 }
 
-// unknowing calls every question that must be answered not yet known (R1.8):
-// whoever sends no fact at all has none. Some facts and not others is a gap, and
-// stays one.
+// unknowing calls every question that must be answered, and was not, not yet
+// known (R1.8): a program sends what it has, and the message says of the rest
+// that nobody knows it. A draft keeps its gaps for a person to fill.
 func (r *Room) unknowing(ctx context.Context, in incident.ID, c Content) (Content, error) {
 	p, err := r.Try(ctx, in, c)
 	if err != nil {
@@ -406,7 +410,7 @@ func (r *Room) apiSave(ctx context.Context, in *saveStatement) (*web.One[stateme
 	if err != nil {
 		return nil, err
 	}
-	if b.Audiences == nil {
+	if b.Audiences == nil && b.Audience == "" {
 		c.Audiences = old.Audiences
 	}
 	s, err := r.Save(ctx, old.ID, in.Body.Revision, c)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tuermer/internal/coordinate/incident"
@@ -179,7 +180,7 @@ func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
 	}
 	in, k := incident.ID(f.Get("incident")), kindOf(f.Get("kind"))
 	if k == "" {
-		return fault.New(fault.Invalid, "publish.kind", f.Get("kind"))
+		return fault.New(fault.Invalid, "publish.kind", strings.Join(strs(template.Kinds()), ", "))
 	}
 	if f.Get("act") == "kind" {
 		return web.SeeOther(w, req, "/publish/new?"+url.Values{"incident": {string(in)}, "kind": {string(k)}}.Encode())

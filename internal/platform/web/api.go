@@ -37,6 +37,9 @@ func NewAPI(s *Site, version string) *API {
 // many programs show nothing else of a problem; huma says "validation failed".
 func invalidInWords(ctx huma.Context, _ string, v any) (any, error) {
 	m, ok := v.(*huma.ErrorModel)
+	if ok && m.Detail == "request body is required" {
+		m.Detail = i18n.T(ctx.Context(), "web.api_no_body")
+	}
 	if !ok || m.Detail != "validation failed" || len(m.Errors) == 0 {
 		return v, nil
 	}

@@ -35,6 +35,7 @@ func TestAPIProblemsInWords(t *testing.T) {
 		{`{}`, 422, []string{"/api/openapi.json", "expected required property name"}},
 		{`{"name":"x","nmae":"y"}`, 422, []string{"/api/openapi.json", "body.nmae: unexpected property"}},
 		{`{"name":`, 400, []string{"/api/openapi.json"}},
+		{``, 400, []string{"/api/openapi.json"}},
 		{`{"name":"Ada"}`, 422, []string{`"message":"Dieses Zugriffstoken darf das nicht. Nötig ist der Bereich „Ada“."`}},
 	} {
 		req := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v1/names", strings.NewReader(c.body))
