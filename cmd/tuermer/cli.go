@@ -103,6 +103,8 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, a ap
 	switch {
 	case len(args) == 0:
 		asked, parser.Stdout = []string{"--help"}, stderr
+	case args[0] == "--version" && len(args) == 1: // what everybody tries first
+		asked = []string{"version"}
 	case args[0] == "help":
 		asked = append(slices.Clone(args[1:]), "--help")
 	}
@@ -214,6 +216,12 @@ func (s *session) explain(err error) string {
 	return err.Error()
 }
 
+// log is where the rooms write. A command that ends at once says only what went
+// wrong: whoever typed it reads the same terminal.
+func (s *session) log(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: level}))
+}
+
 // settings reads the configuration file, if there is one, and puts it under
 // the command line.
 func (s *session) settings() (app.Settings, error) {
@@ -226,7 +234,7 @@ func (s *session) settings() (app.Settings, error) {
 	out := app.Settings{
 		ConfigFile: s.flags.Config, Data: s.flags.Data, Database: s.flags.Database,
 		Lang: s.lang, Version: version, Stdout: s.stdout, Stderr: s.stderr,
-		Log: slog.New(slog.NewTextHandler(s.stderr, nil)),
+		Log: s.log(slog.LevelWarn),
 	}
 	if s.flags.Config == "" {
 		return app.NewSettings(out, nil), nil

@@ -72,6 +72,7 @@ func TestUsage(t *testing.T) {
 		{args: "migrate", did: "migrate", says: "auf dem Stand"},
 		{args: "check", did: "check", says: "Alles in Ordnung."},
 		{args: "version", says: "tuermer devel (go"},
+		{args: "--version", says: "tuermer devel (go"},
 		{args: "user add ada@a.example --name Ada", did: "user add", says: "login/1"},
 		{args: "user add --person ada@a.example --name Ada", did: "user add"},
 		{args: "user add --email ada@a.example --name Ada --roles it", did: "user add"},
@@ -105,6 +106,7 @@ func TestUsage(t *testing.T) {
 		{args: "serve --lang fr", code: 2, says: "„fr“"},
 		{args: "token create --name x", code: 2, says: "--person"},
 		{args: "token create --person nix --name x", code: 2, says: "„nix“"},
+		{args: "token create --person a@a.example --name x --scope nix", code: 2, says: "„nix“ gibt es nicht. Möglich sind: read"},
 		{args: "user add a@a.example", code: 2, says: "--name"},
 		{args: "user add a@a.example --name A --role chef", code: 2, says: "approver"},
 		{args: "user reset", code: 2, says: "fehlt"},
@@ -240,7 +242,7 @@ func TestCheck(t *testing.T) {
 	}
 	r.results = append(r.results, app.CheckResult{Serious: true, What: "stumm"})
 	code, stdout, stderr := call(r, nil, "check")
-	if code != 1 || !strings.Contains(stdout, "Problem: stumm") || !strings.Contains(stderr, "1 ") {
+	if code != 1 || !strings.Contains(stdout, "Problem: stumm") || !strings.Contains(stderr, "ein Befund.") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,6 +35,7 @@ func (l listeners) settings(s *session) (app.Settings, error) {
 	if l.Public != "" {
 		out.Public = l.Public
 	}
+	out.Log = s.log(slog.LevelInfo)
 	for _, w := range out.Warnings {
 		s.note("cli.warning", w.In(s.lang))
 	}
@@ -97,7 +100,9 @@ func (checkCmd) Run(s *session) error {
 		}
 	}
 	switch {
-	case serious > 0:
+	case serious == 1:
+		return errors.New(s.text("cli.check_failed_one"))
+	case serious > 1:
 		return fmt.Errorf("%s", s.text("cli.check_failed", serious))
 	case len(results)+len(settings.Warnings) == 0:
 		fmt.Fprintln(s.stdout, s.text("cli.check_fine"))
@@ -114,6 +119,7 @@ func (migrateCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	settings.Log = s.log(slog.LevelInfo)
 	if err := s.app.Migrate(s.ctx, settings); err != nil {
 		return err
 	}
@@ -216,6 +222,11 @@ func (c tokenCreateCmd) Run(s *session) error {
 	mail, err := mailAddress(s, c.Person)
 	if err != nil {
 		return err
+	}
+	for _, scope := range c.Scope {
+		if !slices.Contains(app.Scopes(), scope) {
+			return errUsage{s.text("cli.bad_scope", scope, strings.Join(app.Scopes(), ", "))}
+		}
 	}
 	settings, err := s.settings()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -71,8 +72,19 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 	}
 	if ok {
 		say("app.first_link", link)
+		// The address that people use may not lead here yet: no name in the DNS,
+		// no proxy. Whoever started the program sits in front of the listener.
+		if u, err := url.Parse(link); err == nil && u.Host != a.staffAddr {
+			u.Scheme, u.Host = "http", a.staffAddr
+			say("app.first_link_here", u)
+		}
+		return nil
 	}
-	return nil
+	admins, err := a.identity.People(ctx, identity.Filter{Role: identity.RoleAdmin, Active: true})
+	if err == nil && len(admins) == 0 {
+		say("app.no_admin")
+	}
+	return err
 }
 
 // inTown acts as the system for the town that the command means: the

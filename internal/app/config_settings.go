@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/town/identity"
 )
 
 // Settings is everything that a command knows before it opens the data: the
@@ -52,6 +53,9 @@ func NewSettings(s Settings, cfg *Config) Settings {
 
 // Roles lists what a person may be, most powerful first.
 func Roles() []string { return slices.Clone(roles) }
+
+// Scopes lists what a token may be limited to.
+func Scopes() []string { return identity.Scopes() }
 
 // ValidEmail reports whether s is a bare mail address.
 func ValidEmail(s string) bool {

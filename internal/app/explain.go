@@ -74,8 +74,16 @@ func surroundings(err error) (key string, args []any) {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || code == sqliteFull:
 		return "app.disk_full", []any{err.Error()}
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR) ||
+		cannotMake(err) ||
 		code == sqliteCantOpen || code == sqliteReadOnly:
 		return "app.no_data", []any{err.Error()}
 	}
 	return "", nil
+}
+
+// cannotMake: a folder above it does not exist and cannot be made either, such
+// as under /proc.
+func cannotMake(err error) bool {
+	pe, ok := errors.AsType[*fs.PathError](err)
+	return ok && pe.Op == "mkdir" && errors.Is(pe.Err, fs.ErrNotExist)
 }

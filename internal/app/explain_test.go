@@ -35,6 +35,8 @@ func TestExplained(t *testing.T) {
 		{fmt.Errorf("store: %w", coded(8)), []string{"Datenordner"}},
 		{&fs.PathError{Op: "mkdir", Path: "/d", Err: syscall.EACCES}, []string{"Datenordner", "mkdir /d"}},
 		{&fs.PathError{Op: "mkdir", Path: "/d", Err: syscall.EROFS}, []string{"Datenordner"}},
+		{fmt.Errorf("app: data folder: %w", &fs.PathError{Op: "mkdir", Path: "/proc/x", Err: syscall.ENOENT}), []string{"Datenordner", "/proc/x"}},
+		{&fs.PathError{Op: "open", Path: "/k/key", Err: syscall.ENOENT}, []string{"/k/key"}},
 		{fmt.Errorf("jobs: %w", coded(13)), []string{"voll", "jobs"}},
 		{&fs.PathError{Op: "write", Path: "/d", Err: syscall.ENOSPC}, []string{"voll"}},
 		{errors.Join(errors.New("a"), syscall.EDQUOT), []string{"voll"}},
