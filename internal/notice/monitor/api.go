@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -33,7 +34,8 @@ type monitorBody struct {
 	Interval int    `json:"interval_seconds" required:"false" minimum:"0"`
 	Timeout  int    `json:"timeout_seconds,omitempty" minimum:"0"`
 	Grace    int    `json:"grace_seconds,omitempty" minimum:"0" doc:"How late a heartbeat may be"`
-	Confirm  int    `json:"confirm,omitempty" minimum:"0" doc:"So many failures in a row are an outage"`
+	YAMLWords
+	Confirm int `json:"confirm,omitempty" minimum:"0" doc:"So many failures in a row are an outage"`
 	// Expect and Spec are read by this room: their fields take numbers and texts.
 	Expect json.RawMessage `json:"expect,omitempty" doc:"What a healthy answer looks like; keys as in tuermer.yaml"`
 	Spec   json.RawMessage `json:"spec,omitempty" doc:"Everything about the check, keys as in tuermer.yaml, secrets masked; the fields above win where they differ from what is stored"`
@@ -110,6 +112,9 @@ func seconds(d Duration) int { return int(d.D() / time.Second) }
 // what is stored changes nothing, so what was read can be written back.
 func (b monitorBody) over(old Monitor) (Monitor, error) {
 	m := old
+	if err := b.asInYAML(); err != nil {
+		return m, err
+	}
 	m.Name, m.Service = b.Name, b.Service
 	for _, raw := range []*json.RawMessage{&b.Spec, &b.Expect} {
 		if string(*raw) == "null" {
@@ -291,6 +296,7 @@ func (r *Room) apiCreate(ctx context.Context, in *apiCreateInput) (*web.One[moni
 	if m.Slug == "" {
 		m.Slug = service.SlugFor(m.Name)
 	}
+	m.Name = cmp.Or(m.Name, m.Slug)
 	if err := r.Create(ctx, m); err != nil {
 		return nil, err
 	}

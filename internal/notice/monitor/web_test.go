@@ -391,6 +391,22 @@ func TestMonitorAPI(t *testing.T) {
 		if err != nil || strings.Contains(string(raw), "geheim") {
 			t.Fatal(string(raw), err)
 		}
+		// What stood in tuermer.yaml can be sent as it stood there.
+		as := call("admin", "POST", "", `{"slug":"wie-yaml","service":"portal","kind":"http","url":"http://127.0.0.1:8081/","interval":"30s","timeout":"5s","expect":{"status":[200],"body":"Willkommen"},"confirm":3}`, 201)
+		if as["interval_seconds"] != 30.0 || as["timeout_seconds"] != 5.0 || as["name"] != "wie-yaml" {
+			t.Fatal(as)
+		}
+		as = call("admin", "POST", "", `{"slug":"wie-tcp","url":"tcp://127.0.0.1:22","interval":45}`, 201)
+		if as["kind"] != "tcp" || as["host"] != "127.0.0.1" || as["port"] != 22.0 || as["interval_seconds"] != 45.0 {
+			t.Fatal(as)
+		}
+		for _, bad := range []string{`"soon"`, `"-5s"`, `"500ms"`, `true`} {
+			if got := call("admin", "POST", "", `{"slug":"x","url":"http://127.0.0.1/","interval":`+bad+`}`, 422); !strings.Contains(fmt.Sprint(got["errors"]), "body.interval") {
+				t.Fatal(bad, got)
+			}
+		}
+		call("admin", "DELETE", "/wie-yaml", "", 204)
+		call("admin", "DELETE", "/wie-tcp", "", 204)
 		// What was read can be written back, with one thing changed.
 		one["interval_seconds"] = 120
 		raw, err = json.Marshal(one)
