@@ -1,6 +1,9 @@
 package monitor
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // State is what a monitor is held to be.
 type State string
@@ -9,9 +12,13 @@ type State string
 const (
 	Unknown     State = "unknown"     // never judged
 	Up          State = "up"          // the last look was healthy
+	Degraded    State = "degraded"    // it answers, outside a soft limit, confirmed
 	Suspect     State = "suspect"     // failing, not yet confirmed: nobody is woken
 	Down        State = "down"        // failing, confirmed
+	Flapping    State = "flapping"    // now healthy, now failing, see [Turns]
 	Maintenance State = "maintenance" // an announced window is open
+	Unreachable State = "unreachable" // failing, and a parent is confirmed down
+	Blind       State = "blind"       // failing, and our own uplink is confirmed lost
 )
 
 // Transition is the only thing that alarms.
@@ -20,8 +27,12 @@ type Transition string
 // The transitions.
 const (
 	None     Transition = ""
-	WentDown Transition = "went_down" // a failure is confirmed: an episode begins
+	WentDown Transition = "went_down" // a failure is confirmed: an episode begins, or gets worse
 	CameUp   Transition = "came_up"   // the episode is over
+	// WentDegraded and StartedFlapping begin an episode of lower severity; a
+	// failure that is confirmed in it alarms like any other.
+	WentDegraded    Transition = "went_degraded"
+	StartedFlapping Transition = "started_flapping"
 )
 
 // Status is all that a monitor remembers between two looks. It is a plain
@@ -37,9 +48,26 @@ type Status struct {
 	// Open is true from WentDown to CameUp. It outlives a maintenance window, so
 	// that an alarm is never given twice for one episode, and never forgotten.
 	Open bool `json:"open,omitempty"`
-	// Episode counts the confirmed failures since the monitor was made. With the
+	// Mild says that the open episode has been a warning only so far: whoever
+	// was told of it was not woken, so a confirmed failure still alarms.
+	Mild bool `json:"mild,omitempty"`
+	// Episode counts the episodes since the monitor was made. With the
 	// monitor's id it names an alert: repeats fold, the next failure is new.
 	Episode int64 `json:"episode,omitempty"`
+	// Limited says that the soft limits are missed, confirmed; Turning counts the
+	// healthy results in a row that say the opposite of it.
+	Limited bool `json:"limited,omitempty"`
+	Turning int  `json:"turning,omitempty"`
+	// Turns remembers how often health changed lately; Flaps is its verdict.
+	Turns Turns `json:"turns,omitempty"`
+	Flaps bool  `json:"flaps,omitempty"`
+	// Held says why an alarm is being withheld; its zero value: none is.
+	Held Held `json:"held,omitzero"`
+	// Asking is since when a failure that would be certain waits for what its
+	// parent or our uplink turn out to be, see [MaxAsking].
+	Asking time.Time `json:"asking,omitzero"`
+	// Addr is the address at which the target answered last.
+	Addr netip.Addr `json:"addr,omitzero"`
 	// Last is the latest result that said something about health.
 	Last Result `json:"last,omitzero"`
 	// NextAt is when to look again: in the future, at most an interval away
@@ -79,13 +107,16 @@ func Confirmation(n int, interval time.Duration) time.Duration {
 }
 
 // Step judges one result at now. Of a row of failures exactly the one that
-// completes the spec's confirmation goes down; one success recovers. Inside a
-// maintenance window nothing alarms and nothing counts: what is down when the
-// window ends is confirmed afresh, and an episode that was open before ends
-// with the first success behind the window.
+// completes the spec's confirmation goes down; one success recovers, unless the
+// monitor is flapping. Inside a maintenance window nothing alarms and nothing
+// counts: what is down when the window ends is confirmed afresh, and an episode
+// that was open before ends with the first success behind the window. The same
+// holds for failures while a parent is down or our uplink is lost.
+//
+// Whenever a failure is known and yet gives no alarm of its own, Held says why.
 //
 // A result that says nothing about health changes the schedule at most.
-func (m Machine) Step(st Status, r Result, now time.Time) (Status, Transition) {
+func (m Machine) Step(st Status, r Result, a Around, now time.Time) (Status, Transition) {
 	now = stamp(now)
 	if st.State == "" {
 		st = NewStatus(now)
@@ -94,48 +125,139 @@ func (m Machine) Step(st Status, r Result, now time.Time) (Status, Transition) {
 		st.hear(r, now)
 	}
 	if r.Reason.Neutral() {
+		tr := None
 		if _, closed := m.spec.InMaintenance(now); st.State == Maintenance && !closed {
-			st.resume(now)
+			if st.Held.Reason == HeldMaintenance {
+				// The last word was a failure, and nothing has been heard since.
+				tr = m.fail(&st, st.Last, a, now)
+				st.hold(m, a, now)
+			} else {
+				st.resume(now)
+			}
 		}
 		st.NextAt = m.next(st, now)
-		return st, None
+		return st, tr
 	}
 	st.Last = r
-	tr := None
-	if _, closed := m.spec.InMaintenance(now); closed {
-		st.Fails = 0
-		st.become(Maintenance, now)
-	} else if r.OK {
-		st.Fails = 0
-		if st.Open {
-			st.Open, tr = false, CameUp
-		}
-		st.become(Up, now)
-	} else {
-		tr = m.fail(&st, r, now)
+	if r.OK && r.Addr.IsValid() {
+		st.Addr = r.Addr
 	}
+	tr := None
+	_, closed := m.spec.InMaintenance(now)
+	switch {
+	case closed:
+		st.Fails, st.Turning, st.Asking = 0, 0, time.Time{}
+		st.become(Maintenance, now)
+	case r.OK:
+		st.count(m, r)
+		tr = m.good(&st, r, now)
+	case st.alarmed():
+		st.count(m, r)
+		tr = m.fail(&st, r, a, now)
+	case a.Parent != "":
+		st.excuse(Unreachable, now)
+	case a.Blind:
+		st.excuse(Blind, now)
+	default:
+		st.count(m, r)
+		tr = m.fail(&st, r, a, now)
+	}
+	st.hold(m, a, now)
 	st.NextAt = m.next(st, now)
 	return st, tr
 }
 
-func (m Machine) fail(st *Status, r Result, now time.Time) Transition {
+// moved tells whether something changed that the next results do not tell by
+// themselves, so that it must be stored.
+func (st Status) moved(before Status) bool {
+	return st.State != before.State || st.Fails != before.Fails || st.Turns != before.Turns || st.Flaps != before.Flaps ||
+		st.Limited != before.Limited || st.Turning != before.Turning || st.Held != before.Held || st.Addr != before.Addr ||
+		st.Open != before.Open || !st.Seen.Equal(before.Seen) || !st.Started.Equal(before.Started)
+}
+
+// alarmed tells whether somebody was woken for the episode that is open.
+func (st Status) alarmed() bool { return st.Open && !st.Mild }
+
+// open begins an episode, or makes an open one worse.
+func (st *Status) open(mild bool) {
+	if !st.Open {
+		st.Episode++
+	}
+	st.Open, st.Mild = true, mild
+}
+
+// good judges a target that answers.
+func (m Machine) good(st *Status, r Result, now time.Time) Transition {
+	st.Fails, st.Asking = 0, time.Time{}
+	if soft := r.Soft(); soft == st.Limited {
+		st.Turning = 0
+	} else if st.Turning++; st.Turning >= m.confirm() {
+		st.Limited, st.Turning = soft, 0
+	}
+	tr := None
+	switch {
+	case st.Flaps:
+		if !st.Open {
+			st.open(true)
+			tr = StartedFlapping
+		}
+	case st.alarmed():
+		// Whether it is well or only answers is judged afresh.
+		st.Open, st.Limited, st.Turning = false, false, 0
+		tr = CameUp
+	case st.Open && !st.Limited:
+		st.Open, st.Mild = false, false
+		tr = CameUp
+	case !st.Open && st.Limited:
+		st.open(true)
+		tr = WentDegraded
+	}
+	switch {
+	case st.Flaps:
+		st.become(Flapping, now)
+	case st.Limited:
+		st.become(Degraded, now)
+	default:
+		st.become(Up, now)
+	}
+	return tr
+}
+
+// fail judges a failure that counts.
+func (m Machine) fail(st *Status, r Result, a Around, now time.Time) Transition {
 	st.Fails++
-	if st.Open { // known and told; only its end is news
-		st.become(Down, now)
+	st.Turning = 0
+	if st.alarmed() { // known and told; only its end is news
+		if st.Flaps && st.Fails < m.confirm() {
+			st.become(Flapping, now)
+		} else {
+			st.become(Down, now)
+		}
 		return None
 	}
 	if st.Fails == 1 {
 		st.FailingSince = r.At
 	}
-	if st.Fails < max(m.spec.Confirm, 1) {
-		st.become(Suspect, now)
-		return None
+	if st.Fails < m.confirm() || st.asks(a, now) {
+		if !st.Flaps {
+			st.become(Suspect, now)
+			return None
+		}
+		st.become(Flapping, now)
+		if st.Open {
+			return None
+		}
+		st.open(true)
+		return StartedFlapping
 	}
-	st.Open = true
-	st.Episode++
+	st.Asking = time.Time{}
+	st.open(false)
 	st.become(Down, now)
 	return WentDown
 }
+
+// confirm is how many results in a row make certain.
+func (m Machine) confirm() int { return max(m.spec.Confirm, 1) }
 
 func (st *Status) become(s State, now time.Time) {
 	if st.State != s {
@@ -185,7 +307,9 @@ func (m Machine) next(st Status, now time.Time) time.Time {
 	switch {
 	case m.spec.Kind == Heartbeat:
 		at = m.nextBeat(st, now)
-	case st.State == Suspect:
+	case !st.Asking.IsZero():
+		at = now.Add(Confirmation(1, m.spec.Interval.D()))
+	case st.State == Suspect, st.State == Flapping && st.Fails > 0 && !st.alarmed():
 		at = now.Add(Confirmation(st.Fails, m.spec.Interval.D()))
 	default:
 		at = NextSlot(now, m.phase, m.spec.Interval.D())

@@ -24,14 +24,14 @@ func fine(at time.Time) Result { return Result{At: at, OK: true, Reason: ReasonO
 
 func TestFailureIsConfirmedAfterTwoAndFourSeconds(t *testing.T) {
 	m := NewMachine("portal", good(t, Spec{URL: "http://a.example/"}))
-	st, tr := m.Step(NewStatus(t0), fine(t0), t0)
+	st, tr := m.Step(NewStatus(t0), fine(t0), Around{}, t0)
 	if st.State != Up || tr != None {
 		t.Fatalf("first success: %v %q", st.State, tr)
 	}
 	now := st.NextAt
 	var wait []time.Duration
 	for range 3 {
-		st, tr = m.Step(st, bad(now), now)
+		st, tr = m.Step(st, bad(now), Around{}, now)
 		wait = append(wait, st.NextAt.Sub(now))
 		now = st.NextAt
 	}
@@ -44,7 +44,7 @@ func TestFailureIsConfirmedAfterTwoAndFourSeconds(t *testing.T) {
 	if want := now.Add(-wait[2] - 6*time.Second); !st.FailingSince.Equal(want) {
 		t.Errorf("failing since %v, want %v", st.FailingSince, want)
 	}
-	st, tr = m.Step(st, fine(now), now)
+	st, tr = m.Step(st, fine(now), Around{}, now)
 	if st.State != Up || tr != CameUp || st.Open || st.FailingSince.IsZero() {
 		t.Errorf("recovery: %+v %q", st, tr)
 	}
@@ -52,7 +52,7 @@ func TestFailureIsConfirmedAfterTwoAndFourSeconds(t *testing.T) {
 
 func TestNeverUpAlarmsAsWell(t *testing.T) {
 	m := NewMachine("x", good(t, Spec{Host: "a.example", Port: 22, Confirm: 1}))
-	if st, tr := m.Step(NewStatus(t0), bad(t0), t0); tr != WentDown {
+	if st, tr := m.Step(NewStatus(t0), bad(t0), Around{}, t0); tr != WentDown {
 		t.Fatalf("%+v %q", st, tr)
 	}
 }
@@ -65,7 +65,7 @@ func TestMaintenance(t *testing.T) {
 	st, now := NewStatus(t0), t0
 	for now.Before(t0.Add(time.Hour)) {
 		var tr Transition
-		if st, tr = m.Step(st, bad(now), now); tr != None || st.State != Maintenance || st.Fails != 0 {
+		if st, tr = m.Step(st, bad(now), Around{}, now); tr != None || st.State != Maintenance || st.Fails != 0 {
 			t.Fatalf("inside the window at %v: %+v %q", now, st, tr)
 		}
 		now = st.NextAt
@@ -76,7 +76,7 @@ func TestMaintenance(t *testing.T) {
 	end := now
 	for i := range 3 {
 		var tr Transition
-		st, tr = m.Step(st, bad(now), now)
+		st, tr = m.Step(st, bad(now), Around{}, now)
 		if (tr == WentDown) != (i == 2) {
 			t.Fatalf("failure %d behind the window: %q", i+1, tr)
 		}
@@ -89,18 +89,18 @@ func TestMaintenance(t *testing.T) {
 
 func TestEpisodeOutlivesMaintenance(t *testing.T) {
 	s := good(t, Spec{URL: "http://a.example/", Confirm: 1})
-	st, _ := NewMachine("x", s).Step(NewStatus(t0), bad(t0), t0)
+	st, _ := NewMachine("x", s).Step(NewStatus(t0), bad(t0), Around{}, t0)
 	s.Maintenance = []Window{{From: t0, To: t0.Add(time.Hour)}}
 	m := NewMachine("x", s)
-	st, tr := m.Step(st, fine(t0), t0.Add(time.Minute))
+	st, tr := m.Step(st, fine(t0), Around{}, t0.Add(time.Minute))
 	if tr != None || !st.Open {
 		t.Fatalf("inside: %+v %q", st, tr)
 	}
-	still, tr := m.Step(st, bad(t0), t0.Add(time.Hour))
+	still, tr := m.Step(st, bad(t0), Around{}, t0.Add(time.Hour))
 	if tr != None || still.State != Down || still.Episode != 1 {
 		t.Errorf("still down behind the window: %+v %q", still, tr)
 	}
-	if st, tr = m.Step(st, fine(t0), t0.Add(time.Hour)); tr != CameUp || st.State != Up {
+	if st, tr = m.Step(st, fine(t0), Around{}, t0.Add(time.Hour)); tr != CameUp || st.State != Up {
 		t.Errorf("recovered behind the window: %+v %q", st, tr)
 	}
 }
@@ -115,6 +115,8 @@ func TestMachineProperties(t *testing.T) {
 		}
 		spec.Interval = Duration(rapid.Int64Range(1000, 3_600_000).Draw(t, "ms")) * Duration(time.Millisecond)
 		spec.Confirm = rapid.IntRange(1, MaxConfirm).Draw(t, "confirm")
+		steady := false
+		spec.Flapping = &steady // state_test.go judges the restless ones
 		if rapid.Bool().Draw(t, "window") {
 			from := t0.Add(time.Duration(rapid.Int64Range(0, 7200).Draw(t, "from")) * time.Second)
 			spec.Maintenance = []Window{{From: from, To: from.Add(time.Duration(rapid.Int64Range(1, 7200).Draw(t, "long")) * time.Second)}}
@@ -142,7 +144,7 @@ func TestMachineProperties(t *testing.T) {
 			}
 			before := st
 			var tr Transition
-			st, tr = m.Step(st, r, now)
+			st, tr = m.Step(st, r, Around{}, now)
 			switch {
 			case r.Reason.Neutral():
 				if tr != None || st.Open != before.Open || st.Fails != before.Fails {
@@ -194,35 +196,35 @@ func TestHeartbeatMachine(t *testing.T) {
 	if due := Due(st, s); !due.Equal(t0.Add(70 * time.Minute)) {
 		t.Errorf("a job that never reported is due %v", due)
 	}
-	st, tr := m.Step(st, ping("", t0), t0)
+	st, tr := m.Step(st, ping("", t0), Around{}, t0)
 	if st.State != Up || tr != None || !st.NextAt.Equal(t0.Add(70*time.Minute)) {
 		t.Fatalf("success: %+v %q", st, tr)
 	}
 	now := t0.Add(50 * time.Minute)
-	st, tr = m.Step(st, ping("start", now), now)
+	st, tr = m.Step(st, ping("start", now), Around{}, now)
 	if st.State != Up || tr != None || !st.NextAt.Equal(now.Add(10*time.Minute)) {
 		t.Fatalf("start: %+v %q", st, tr)
 	}
 	now = st.NextAt
-	st, tr = m.Step(st, Missed(st, now), now)
+	st, tr = m.Step(st, Missed(st, now), Around{}, now)
 	if tr != WentDown || st.Last.Reason != ReasonMissed {
 		t.Fatalf("missed: %+v %q", st, tr)
 	}
-	st, tr = m.Step(st, ping("0", now), now)
+	st, tr = m.Step(st, ping("0", now), Around{}, now)
 	if tr != CameUp || !st.Started.IsZero() {
 		t.Fatalf("came back: %+v %q", st, tr)
 	}
-	st, tr = m.Step(st, ping("log", now), now)
+	st, tr = m.Step(st, ping("log", now), Around{}, now)
 	if tr != None || st.State != Up {
 		t.Fatalf("log: %+v %q", st, tr)
 	}
-	st, tr = m.Step(st, ping("7", now), now)
+	st, tr = m.Step(st, ping("7", now), Around{}, now)
 	if tr != WentDown || st.Last.Detail != "exit code 7" || st.Last.Code != 7 {
 		t.Fatalf("exit code: %+v %q", st, tr)
 	}
 	// A clock that was set back must not postpone the next miss for ever.
 	earlier := now.Add(-48 * time.Hour)
-	st, _ = m.Step(st, ping("log", earlier), earlier)
+	st, _ = m.Step(st, ping("log", earlier), Around{}, earlier)
 	if st.NextAt.Sub(earlier) > 70*time.Minute {
 		t.Errorf("after the clock was set back, due %v", st.NextAt)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -88,6 +88,11 @@ type RoomOptions struct {
 	// PingURL is the address under which heartbeats of the tenant in ctx report,
 	// without a slash at the end.
 	PingURL func(ctx context.Context) string
+	// References say whether our own line works (see [Reference]); with none,
+	// nothing is ever excused by it. Networks are those that the town in ctx runs
+	// itself: what lies in them is never behind the line.
+	References []Spec
+	Networks   func(ctx context.Context) ([]netip.Prefix, error)
 	// Keep is how long single results are kept; zero: a week.
 	Keep time.Duration
 }
@@ -101,8 +106,9 @@ type Room struct {
 
 	vantages Vantages // nil: none
 
-	mu    sync.Mutex
-	asked map[string]bool // engine ids that somebody waits for
+	mu       sync.Mutex
+	asked    map[string]bool                 // engine ids that somebody waits for
+	networks map[ident.Tenant][]netip.Prefix // that the towns run themselves
 }
 
 // New makes the room; nothing is probed before Start.
@@ -114,7 +120,10 @@ func New(o RoomOptions) *Room {
 		o.Keep = 7 * 24 * time.Hour
 	}
 	r := &Room{o: o, asked: map[string]bool{}}
-	r.engine = NewEngine(EngineOptions{Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor")})
+	r.engine = NewEngine(EngineOptions{
+		Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor"),
+		References: o.References, Behind: r.behind,
+	})
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
 	})
@@ -153,38 +162,6 @@ func splitID(id string) (ident.Tenant, string) {
 
 // signalKey is what the signals of a monitor are about.
 func signalKey(slug string) string { return "monitor:" + slug }
-
-// raise turns a transition into a signal, inside the transaction that stores
-// it: an alarm exists exactly when its reason does.
-func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
-	l := r.o.Locale(ctx)
-	name, err := r.publicName(ctx, m)
-	if err != nil {
-		return err
-	}
-	s := signal.Signal{
-		Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
-		Severity: signal.Critical, At: r.o.Clock.Now(),
-	}
-	if o.Transition == WentDown {
-		s.State, s.Since = signal.Firing, o.Status.FailingSince
-		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_down", name)
-		key := "monitor.signal_detail.other"
-		if o.Status.Fails == 1 {
-			key = "monitor.signal_detail.one"
-		}
-		s.Detail = l.Catalog.Text(l.Lang, key, Explain(l, m.Spec, o.Result), o.Status.Fails, m.Spec.Confirm)
-		if m.Spec.Kind == Heartbeat {
-			s.Detail = Explain(l, m.Spec, o.Result)
-		}
-	} else {
-		s.State, s.Since = signal.Resolved, o.Result.At
-		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_up", name)
-		s.Detail = Explain(l, m.Spec, o.Result)
-	}
-	_, err = r.o.Signals.Record(ctx, s)
-	return err
-}
 
 // Explain says in the reader's words what a result saw.
 func Explain(l i18n.Locale, s Spec, res Result) string {

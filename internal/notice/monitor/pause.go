@@ -56,13 +56,24 @@ func (r *Room) Pause(ctx context.Context, slug string, paused bool) error {
 	if paused {
 		action = "monitor.paused"
 	}
-	return r.operate(ctx, slug, action, nil, func(m Monitor, q *bun.UpdateQuery) (*bun.UpdateQuery, error) {
+	change := func(m Monitor, q *bun.UpdateQuery) (*bun.UpdateQuery, error) {
 		if m.Paused == paused {
 			return nil, nil
+		}
+		if paused {
+			m.Status.Held = Held{}
 		}
 		// While it rests the engine does not know it; what it saw last is kept.
 		status, err := json.Marshal(m.Status)
 		return q.Set("paused = ?", paused).Set("status = ?", string(status)).Set("state = ?", m.Held()), err
+	}
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if paused { // nobody looks any more, so nothing is withheld either
+			if err := r.endHeld(ctx, db, slug); err != nil {
+				return err
+			}
+		}
+		return r.operate(ctx, slug, action, nil, change)
 	})
 }
 

@@ -82,7 +82,13 @@ type Result struct {
 	Code int `json:"code,omitempty"`
 	// CertExpires is when the first certificate of the presented chain ends.
 	CertExpires time.Time `json:"cert_expires,omitzero"`
+	// Addr is the address that answered. [Status.Addr] keeps it.
+	Addr netip.Addr `json:"-"`
 }
+
+// Soft tells whether the target answered, yet outside a soft limit; Reason then
+// says which.
+func (r Result) Soft() bool { return r.OK && r.Reason != ReasonOK }
 
 // Prober looks once. Probe blocks until the verdict, the spec's timeout or the
 // end of ctx, whichever is first, and leaves nothing behind: no connection, no
@@ -198,8 +204,10 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 	// which may be set while a check runs, is not.
 	end, _ := ctx.Deadline()
 	begin := time.Until(end)
-	err := look(ctx, &r)
+	saw := &sight{Context: ctx}
+	err := look(saw, &r)
 	r.Took = begin - time.Until(end)
+	r.Addr = saw.last()
 	switch {
 	case err == nil:
 		err = s.judge(&r)
@@ -209,19 +217,20 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 		err = timedOut(err, s.Timeout.D())
 	}
 	cancel()
+	if err == nil {
+		err = s.soften(&r)
+		r.OK = true
+	}
 	if err != nil {
 		r.Reason, r.Detail = explain(err)
+		r.OK = r.OK || r.Reason.Soft()
 	}
-	r.OK = r.Reason == ReasonOK
 	r.Detail = plain(r.Detail)
 	return r
 }
 
 // judge applies the conditions that every kind shares.
 func (s *Spec) judge(r *Result) error {
-	if d := s.Expect.Certificate.D(); d > 0 && !r.CertExpires.IsZero() && r.CertExpires.Sub(r.At) < d {
-		return failf(ReasonCert, "certificate ends %s", r.CertExpires.Format(time.DateOnly))
-	}
 	if d := s.Expect.Within.D(); d > 0 && r.Took > d {
 		return failf(ReasonSlow, "took %s, expected at most %s", r.Took.Round(time.Millisecond), d)
 	}
@@ -379,6 +388,7 @@ func (w *wire) connect(ctx context.Context, network, host string, port int) (net
 		}
 		var c net.Conn
 		if c, err = w.connectAddr(ctx, network, netip.AddrPortFrom(a, uint16(port)), len(addrs)-i); err == nil {
+			see(ctx, a)
 			return c, nil
 		}
 	}
@@ -427,6 +437,9 @@ func (w *wire) connectName(ctx context.Context, network, host string, port int) 
 	c, err := w.dial(ctx, network, joinHostPort(host, port))
 	if err != nil {
 		return nil, during("connecting", err)
+	}
+	if ta, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		see(ctx, ta.AddrPort().Addr().Unmap())
 	}
 	if w.guard != nil {
 		if ta, ok := c.RemoteAddr().(*net.TCPAddr); ok {

@@ -56,6 +56,7 @@ func (p icmpProber) Probe(ctx context.Context, s Spec) Result {
 				return during("waiting for the answer", err)
 			}
 			if isEcho(b[:n], addr, token[:]) && fromAddr(from) == addr.WithZone("") {
+				see(ctx, addr)
 				return nil
 			}
 		}

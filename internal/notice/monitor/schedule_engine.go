@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"runtime/debug"
 	"strings"
@@ -32,6 +33,12 @@ type Observation struct {
 	// Late is how long after its due time the probe began, because a cap was
 	// reached or the machine was busy.
 	Late time.Duration
+	// Moved says that the result changed something of Status that outlives it.
+	Moved bool
+	// Before is what was withheld before the result.
+	Before Held
+	// Uplink is set, and ID empty, for the transitions of our own line.
+	Uplink *UplinkState
 }
 
 // Sink takes observations, in order, one batch at a time. When it answers an
@@ -49,7 +56,12 @@ type EngineOptions struct {
 	// OnResult is told every result of a probe, for figures; it must return at
 	// once. Optional.
 	OnResult func(id string, r Result)
-	Log      *slog.Logger // nil discards
+	// References are looked at to know whether our own line works (see
+	// [Reference]); Behind tells whether a monitor's target at an address lies
+	// behind it. Behind must return at once. Optional.
+	References []Spec
+	Behind     func(id string, a netip.Addr) bool
+	Log        *slog.Logger // nil discards
 
 	InFlight int // probes at once, default 2048
 	PerHost  int // probes at once to one host and port, default 64
@@ -80,16 +92,19 @@ type Engine struct {
 	out   *outlet
 	wg    sync.WaitGroup
 
-	mu      sync.Mutex
-	items   map[string]*item
-	due     *wheel
-	hosts   map[string]*host // with a probe in flight or in line
-	line    lane             // due, waiting for the global cap
-	idle    []chan *flight   // workers without a probe
-	flying  int
-	ctx     context.Context // of the probes; nil before Start
-	cancel  context.CancelFunc
-	stopped bool
+	mu    sync.Mutex
+	items map[string]*item
+	// children are the monitors that name one as a parent.
+	children map[string][]*item
+	up       uplink
+	due      *wheel
+	hosts    map[string]*host // with a probe in flight or in line
+	line     lane             // due, waiting for the global cap
+	idle     []chan *flight   // workers without a probe
+	flying   int
+	ctx      context.Context // of the probes; nil before Start
+	cancel   context.CancelFunc
+	stopped  bool
 }
 
 // item is a monitor inside the engine. Exactly one of these holds: it waits in
@@ -113,6 +128,8 @@ type item struct {
 	turn uint64
 	// beatDue says that the next wake-up of a heartbeat means "missed".
 	beatDue bool
+	// reference: it serves the uplink and is no monitor.
+	reference bool
 }
 
 // host counts what one target bears.
@@ -144,10 +161,12 @@ func NewEngine(o EngineOptions) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{
+	e := &Engine{
 		o: o, watch: newStopwatch(), wake: make(chan struct{}, 1), out: newOutlet(o),
-		items: map[string]*item{}, hosts: map[string]*host{}, due: newWheel(),
+		items: map[string]*item{}, children: map[string][]*item{}, hosts: map[string]*host{}, due: newWheel(),
 	}
+	e.addReferences(o.References)
+	return e
 }
 
 // Start begins probing and returns at once. Values of ctx reach the probes and
@@ -222,6 +241,7 @@ func (e *Engine) Set(list []Item) {
 			delete(e.items, id)
 		}
 	}
+	e.relate()
 	// Many first looks at once are spread, a single one happens at once.
 	spread := min(30*time.Second, time.Duration(len(soon))*3*time.Millisecond)
 	for _, it := range soon {
@@ -458,9 +478,9 @@ func (e *Engine) dispatch(reuse bool) *flight {
 // observation on.
 func (e *Engine) judge(it *item, r Result, late time.Duration, taken chan struct{}) {
 	now := e.o.Now()
-	from := it.status.State
+	before := it.status
 	var tr Transition
-	it.status, tr = it.machine.Step(it.status, r, now)
+	it.status, tr = it.machine.Step(it.status, r, e.around(it, r), now)
 	if it.spec.Kind == Heartbeat {
 		it.beatDue = !it.status.NextAt.Before(Due(it.status, it.spec))
 	}
@@ -469,7 +489,15 @@ func (e *Engine) judge(it *item, r Result, late time.Duration, taken chan struct
 	if it.cancel == nil && !it.inLine {
 		e.plan(it, max(it.status.NextAt.Sub(stamp(now)), time.Millisecond))
 	}
-	e.out.add(Observation{ID: it.id, Result: r, Status: it.status, From: from, Transition: tr, Late: late}, taken)
+	if it.reference {
+		e.judgeReference(it, now)
+		return
+	}
+	e.out.add(Observation{
+		ID: it.id, Result: r, Status: it.status, From: before.State, Transition: tr, Late: late,
+		Moved: it.status.moved(before), Before: before.Held,
+	}, taken)
+	e.echo(it, before.State)
 }
 
 // flight is one probe under way.
@@ -543,7 +571,7 @@ func (e *Engine) land(f *flight, r Result, more chan *flight) (next *flight, sta
 		}
 	}
 	e.mu.Unlock()
-	if wanted && e.o.OnResult != nil {
+	if wanted && e.o.OnResult != nil && !f.it.reference {
 		e.o.OnResult(f.it.id, r)
 	}
 	return next, stay

@@ -190,6 +190,14 @@ type Spec struct {
 	Grace Duration `yaml:"grace,omitempty" json:"grace,omitempty"`
 
 	Expect Expect `yaml:"expect,omitempty" json:"expect,omitzero"`
+	// Degraded lists soft limits: who misses one is shown and told of, but
+	// nobody is woken.
+	Degraded Soft `yaml:"degraded,omitempty" json:"degraded,omitzero"`
+	// Parents are slugs of monitors without which this one cannot be reached.
+	// While one of them is down, this one gives no alarm of its own.
+	Parents []string `yaml:"parents,omitempty" json:"parents,omitempty"`
+	// Flapping: false lets every outage of a restless target alarm for itself.
+	Flapping *bool `yaml:"flapping,omitempty" json:"flapping,omitempty"`
 
 	// Vantage says from where it is looked at.
 	Vantage Vantage `yaml:"vantage,omitempty" json:"vantage,omitzero"`
@@ -212,8 +220,8 @@ type Expect struct {
 	Headers map[string]string `yaml:"headers,omitempty" json:"headers,omitempty"`
 	// Within is the longest healthy duration of a check; zero: only the timeout.
 	Within Duration `yaml:"within,omitempty" json:"within,omitempty"`
-	// Certificate is how long the certificate must still be valid; zero: it
-	// must be valid now.
+	// Certificate is how long the certificate must still be valid; zero means
+	// [DefaultCertificate]. One that ends earlier makes the target degraded.
 	Certificate Duration `yaml:"certificate,omitempty" json:"certificate,omitempty"`
 	// Records must all be among the records that a name server answers, as text
 	// ("192.0.2.7", "10 mail.example."); RCode is the answer's code, NOERROR
@@ -361,6 +369,8 @@ func (s Spec) Normalize() (Spec, []Problem) {
 		s.normalProbe(&c)
 	}
 	r(&s, &c)
+	s.normalSoft(&c)
+	s.normalParents(&c)
 	for i, w := range s.Maintenance {
 		if w.From.IsZero() || !w.To.After(w.From) {
 			c.add(fmt.Sprintf("maintenance[%d]", i), ProblemWindow)

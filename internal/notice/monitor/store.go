@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type entryRow struct {
 	Sondes        string       `bun:"sondes"`  // between commas
 	Standing      string       `bun:"standing"`
 	WeighAt       time.Time    `bun:"weigh_at,nullzero"`
+	Parents       string       `bun:"parents"` // JSON, of Spec, for questions about all
+	Rules         string       `bun:"rules"`   // JSON
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
@@ -78,6 +81,9 @@ func (r *Room) row(t ident.Tenant, m Monitor) (entryRow, error) {
 			return out, fmt.Errorf("monitor: %w", err)
 		}
 		out.Standing = string(standing)
+	}
+	if out.Parents, out.Rules, err = kinJSON(m); err != nil {
+		return out, fmt.Errorf("monitor: %w", err)
 	}
 	full, err := json.Marshal(m.Spec)
 	if err != nil {
@@ -310,7 +316,7 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, slug) DO UPDATE").
 			Set("name = EXCLUDED.name").Set("service = EXCLUDED.service").Set("kind = EXCLUDED.kind").
 			Set("spec = EXCLUDED.spec").Set("secret = EXCLUDED.secret").Set("paused = EXCLUDED.paused").
-			Set("declared = EXCLUDED.declared").Set("search = EXCLUDED.search").Set("updated_at = EXCLUDED.updated_at").
+			Set("declared = EXCLUDED.declared").Set("search = EXCLUDED.search").Set("parents = EXCLUDED.parents").Set("updated_at = EXCLUDED.updated_at").
 			Set("sondes = EXCLUDED.sondes").Set("standing = EXCLUDED.standing").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("monitor: save: %w", err)
@@ -341,6 +347,9 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 		if _, err := db.NewDelete().Model((*resultRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: remove results: %w", err)
 		}
+		if _, err := db.NewDelete().Model((*withheldRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
+			return fmt.Errorf("monitor: remove what was withheld: %w", err)
+		}
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "monitor.removed", Subject: "monitor:" + m.Slug, Detail: map[string]string{"target": m.Spec.Target()}})
 	})
 }
@@ -368,6 +377,13 @@ func (r *Room) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("monitor: load: %w", err)
 	}
+	var tenants []ident.Tenant
+	for _, row := range rows {
+		if !slices.Contains(tenants, row.TenantID) {
+			tenants = append(tenants, row.TenantID)
+		}
+	}
+	r.learnNetworks(ctx, tenants)
 	items := make([]Item, 0, len(rows))
 	for _, row := range rows {
 		m, err := r.monitor(row)
@@ -387,17 +403,26 @@ func (r *Room) take(ctx context.Context, batch []Observation) error {
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		rows := make([]resultRow, 0, len(batch))
 		for _, o := range batch {
+			if o.Uplink != nil {
+				continue
+			}
 			t, slug := splitID(o.ID)
 			rows = append(rows, resultRow{
 				TenantID: t, Slug: slug, At: o.Result.At, TookMS: o.Result.Took.Milliseconds(), OK: o.Result.OK,
 				Reason: o.Result.Reason, Code: o.Result.Code, Detail: o.Result.Detail,
 			})
 		}
-		if _, err := db.NewInsert().Model(&rows).On("CONFLICT (tenant_id, slug, at) DO NOTHING").Exec(ctx); err != nil {
-			return fmt.Errorf("monitor: results: %w", err)
+		if len(rows) > 0 {
+			if _, err := db.NewInsert().Model(&rows).On("CONFLICT (tenant_id, slug, at) DO NOTHING").Exec(ctx); err != nil {
+				return fmt.Errorf("monitor: results: %w", err)
+			}
 		}
 		for _, o := range batch {
-			if err := r.takeOne(ctx, db, o); err != nil {
+			take := r.takeOne
+			if o.Uplink != nil {
+				take = r.takeUplink
+			}
+			if err := take(ctx, db, o); err != nil {
 				return err
 			}
 		}
@@ -408,7 +433,7 @@ func (r *Room) take(ctx context.Context, batch []Observation) error {
 
 // takeOne stores what the observation changed about its monitor.
 func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
-	if o.Transition == None && o.From == o.Status.State && o.Status.Fails == 0 && o.Status.Seen.IsZero() && o.Status.Started.IsZero() {
+	if o.Transition == None && !o.Moved {
 		return nil // healthy as before: the result alone says it
 	}
 	t, slug := splitID(o.ID)
@@ -426,12 +451,17 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err // removed meanwhile
 	}
+	if err := r.keepHeld(ctx, db, slug, o); err != nil {
+		return err
+	}
 	if o.From != o.Status.State {
 		r.o.Store.AfterCommit(ctx, func() { r.hint(t, slug) })
 	}
 	if o.From != o.Status.State || o.Transition != None {
-		if done, err := r.weighed(ctx, slug); done || err != nil {
+		if done, err := r.weighed(ctx, slug); err != nil {
 			return err
+		} else if done {
+			return r.raiseSoft(ctx, slug, o)
 		}
 	}
 	if o.Transition == None {
@@ -468,6 +498,9 @@ func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
 		_, err := db.NewDelete().Model((*resultRow)(nil)).Where("at < ?", now.Add(-r.o.Keep)).Exec(ctx)
 		return err
 	})
+	if err == nil {
+		err = r.forgetHeld(ctx, now.Add(-r.o.Keep))
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
 	}

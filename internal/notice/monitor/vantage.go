@@ -95,7 +95,7 @@ func (v Sighting) judged() bool {
 	switch {
 	case v.Last.Reason == ReasonInvalid && v.Sonde != "", v.Last.Reason == ReasonBlocked && v.Sonde != "":
 		return false
-	case v.State == Up, v.State == Down, v.State == Suspect:
+	case v.State == Up, v.State == Degraded, v.State == Flapping, v.State == Down, v.State == Suspect:
 		return true
 	}
 	return false
@@ -187,7 +187,7 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 			if !v.Since.IsZero() && v.Since.Before(since) {
 				since = v.Since
 			}
-		case v.State != Up:
+		case v.State != Up && v.State != Degraded:
 			unsure++
 		}
 	}

@@ -1,0 +1,130 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/i18n"
+)
+
+// raise turns a transition into a signal, inside the transaction that stores
+// it: an alarm exists exactly when its reason does.
+func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
+	l := r.o.Locale(ctx)
+	name, err := r.publicName(ctx, m)
+	if err != nil {
+		return err
+	}
+	s := signal.Signal{
+		Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
+		State: signal.Firing, Severity: signal.Warning, Since: o.Result.At, At: r.o.Clock.Now(),
+	}
+	say := func(key string, args ...any) string { return l.Catalog.Text(l.Lang, key, args...) }
+	switch o.Transition {
+	case WentDown:
+		s.Severity, s.Since = signal.Critical, o.Status.FailingSince
+		s.Title = say("monitor.signal_down", name)
+		s.Detail = r.detail(l, m, o)
+		behind, err := r.sayBehind(ctx, l, m.Slug)
+		if err != nil {
+			return err
+		}
+		s.Detail = strings.TrimSpace(s.Detail + " " + behind)
+	case WentDegraded:
+		s.Title, s.Detail = say("monitor.signal_degraded", name), Explain(l, m.Spec, o.Result)
+		if o.Result.Reason.Inward() {
+			s.Title = say("monitor.signal_ends_soon", name)
+		}
+	case StartedFlapping:
+		s.Title = say("monitor.signal_flapping", name)
+		s.Detail = say("monitor.signal_flapping_detail", o.Status.Turns.Changes(), windowSize)
+	default:
+		s.State, s.Severity = signal.Resolved, signal.Critical
+		s.Title, s.Detail = say("monitor.signal_up", name), Explain(l, m.Spec, o.Result)
+	}
+	_, err = r.o.Signals.Record(ctx, s)
+	return err
+}
+
+// raiseSoft is [Room.raise] for a monitor about whose outages several vantage
+// points decide: that it answers badly is what this machine alone sees. It has a
+// key of its own, since the outage's episodes are theirs.
+func (r *Room) raiseSoft(ctx context.Context, slug string, o Observation) error {
+	if o.Transition == None {
+		return nil
+	}
+	m, err := r.Get(ctx, slug)
+	if err != nil {
+		return err
+	}
+	name, err := r.publicName(ctx, m)
+	if err != nil {
+		return err
+	}
+	l := r.o.Locale(ctx)
+	s := signal.Signal{
+		Source: signal.Monitor, Key: signalKey(slug) + ":soft", Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
+		State: signal.Firing, Severity: signal.Warning, Since: o.Result.At, At: r.o.Clock.Now(), Detail: Explain(l, m.Spec, o.Result),
+	}
+	switch o.Transition {
+	case WentDegraded:
+		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_degraded", name)
+	case StartedFlapping:
+		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_flapping", name)
+	default: // it is well again, or worse, which the others' rule tells
+		s.State, s.Title = signal.Resolved, l.Catalog.Text(l.Lang, "monitor.signal_soft_over", name)
+	}
+	_, err = r.o.Signals.Record(ctx, s)
+	return err
+}
+
+// detail says what was seen, and how often.
+func (r *Room) detail(l i18n.Locale, m Monitor, o Observation) string {
+	seen := Explain(l, m.Spec, o.Status.Last)
+	if m.Spec.Kind == Heartbeat {
+		return seen
+	}
+	key := "monitor.signal_detail.other"
+	if o.Status.Fails == 1 {
+		key = "monitor.signal_detail.one"
+	}
+	return l.Catalog.Text(l.Lang, key, seen, o.Status.Fails, m.Spec.Confirm)
+}
+
+// maxNamed is how many monitors an alarm names before it only counts.
+const maxNamed = 10
+
+// sayBehind names the monitors that give no alarm of their own meanwhile.
+func (r *Room) sayBehind(ctx context.Context, l i18n.Locale, slug string) (string, error) {
+	kin, err := r.kin(ctx)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, k := range descendants(kin, slug) {
+		names = append(names, k.title)
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return sayN(l, "monitor.signal_behind", len(names), listed(l, names)), nil
+}
+
+// sayN is the sentence for a count.
+func sayN(l i18n.Locale, key string, n int, more ...any) string {
+	key += ".other"
+	if n == 1 {
+		key = strings.TrimSuffix(key, "other") + "one"
+	}
+	return l.Catalog.Text(l.Lang, key, append([]any{n}, more...)...)
+}
+
+// listed joins the first names and counts the rest.
+func listed(l i18n.Locale, names []string) string {
+	if rest := len(names) - maxNamed; rest > 1 {
+		return strings.Join(names[:maxNamed], ", ") + " " + l.Catalog.Text(l.Lang, "monitor.and_more", rest)
+	}
+	return strings.Join(names, ", ")
+}
