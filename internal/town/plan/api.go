@@ -72,6 +72,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("create-audience", http.MethodPost, "", "Create an audience", 201), scope, r.apiCreate)
 	web.Operation(a, op("save-audience", http.MethodPut, "/{slug}", "Change an audience as a whole", 200), scope, r.apiSave)
 	web.Operation(a, op("remove-audience", http.MethodDelete, "/{slug}", "Delete an audience", 204), scope, r.apiRemove)
+	r.kitAPI(a)
 }
 
 func (r *Room) apiList(ctx context.Context, in *web.Paging) (*web.List[audienceBody], error) {

@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Kind is the sort of people an audience is; it decides who must approve (I3)
 // and how often they are told.
@@ -40,10 +43,23 @@ type Audience struct {
 	Owner    string // mail address of the person who looks after them
 	Deputy   string
 	Declared bool // stands in tuermer.yaml, read-only in the console
+	// Profile is what the plan says of them; owner, deputy and cadence of the
+	// plan stand in the fields above too.
+	Profile Profile `json:"-"`
 }
 
-// FirstWithin is how soon after confirmation the first statement is due.
+// FirstWithin is how soon after confirmation the first statement is due, unless
+// the plan says otherwise.
 const FirstWithin = 15 * time.Minute
+
+// First is how soon after confirmation the audience is told.
+func (a Audience) First() time.Duration {
+	return cmp.Or(time.Duration(a.Profile.First)*time.Minute, FirstWithin)
+}
+
+// Staffed reports whether somebody looks after them, and somebody else when
+// that person cannot (R1.3).
+func (a Audience) Staffed() bool { return a.Owner != "" && a.Deputy != "" && a.Owner != a.Deputy }
 
 // Every is the time between updates: the audience's own, else 30 minutes for
 // leadership and IT, else an hour.
@@ -56,4 +72,14 @@ func (a Audience) Every() time.Duration {
 	default:
 		return time.Hour
 	}
+}
+
+// with puts what the plan says into the audience.
+func (a Audience) with(p Profile, known bool) Audience {
+	if known {
+		a.Profile, a.Owner, a.Deputy, a.Cadence = p, p.Owner, p.Deputy, time.Duration(p.Every)*time.Minute
+		return a
+	}
+	a.Profile = Profile{Owner: a.Owner, Deputy: a.Deputy, Every: int(a.Cadence / time.Minute)}
+	return a
 }

@@ -1,6 +1,15 @@
-// Package plan is what the town decided before the crisis: its audiences, who
-// looks after each, how often each is told, and to which addresses.
+// Package plan is what the town decided before the crisis: its audiences
+// ([Audience]) with who looks after each and what they need ([Profile]), and the
+// [Document] around them: contacts, scenario matrix, words for the first hour,
+// questions and check lists. Together they are the communication plan, and the
+// ten tools of the first-aid kit ([Tools]).
 //
-// The scenario matrix, the contact register and the printed plan join here
-// later. The room stores no statement and sends nothing.
+// Every change makes a [Version] that can be compared and restored. [Assess]
+// says what is missing and where to mend it. The room also keeps when a way out
+// was last tested ([Test]) and the secret links to pages for the town's own
+// displays ([Link]).
+//
+// Its pages are /plan (audiences) and /kit/part, /kit/contacts, /kit/versions
+// (the document); pages that need other rooms, as /kit itself and the printed
+// folder, stand in desk. The room stores no statement and sends nothing.
 package plan

@@ -53,7 +53,7 @@ type audienceRow struct {
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
-// Audiences lists them by name.
+// Audiences lists them by name, with what the plan says of each.
 func (r *Room) Audiences(ctx context.Context) ([]Audience, error) {
 	tenant, err := ident.RequireTenant(ctx)
 	if err != nil {
@@ -64,9 +64,31 @@ func (r *Room) Audiences(ctx context.Context) ([]Audience, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: list: %w", err)
 	}
+	v, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Audience, len(rows))
 	for i, row := range rows {
 		if out[i], err = row.audience(); err != nil {
+			return nil, err
+		}
+		p, known := v.Document.Profiles[row.Slug]
+		out[i] = out[i].with(p, known)
+	}
+	return out, nil
+}
+
+// raw are the audiences as they were entered, without the plan.
+func (r *Room) raw(ctx context.Context) (map[string]Audience, error) {
+	var rows []audienceRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("plan: list: %w", err)
+	}
+	out := map[string]Audience{}
+	for _, row := range rows {
+		if out[row.Slug], err = row.audience(); err != nil {
 			return nil, err
 		}
 	}
@@ -83,15 +105,14 @@ func (row audienceRow) audience() (Audience, error) {
 
 // Audience is the one named slug.
 func (r *Room) Audience(ctx context.Context, slug string) (Audience, error) {
-	var row audienceRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ? AND slug = ?", ident.TenantOf(ctx), slug).Scan(ctx)
-	if store.NotFound(err) {
-		return Audience{}, fault.New(fault.NotFound, "plan.not_found", slug)
-	}
+	all, err := r.Audiences(ctx)
 	if err != nil {
-		return Audience{}, fmt.Errorf("plan: get: %w", err)
+		return Audience{}, err
 	}
-	return row.audience()
+	if i := slices.IndexFunc(all, func(a Audience) bool { return a.Slug == slug }); i >= 0 {
+		return all[i], nil
+	}
+	return Audience{}, fault.New(fault.NotFound, "plan.not_found", slug)
 }
 
 // Create is [Room.Save] for an audience whose slug must be new.
@@ -139,7 +160,7 @@ func (r *Room) Save(ctx context.Context, s Audience) error {
 	if err := mayChange(ctx); err != nil {
 		return err
 	}
-	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		all, err := r.Audiences(ctx)
 		if err != nil {
 			return err
@@ -160,6 +181,17 @@ func (r *Room) Save(ctx context.Context, s Audience) error {
 		if err := r.put(ctx, s); err != nil {
 			return err
 		}
+		now, err := r.current(ctx)
+		if err != nil {
+			return err
+		}
+		d := now.Document.clone()
+		p := d.Profiles[s.Slug]
+		p.Owner, p.Deputy, p.Every = s.Owner, s.Deputy, int(s.Cadence/time.Minute)
+		d.Profiles[s.Slug] = p
+		if _, err := r.keep(ctx, db, Profiles, s.Slug, d); err != nil {
+			return err
+		}
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "plan.saved", Subject: "audience:" + s.Slug, Detail: map[string]string{"name": s.Name}})
 	})
 }
@@ -169,7 +201,7 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 	if err := mayRemove(ctx); err != nil {
 		return err
 	}
-	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		s, err := r.Audience(ctx, slug)
 		if err != nil {
 			return err
@@ -180,6 +212,16 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 		if err := r.drop(ctx, slug); err != nil {
 			return err
 		}
+		now, err := r.current(ctx)
+		if err != nil {
+			return err
+		}
+		d := now.Document.clone()
+		delete(d.Profiles, slug)
+		d.Matrix = slices.DeleteFunc(d.Matrix, func(c Cell) bool { return c.Audience == slug })
+		if _, err := r.keep(ctx, db, Profiles, slug, d); err != nil {
+			return err
+		}
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "plan.removed", Subject: "audience:" + slug, Detail: map[string]string{"name": s.Name}})
 	})
 }
@@ -188,18 +230,16 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 // created or changed and becomes read-only, what it no longer names is removed.
 // Audiences made in the console stay.
 func (r *Room) Declare(ctx context.Context, ss []Audience) error {
-	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
-		all, err := r.Audiences(ctx)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		old, err := r.raw(ctx)
 		if err != nil {
 			return err
 		}
-		old := map[string]Audience{}
-		for _, o := range all {
-			old[o.Slug] = o
-		}
+		changed := false
 		for _, s := range ss {
 			s.Declared = true
-			if before, ok := old[s.Slug]; !ok || !equal(before, s) {
+			if before, ok := old[s.Slug]; !ok || !same(before, s) {
+				changed = true
 				if err := r.put(ctx, s); err != nil {
 					return err
 				}
@@ -213,6 +253,7 @@ func (r *Room) Declare(ctx context.Context, ss []Audience) error {
 			if !o.Declared {
 				continue
 			}
+			changed = true
 			if err := r.drop(ctx, slug); err != nil {
 				return err
 			}
@@ -220,14 +261,15 @@ func (r *Room) Declare(ctx context.Context, ss []Audience) error {
 				return err
 			}
 		}
-		return nil
+		if !changed {
+			return nil
+		}
+		now, err := r.current(ctx)
+		if err == nil {
+			_, err = r.keep(ctx, db, Profiles, "tuermer.yaml", now.Document)
+		}
+		return err
 	})
-}
-
-func equal(a, b Audience) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
 }
 
 func (r *Room) put(ctx context.Context, s Audience) error {

@@ -23,6 +23,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /plan/{slug}/edit", web.Staff(r.postEdit))
 	s.Handle("GET /plan/{slug}/remove", web.Staff(r.pageRemove))
 	s.Handle("POST /plan/{slug}/remove", web.Staff(r.postRemove))
+	r.kitRoutes(s)
 }
 
 func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
@@ -83,24 +84,33 @@ func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, sl
 	if slug != "" {
 		e.Title = i18n.T(ctx, "plan.edit_title", f.Get("name"))
 	}
-	var people []string
-	if r.o.People != nil {
-		var err error
-		if people, err = r.o.People(ctx); err != nil {
-			return err
-		}
-	}
-	// Whoever is entered stays a choice, even when the person has left.
-	for _, field := range []string{"owner", "deputy"} {
-		if who := f.Get(field); who != "" && !slices.Contains(people, who) {
-			people = append(people, who)
-		}
-	}
-	e.People = []web.Option{{Text: i18n.T(ctx, "plan.nobody")}}
-	for _, p := range people {
-		e.People = append(e.People, web.Option{Value: p, Text: p})
+	var err error
+	if e.People, err = r.people(ctx, f); err != nil {
+		return err
 	}
 	return web.RenderStatus(w, req, status, formPage(e))
+}
+
+// people are the choices for owner and deputy. Whoever is entered stays a
+// choice, even when the person has left.
+func (r *Room) people(ctx context.Context, f *web.Form) ([]web.Option, error) {
+	var all []string
+	if r.o.People != nil {
+		var err error
+		if all, err = r.o.People(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, field := range []string{"owner", "deputy"} {
+		if who := f.Get(field); who != "" && !slices.Contains(all, who) {
+			all = append(all, who)
+		}
+	}
+	out := []web.Option{{Text: i18n.T(ctx, "plan.nobody")}}
+	for _, p := range all {
+		out = append(out, web.Option{Value: p, Text: p})
+	}
+	return out, nil
 }
 
 // changeable is the audience of the address, when the actor may change it.
