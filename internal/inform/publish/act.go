@@ -190,7 +190,7 @@ func (r *Room) fillIn(ctx context.Context, s Statement, c Content, inc incident.
 	}
 	s.Languages = c.Languages
 	if len(s.Languages) == 0 {
-		s.Languages = template.Languages()
+		s.Languages = spoken(s.Audiences, all)
 	}
 	for _, l := range s.Languages {
 		if !slices.Contains(template.Languages(), l) {
@@ -244,47 +244,6 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, in inciden
 		_, ok := r.o.Library.Find(k, template.AudienceKind(kind), template.Mail, template.DE, "")
 		return !ok || (in.Private && kind.Public())
 	}), nil
-}
-
-// concerned are the audiences of the incident's services (R1.7). A service that
-// names none concerns staff, and citizens too when it is public.
-func (r *Room) concerned(ctx context.Context, in incident.Incident, all []plan.Audience) ([]string, error) {
-	want := map[string]bool{}
-	byKind := func(k plan.Kind) {
-		for _, a := range all {
-			if a.Kind == k {
-				want[a.Slug] = true
-			}
-		}
-	}
-	for _, slug := range in.Services {
-		sv, err := r.o.Services.Get(ctx, slug)
-		if err != nil {
-			if fault.KindOf(err) == fault.NotFound {
-				continue
-			}
-			return nil, err
-		}
-		for _, a := range sv.Audiences {
-			want[a] = true
-		}
-		if len(sv.Audiences) == 0 {
-			byKind(plan.Staff)
-			if sv.Public {
-				byKind(plan.Citizens)
-			}
-		}
-	}
-	if len(in.Services) == 0 {
-		byKind(plan.Staff)
-	}
-	var out []string
-	for _, a := range all {
-		if want[a.Slug] {
-			out = append(out, a.Slug)
-		}
-	}
-	return out, nil
 }
 
 // told are the audiences that have read of the incident already.

@@ -48,8 +48,9 @@ func (r *Room) follow(ctx context.Context, id incident.ID, again bool) error {
 	})
 }
 
-// owe opens the promises that a live incident lacks: the first word is due a
-// quarter of an hour after confirmation (R1.7).
+// owe opens the promises that a live incident lacks: the first word is due as
+// soon after confirmation as the plan says, a quarter of an hour by default
+// (R1.7).
 func (r *Room) owe(ctx context.Context, db bun.IDB, in incident.Incident, again bool, now time.Time) error {
 	all, err := r.o.Audiences.Audiences(ctx)
 	if err != nil {
@@ -63,18 +64,20 @@ func (r *Room) owe(ctx context.Context, db bun.IDB, in incident.Incident, again 
 	if err != nil {
 		return err
 	}
-	due := now.Add(plan.FirstWithin)
-	if !in.ConfirmedAt.IsZero() && !again {
-		due = in.ConfirmedAt.Add(plan.FirstWithin)
-	} else if in.ConfirmedAt.After(now.Add(-plan.FirstWithin)) {
-		due = in.ConfirmedAt.Add(plan.FirstWithin)
-	}
 	var rows []promiseRow
 	for _, slug := range slugs {
 		mine := slices.DeleteFunc(slices.Clone(had), func(p Promise) bool { return p.Audience != slug })
 		open := slices.ContainsFunc(mine, func(p Promise) bool { return p.State == PromiseOpen })
 		if open || (len(mine) > 0 && !again) {
 			continue
+		}
+		within := plan.FirstWithin
+		if i := slices.IndexFunc(all, func(a plan.Audience) bool { return a.Slug == slug }); i >= 0 {
+			within = all[i].First()
+		}
+		due := now.Add(within)
+		if !in.ConfirmedAt.IsZero() && (!again || in.ConfirmedAt.After(now.Add(-within))) {
+			due = in.ConfirmedAt.Add(within)
 		}
 		rows = append(rows, Promise{
 			ID: ident.NewID(now), Incident: in.ID, Audience: slug, Realm: in.Realm, Due: due, State: PromiseOpen, CreatedAt: now,
