@@ -71,7 +71,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"statements": {"/statements", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences"},
 		"monitors":   {"/monitors", "/signals"},
-		"people":     {"/people", "/audiences"},
+		"people":     {"/people", "/audiences", "/plan"},
 	} {
 		secret := in.limited(town, identity.RoleAdmin, scope)
 		before := in.rows(town.id)

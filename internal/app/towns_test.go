@@ -57,6 +57,10 @@ type testTown struct {
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
+	contact  string // id in the plan's register
+	text     string // id of a holding statement
+	link     string // id of a secret link, and its secret
+	secret   string
 }
 
 // install is a product with two towns; nothing moves by itself in it.
@@ -148,6 +152,16 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	must(err)
 	w.confirm = link[strings.LastIndex(link, "/")+1:]
 
+	w.contact, w.text = "kontakt-"+slug, "text-"+slug
+	_, err = a.plan.Edit(admin, plan.Whole, -1, func(d *plan.Document) error {
+		d.Contacts = []plan.Contact{{ID: w.contact, Kind: plan.Police, Name: "Wache " + w.mark, Phone: "0611 110"}}
+		d.Holding = []plan.HoldingText{{ID: w.text, Title: "Kurz " + w.mark, Text: "Wir prüfen, " + w.mark}}
+		return nil
+	})
+	must(err)
+	shown, secret, err := a.plan.CreateLink(admin, plan.PhonePage, "Zentrale "+w.mark)
+	must(err)
+	w.link, w.secret = shown.ID, secret
 	must(a.plan.Save(admin, plan.Audience{Slug: w.audience, Kind: plan.Citizens, Name: "Leute " + w.mark, Recipients: []string{"liste." + w.mark + "@post.example"}}))
 	must(a.service.Save(admin, service.Service{
 		Slug: w.service, Name: "Amt " + w.mark, Article: "das", Public: true, Owner: w.people[identity.RoleIT].Email,
@@ -401,7 +415,17 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.post}
 	case strings.HasPrefix(base, "/monitor"):
 		ids = []string{w.monitor}
-	case strings.HasPrefix(base, "/plan"), strings.HasPrefix(base, "/audiences"):
+	case strings.HasPrefix(base, "/kit/contacts"):
+		ids = []string{w.contact}
+	case strings.HasPrefix(base, "/kit/holding"):
+		ids = []string{w.text}
+	case strings.HasPrefix(base, "/kit/links"), strings.HasPrefix(base, "/plan/links"):
+		ids = []string{w.link}
+	case strings.HasPrefix(base, "/t/"), strings.HasPrefix(base, "/tp/"):
+		ids = []string{w.secret}
+	case strings.HasPrefix(base, "/kit/handover"), strings.HasPrefix(base, "/plan/handover"):
+		ids = []string{string(w.people[identity.RoleApprover].ID)}
+	case strings.HasPrefix(base, "/plan"), strings.HasPrefix(base, "/audiences"), strings.HasPrefix(base, "/kit"):
 		ids = []string{w.audience}
 	case strings.HasPrefix(base, "/service"), strings.HasPrefix(base, "/statuspage"), strings.HasPrefix(base, "/components"):
 		ids = []string{w.service}
@@ -416,7 +440,9 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id)
+		r := strings.NewReplacer("{fact}", w.fact, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+			// The same words in every town name nobody's rows: one that is in none.
+			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)
 		if strings.Contains(out[i], "{") {
 			in.t.Fatalf("%s: %s", c, out[i])
