@@ -15,9 +15,13 @@ type Tenant struct {
 	Hosts    []string // host names under which staff and public pages are asked for; lower case, no port
 	Domains  []string // mail and web domains that the town itself runs
 	Networks []string // CIDR prefixes that the town itself runs
-	Land     string   // "HE"
-	Zone     string   // IANA name, "Europe/Berlin"
-	Language string   // default language of pages, "de"
+	// ProbeNetworks is where checks that the town's people enter may go:
+	// prefixes and the words "public" and "private". Empty means the default.
+	// Only the operator sets it.
+	ProbeNetworks []string
+	Land          string // "HE"
+	Zone          string // IANA name, "Europe/Berlin"
+	Language      string // default language of pages, "de"
 	// StaffURL and PublicURL are the addresses written into mails, without a
 	// slash at the end.
 	StaffURL  string

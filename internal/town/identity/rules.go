@@ -179,6 +179,23 @@ func NormalTenant(t Tenant) (Tenant, error) {
 		networks = append(networks, p.Masked().String())
 	}
 	t.Networks = networks
+	probe := make([]string, 0, len(t.ProbeNetworks))
+	for _, n := range t.ProbeNetworks {
+		n = strings.ToLower(strings.TrimSpace(n))
+		p, err := netip.ParsePrefix(n)
+		if a, aerr := netip.ParseAddr(n); aerr == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+		}
+		switch {
+		case n == "public", n == "private":
+			probe = append(probe, n)
+		case err != nil || p.Addr().Is4In6():
+			bad = bad.Field("probe_networks", "identity.probe_network_invalid")
+		default:
+			probe = append(probe, p.Masked().String())
+		}
+	}
+	t.ProbeNetworks = probe
 	if t.Zone == "" {
 		t.Zone = "Europe/Berlin"
 	}

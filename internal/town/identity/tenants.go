@@ -24,6 +24,7 @@ type tenantRow struct {
 	Hosts         string       `bun:"hosts"`
 	Domains       string       `bun:"domains"`
 	Networks      string       `bun:"networks"`
+	ProbeNetworks string       `bun:"probe_networks"`
 	Land          string       `bun:"land"`
 	Zone          string       `bun:"zone"`
 	Language      string       `bun:"language"`
@@ -64,7 +65,7 @@ func joined(raw string) string { return strings.Join(unlist[string](raw), " ") }
 func (row tenantRow) tenant() Tenant {
 	return Tenant{
 		ID: row.TenantID, Slug: row.Slug, Name: row.Name, Hosts: unlist[string](row.Hosts),
-		Domains: unlist[string](row.Domains), Networks: unlist[string](row.Networks), Land: row.Land,
+		Domains: unlist[string](row.Domains), Networks: unlist[string](row.Networks), ProbeNetworks: unlist[string](row.ProbeNetworks), Land: row.Land,
 		Zone: row.Zone, Language: row.Language, StaffURL: row.StaffURL, PublicURL: row.PublicURL,
 	}
 }
@@ -240,17 +241,19 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		if actor.Kind != ident.KindSystem {
 			was := old.tenant()
 			t.Slug, t.Hosts, t.StaffURL, t.PublicURL = was.Slug, was.Hosts, was.StaffURL, was.PublicURL
+			t.ProbeNetworks = was.ProbeNetworks
 		}
 		row := &tenantRow{
 			TenantID: t.ID, Slug: t.Slug, Name: t.Name, Hosts: list(t.Hosts), Domains: list(t.Domains),
-			Networks: list(t.Networks), Land: t.Land, Zone: t.Zone, Language: t.Language,
+			Networks: list(t.Networks), ProbeNetworks: list(t.ProbeNetworks), Land: t.Land, Zone: t.Zone, Language: t.Language,
 			StaffURL: t.StaffURL, PublicURL: t.PublicURL, CreatedAt: now, UpdatedAt: now,
 		}
 		changed := map[string]string{}
 		for k, v := range map[string][2]string{
 			"slug": {old.Slug, row.Slug}, "name": {old.Name, row.Name}, "hosts": {joined(old.Hosts), joined(row.Hosts)},
 			"domains": {joined(old.Domains), joined(row.Domains)}, "networks": {joined(old.Networks), joined(row.Networks)},
-			"land": {old.Land, row.Land}, "zone": {old.Zone, row.Zone}, "language": {old.Language, row.Language},
+			"probe_networks": {joined(old.ProbeNetworks), joined(row.ProbeNetworks)},
+			"land":           {old.Land, row.Land}, "zone": {old.Zone, row.Zone}, "language": {old.Language, row.Language},
 			"staff_url": {old.StaffURL, row.StaffURL}, "public_url": {old.PublicURL, row.PublicURL},
 		} {
 			if v[0] != v[1] {
