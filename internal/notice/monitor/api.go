@@ -179,11 +179,10 @@ func strict(raw []byte, into any) error {
 
 // unmasked is s with every masked secret as it was.
 func unmasked(s, was Spec) Spec {
-	for _, p := range [][2]*string{
-		{&s.Password, &was.Password}, {&s.Bearer, &was.Bearer}, {&s.TLS.Key, &was.TLS.Key}, {&s.SNMP.Community, &was.SNMP.Community},
-	} {
-		if *p[0] == masked {
-			*p[0] = *p[1]
+	old := was.secrets()
+	for i, p := range s.secrets() {
+		if *p == masked {
+			*p = *old[i]
 		}
 	}
 	s.Headers = maps.Clone(s.Headers)

@@ -26,8 +26,8 @@ const userAgent = "Tuermer-Monitor/1"
 
 // httpProber asks once over HTTP, on a new connection. What it covers itself
 // (HTTP/1.1, plain or TLS) goes through a lean path of its own, because a
-// general client costs several times the CPU; proxies and HTTP/2 go through
-// net/http, and so does every answer that the lean parser does not recognise.
+// general client costs several times the CPU; HTTP/2 goes through net/http, and
+// so does every answer that the lean parser does not recognise.
 type httpProber struct {
 	w       *wire
 	buffers sync.Pool // *leanBuffer
@@ -49,6 +49,8 @@ type order struct {
 	// own says that the request still goes to the origin that the spec names;
 	// credentials travel only there.
 	own bool
+	// absolute says that a proxy takes the request and wants the whole address.
+	absolute bool
 	// take judges the answer in place of the spec's conditions.
 	take func(a *answer) error
 }
@@ -92,20 +94,20 @@ func (p *httpProber) get(ctx context.Context, s *Spec, r *Result, take func(*ans
 
 // ask makes one request and judges its answer, or returns where it points.
 func (p *httpProber) ask(ctx context.Context, o *order, r *Result, follow bool) (*url.URL, error) {
-	if o.spec.Proxy != "" || o.spec.HTTP2 {
+	if o.spec.HTTP2 {
 		return p.askStandard(ctx, o, r, follow)
 	}
-	host, port := o.url.Hostname(), portOf(o.url)
-	c, err := p.w.connect(ctx, "tcp", host, port)
+	o.absolute = false
+	c, unbind, err := p.reach(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	defer bind(ctx, c)()
+	defer unbind()
+	host := o.url.Hostname()
 	var wire net.Conn = c
 	if o.url.Scheme == "https" {
-		anonymous := !o.own || !o.spec.HasCredentials() && o.spec.Username == "" && o.body == ""
-		cfg, err := p.w.secure.config(o.spec, host, anonymous, leanProtos)
+		cfg, err := p.w.secure.config(o.spec, host, o.anonymous(), leanProtos)
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +137,13 @@ func (p *httpProber) ask(ctx context.Context, o *order, r *Result, follow bool) 
 		return nil, err
 	}
 	return p.judge(a, o, r, follow, b)
+}
+
+// anonymous tells whether nothing that somebody might keep secret travels:
+// neither credentials nor what could be some.
+func (o *order) anonymous() bool {
+	s := o.spec
+	return !o.own || !s.HasCredentials() && s.Username == "" && o.body == "" && len(s.Headers) == 0 && o.url.RawQuery == ""
 }
 
 // leanProtos is what the lean path offers in the handshake.
@@ -196,6 +205,9 @@ func (o *order) follow(next *url.URL, code int) error {
 	}
 	if code == 303 && o.method != "HEAD" || (code == 301 || code == 302) && o.method == "POST" {
 		o.method, o.body = "GET", ""
+	}
+	if o.spec.SameHost && !strings.EqualFold(o.url.Hostname(), next.Hostname()) {
+		return failf(ReasonRedirect, "the redirect leads to another host")
 	}
 	if o.own && !sameOrigin(o.url, next) {
 		o.own = false
@@ -274,10 +286,11 @@ func (o *order) eachHeader(add func(name, value string)) {
 	}
 }
 
-// askStandard is ask over net/http: for a forward proxy and for HTTP/2.
+// askStandard is ask over net/http, for HTTP/2. The proxy has been passed below
+// it, so that both ways pass it alike.
 func (p *httpProber) askStandard(ctx context.Context, o *order, r *Result, follow bool) (*url.URL, error) {
 	s := o.spec
-	cfg, err := p.w.secure.config(s, o.url.Hostname(), !s.HasCredentials(), nil)
+	cfg, err := p.w.secure.config(s, o.url.Hostname(), o.anonymous(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -290,19 +303,15 @@ func (p *httpProber) askStandard(ctx context.Context, o *order, r *Result, follo
 		MaxResponseHeaderBytes: maxHead,
 		ForceAttemptHTTP2:      s.HTTP2,
 		TLSClientConfig:        cfg,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			host, port, _ := splitHostPort(addr)
-			return p.w.connect(ctx, network, host, port)
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			c, unbind, err := p.reach(ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			return unbound{c, unbind}, nil
 		},
 	}
 	defer t.CloseIdleConnections()
-	if s.Proxy != "" {
-		proxy, key := parseTarget(s.Proxy)
-		if key != "" {
-			return nil, failf(ReasonInvalid, "the proxy's address cannot be asked")
-		}
-		t.Proxy = http.ProxyURL(proxy)
-	}
 	var body io.Reader
 	if o.body != "" {
 		body = strings.NewReader(o.body)
@@ -329,6 +338,17 @@ func (p *httpProber) askStandard(ctx context.Context, o *order, r *Result, follo
 	b := p.buffers.Get().(*leanBuffer)
 	defer p.release(b)
 	return p.judge(fromStandard(res), o, r, follow, b)
+}
+
+// unbound lets go of the check's context when it is closed.
+type unbound struct {
+	net.Conn
+	unbind func() bool
+}
+
+func (c unbound) Close() error {
+	c.unbind()
+	return c.Conn.Close()
 }
 
 func (o *order) hostOverride() (string, bool) {

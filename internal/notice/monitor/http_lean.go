@@ -46,6 +46,14 @@ func appendRequest(b []byte, o *order) ([]byte, error) {
 	}
 	b = append(b, o.method...)
 	b = append(b, ' ')
+	if o.absolute {
+		name, err := hostHeader(o.url)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, "http://"...)
+		b = append(b, name...)
+	}
 	b = append(b, o.url.RequestURI()...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, host...)
@@ -56,6 +64,13 @@ func appendRequest(b []byte, o *order) ([]byte, error) {
 		b = append(b, value...)
 		b = append(b, "\r\n"...)
 	})
+	if o.absolute {
+		if login := proxyLogin(o.spec); login != "" {
+			b = append(b, "Proxy-Authorization: "...)
+			b = append(b, login...)
+			b = append(b, "\r\n"...)
+		}
+	}
 	if o.body != "" || o.method == "POST" || o.method == "PUT" || o.method == "PATCH" {
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, int64(len(o.body)), 10)

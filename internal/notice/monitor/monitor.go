@@ -93,6 +93,10 @@ type RoomOptions struct {
 	// itself: what lies in them is never behind the line.
 	References []Spec
 	Networks   func(ctx context.Context) ([]netip.Prefix, error)
+	// Reach tells where the checks that a tenant's people enter may go; nil:
+	// nowhere. It is for telling them at once; what holds a check is
+	// [TenantGuard], at every connection.
+	Reach func(ctx context.Context, t ident.Tenant) (Reach, error)
 	// Keep is how long single results are kept; zero: a week.
 	Keep time.Duration
 }

@@ -47,6 +47,7 @@ const (
 	ReasonBlocked  Reason = "blocked" // the guard refused the address
 	ReasonLogin    Reason = "login"   // the target refused our name and password
 	ReasonDomain   Reason = "domain"  // the domain's registration ends soon
+	ReasonProxy    Reason = "proxy"   // the proxy does not let us through
 	ReasonMissed   Reason = "missed"  // a heartbeat did not come
 	ReasonFailed   Reason = "fail_reported"
 )
@@ -57,7 +58,7 @@ func Reasons() []Reason {
 		ReasonOK, ReasonStarted, ReasonLogged, ReasonCanceled, ReasonTimeout, ReasonDNS, ReasonRefused,
 		ReasonNoRoute, ReasonReset, ReasonTLS, ReasonCert, ReasonStatus, ReasonHeader, ReasonBody,
 		ReasonTooLarge, ReasonSlow, ReasonRedirect, ReasonProtocol, ReasonInvalid, ReasonBlocked,
-		ReasonLogin, ReasonDomain, ReasonMissed, ReasonFailed,
+		ReasonLogin, ReasonDomain, ReasonMissed, ReasonFailed, ReasonProxy,
 	}
 }
 
@@ -199,6 +200,9 @@ func newWire(o Options) *wire {
 // error into its reason.
 func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context, r *Result) error) Result {
 	r := Result{At: stamp(w.now()), Reason: ReasonOK}
+	if s.By != "" {
+		parent = withBy(parent, s.By)
+	}
 	ctx, cancel := context.WithTimeout(parent, s.Timeout.D())
 	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
 	// which may be set while a check runs, is not.
@@ -442,10 +446,15 @@ func (w *wire) connectName(ctx context.Context, network, host string, port int) 
 		see(ctx, ta.AddrPort().Addr().Unmap())
 	}
 	if w.guard != nil {
-		if ta, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-			err = w.allow(ctx, network, ta.AddrPort())
-		} else if _, perr := netip.ParseAddr(host); perr != nil {
-			err = failf(ReasonBlocked, "the address of %s is not known", host)
+		var to netip.AddrPort // not valid: the network keeps it to itself
+		switch a := c.RemoteAddr().(type) {
+		case *net.TCPAddr:
+			to = a.AddrPort()
+		case *net.UDPAddr:
+			to = a.AddrPort()
+		}
+		if _, perr := netip.ParseAddr(host); perr != nil || to.IsValid() {
+			err = w.allow(ctx, network, to)
 		}
 		if err != nil {
 			c.Close()
@@ -460,7 +469,11 @@ func (w *wire) allow(ctx context.Context, network string, to netip.AddrPort) err
 		return nil
 	}
 	if err := w.guard.Allow(ctx, network, netip.AddrPortFrom(to.Addr().Unmap(), to.Port())); err != nil {
-		return &failure{reason: ReasonBlocked, detail: "not allowed: " + to.Addr().Unmap().String(), cause: err}
+		where := to.Addr().Unmap().String()
+		if !to.IsValid() {
+			where = "an address that is not known"
+		}
+		return &failure{reason: ReasonBlocked, detail: "not allowed: " + where, cause: err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -69,6 +70,11 @@ var kindRules = map[Kind]kindRule{
 	Postgres:  hostRule(5432),
 	MySQL:     hostRule(3306),
 	MSSQL:     hostRule(1433),
+}
+
+// Kinds lists what a Spec may name, in the order of their names.
+func Kinds() []Kind {
+	return slices.Sorted(maps.Keys(kindRules))
 }
 
 func kindNames() []string {

@@ -27,6 +27,11 @@ type secure struct {
 	ca     map[string]*x509.CertPool // by PEM, from specs
 }
 
+// tlsVersions are the values of tls.min.
+var tlsVersions = map[string]uint16{
+	"": tls.VersionTLS12, "1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+}
+
 type chainKey [sha256.Size]byte
 
 type chain struct{ from, until time.Time }
@@ -51,7 +56,7 @@ func (t *secure) config(s *Spec, host string, anonymous bool, protos []string) (
 		ServerName:         ascii,
 		NextProtos:         protos,
 		Time:               t.now,
-		MinVersion:         tls.VersionTLS12,
+		MinVersion:         tlsVersions[s.TLS.Min],
 		InsecureSkipVerify: true, // VerifyConnection below does the verifying, with a memory
 	}
 	if anonymous {
@@ -206,6 +211,9 @@ func (s *Spec) checkTLS(c *check) {
 		if _, err := tls.X509KeyPair([]byte(s.TLS.Cert), []byte(s.TLS.Key)); err != nil {
 			c.add("tls.cert", ProblemPEM)
 		}
+	}
+	if _, ok := tlsVersions[s.TLS.Min]; !ok {
+		c.add("tls.min", ProblemChoice, "value", s.TLS.Min, "known", "1.0, 1.1, 1.2, 1.3")
 	}
 	if s.TLS.ServerName != "" && !validHost(s.TLS.ServerName) {
 		c.add("tls.server_name", ProblemHost)

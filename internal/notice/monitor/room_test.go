@@ -40,7 +40,11 @@ func newRoom(t *testing.T, w *storetest.World) (*monitor.Room, *signal.Room, *se
 	return monitor.New(monitor.RoomOptions{
 		Store: w.Store, Clock: clock.System{}, Audit: au, Vault: openSealer{}, Signals: sg, Services: sv, Catalog: cat,
 		Probers: monitor.NewProbers(monitor.Options{Now: clock.System{}.Now, DialContext: (&net.Dialer{}).DialContext}),
-		Locale:  func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
+		// The targets of these tests are on this machine.
+		Reach: func(context.Context, ident.Tenant) (monitor.Reach, error) {
+			return monitor.ParseReach([]string{"public", "private", "127.0.0.0/8"})
+		},
+		Locale: func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
 	}), sg, sv
 }
 

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/idna"
+
+	"tuermer/internal/platform/ident"
 )
 
 // Kind names how a monitor looks: which [Prober] serves it.
@@ -62,7 +64,7 @@ const badDuration = Duration(math.MinInt64)
 // UnmarshalText reads Go's notation of a span; a bare number means seconds.
 func (d *Duration) UnmarshalText(b []byte) error {
 	s := strings.TrimSpace(string(b))
-	if v, err := time.ParseDuration(s); err == nil {
+	if v, err := ParseSpan(s); err == nil {
 		*d = Duration(v)
 	} else if n, err := strconv.ParseInt(s, 10, 32); err == nil {
 		*d = Duration(time.Duration(n) * time.Second)
@@ -70,6 +72,15 @@ func (d *Duration) UnmarshalText(b []byte) error {
 		*d = badDuration
 	}
 	return nil
+}
+
+// ParseSpan reads Go's notation of a span, and whole days: "30d".
+func ParseSpan(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * day, err
+	}
+	return time.ParseDuration(s)
 }
 
 // UnmarshalJSON takes a string like "60s" or a number of seconds.
@@ -120,6 +131,19 @@ func (r *StatusRange) UnmarshalText(b []byte) error {
 // UnmarshalJSON takes a number or a string.
 func (r *StatusRange) UnmarshalJSON(b []byte) error { return r.UnmarshalText(unquoted(b)) }
 
+// ParseStatusSet reads several ranges: "200-299,401". It is false when one of
+// them is none.
+func ParseStatusSet(s string) (set []StatusRange, ok bool) {
+	ok = true
+	for part := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == ',' || c == ';' || c == ' ' }) {
+		var r StatusRange
+		_ = r.UnmarshalText([]byte(part))
+		ok = ok && r.valid()
+		set = append(set, r)
+	}
+	return set, ok
+}
+
 // MarshalText writes the shortest form that reads back the same.
 func (r StatusRange) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
@@ -162,8 +186,13 @@ type Spec struct {
 	// Redirects is how many a check follows; nil means DefaultRedirects, and
 	// with 0 the redirect itself is judged.
 	Redirects *int `yaml:"redirects,omitempty" json:"redirects,omitempty"`
-	// Proxy is the http:// address of a forward proxy.
-	Proxy string `yaml:"proxy,omitempty" json:"proxy,omitempty"`
+	// SameHost refuses redirects to another host.
+	SameHost bool `yaml:"same_host,omitempty" json:"same_host,omitempty"`
+	// Proxy is the address of a forward proxy: http://, https:// or socks5://.
+	// ProxyUsername and ProxyPassword sign in to it.
+	Proxy         string `yaml:"proxy,omitempty" json:"proxy,omitempty"`
+	ProxyUsername string `yaml:"proxy_username,omitempty" json:"proxy_username,omitempty"`
+	ProxyPassword string `yaml:"proxy_password,omitempty" json:"proxy_password,omitempty"`
 	// HTTP2 asks the server for h2; without it a check speaks HTTP/1.1.
 	HTTP2 bool `yaml:"http2,omitempty" json:"http2,omitempty"`
 
@@ -204,6 +233,10 @@ type Spec struct {
 
 	// Maintenance lists announced one-off windows: no alarms inside.
 	Maintenance []Window `yaml:"maintenance,omitempty" json:"maintenance,omitempty"`
+
+	// By is the tenant whose people entered the check; empty: the operator. The
+	// room sets it for the engine, and [Guard] asks for it. It is no setting.
+	By ident.Tenant `yaml:"-" json:"-"`
 }
 
 // Expect lists what a healthy answer looks like; every condition must hold.
@@ -238,6 +271,9 @@ type TLSSpec struct {
 	// "tls" from the first byte, or "starttls". Empty means what is usual on the
 	// port. The kind tls takes "smtp" and "imap" here: STARTTLS of that protocol.
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
+	// Min is the oldest version that is accepted: "1.2" unless given; "1.0" and
+	// "1.1" are for devices that know nothing better.
+	Min string `yaml:"min,omitempty" json:"min,omitempty"`
 	// ServerName overrides the name that is sent and verified.
 	ServerName string `yaml:"server_name,omitempty" json:"server_name,omitempty"`
 	// Insecure accepts any certificate; its expiry is recorded all the same.
@@ -293,6 +329,8 @@ const (
 	ProblemLogin     = "monitor.problem.login"      // username and bearer exclude each other
 	ProblemPEM       = "monitor.problem.pem"        // expected a PEM block
 	ProblemBeatAlone = "monitor.problem.beat_alone" // a heartbeat is confirmed by its grace alone
+	ProblemProxy     = "monitor.problem.proxy"      // expected http://, https:// or socks5://
+	ProblemReach     = "monitor.problem.reach"      // outside of what people may check
 	ProblemRequired  = "monitor.problem.required"
 	ProblemChoice    = "monitor.problem.choice" // {value, known}
 )
@@ -371,6 +409,7 @@ func (s Spec) Normalize() (Spec, []Problem) {
 	r(&s, &c)
 	s.normalSoft(&c)
 	s.normalParents(&c)
+	s.checkUnused(&c)
 	for i, w := range s.Maintenance {
 		if w.From.IsZero() || !w.To.After(w.From) {
 			c.add(fmt.Sprintf("maintenance[%d]", i), ProblemWindow)
@@ -478,9 +517,15 @@ func normalHTTP(s *Spec, c *check) {
 		c.add("redirects", ProblemRange, "min", 0, "max", MaxRedirects)
 	}
 	if s.Proxy != "" {
-		if u, key := parseTarget(s.Proxy); key != "" || u.Scheme != "http" {
-			c.add("proxy", ProblemURL)
+		if _, ok := parseProxy(s.Proxy); !ok {
+			c.add("proxy", ProblemProxy)
 		}
+	}
+	if s.ProxyUsername != "" && s.Proxy == "" {
+		c.add("proxy_username", ProblemUnused, "kind", string(s.Kind))
+	}
+	if strings.ContainsAny(s.ProxyUsername, ":\x00\r\n") || len(s.ProxyUsername) > 255 || len(s.ProxyPassword) > 255 {
+		c.add("proxy_username", ProblemHeader)
 	}
 	if s.Host != "" {
 		c.add("host", ProblemUnused, "kind", string(s.Kind))
@@ -582,7 +627,7 @@ func (s Spec) redirects() int {
 
 // HasCredentials tells whether the spec carries secrets.
 func (s Spec) HasCredentials() bool {
-	return s.Password != "" || s.Bearer != "" || s.TLS.Key != "" || s.secretHeader()
+	return s.Password != "" || s.Bearer != "" || s.TLS.Key != "" || s.ProxyPassword != "" || s.secretHeader()
 }
 
 func (s Spec) secretHeader() bool {
@@ -608,7 +653,7 @@ func secretName(k string) bool {
 // Redacted is the spec with every secret replaced, fit to be shown or logged.
 func (s Spec) Redacted() Spec {
 	const hidden = "•••"
-	for _, p := range []*string{&s.Password, &s.Bearer, &s.TLS.Key, &s.SNMP.Community} {
+	for _, p := range s.secrets() {
 		if *p != "" {
 			*p = hidden
 		}
@@ -620,6 +665,11 @@ func (s Spec) Redacted() Spec {
 		}
 	}
 	return s
+}
+
+// secrets are the fields that nobody gets to see.
+func (s *Spec) secrets() []*string {
+	return []*string{&s.Password, &s.Bearer, &s.TLS.Key, &s.SNMP.Community, &s.ProxyPassword}
 }
 
 // Target is the place that a check goes to, in the form shown to people.

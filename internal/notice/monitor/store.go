@@ -216,6 +216,9 @@ func (r *Room) Save(ctx context.Context, m Monitor) error {
 	if err := r.knownSondes(ctx, m.Spec.Vantage); err != nil {
 		return err
 	}
+	if err := r.checkReach(ctx, m.Spec); err != nil {
+		return err
+	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		old, err := r.Get(ctx, m.Slug)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
@@ -390,7 +393,11 @@ func (r *Room) reload(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: m.effective(), Status: m.Status})
+		spec := m.effective()
+		if !m.Declared {
+			spec.By = row.TenantID // held to the tenant's reach
+		}
+		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: spec, Status: m.Status})
 	}
 	r.engine.Set(items)
 	return nil
