@@ -161,7 +161,7 @@ func (s *stage) begin() error {
 			}
 		}
 		for _, m := range s.config.Monitors {
-			if rest, ok := strings.CutPrefix(m.URL, "http://"); ok {
+			if rest, ok := strings.CutPrefix(m.Spec.URL, "http://"); ok {
 				host, _, _ := strings.Cut(rest, "/")
 				s.targets[m.Slug] = &target{mode: "läuft"}
 				if err := s.targets[m.Slug].up(s.net, hostPort(host)); err != nil {
@@ -344,7 +344,7 @@ func (s *stage) targetTo(args []string) error {
 	addr := ""
 	for _, m := range s.config.Monitors {
 		if m.Slug == args[0] {
-			host, _, _ := strings.Cut(strings.TrimPrefix(m.URL, "http://"), "/")
+			host, _, _ := strings.Cut(strings.TrimPrefix(m.Spec.URL, "http://"), "/")
 			addr = hostPort(host)
 		}
 	}

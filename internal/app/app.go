@@ -45,7 +45,8 @@ type Options struct {
 	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
 	// Dial opens connections to probe targets, mail servers and webhooks; nil:
 	// the machine's network.
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	probeDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Lookup answers DNS questions about alternative addresses; nil: not asked.
 	Lookup Lookup
 }
@@ -83,6 +84,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Listen == nil {
 		o.Listen = (&net.ListenConfig{}).Listen
 	}
+	o.probeDial = o.Dial // nil: checks look names up and dial by themselves
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // The configuration file, tuermer.yaml, is what an operator prefers to keep in
@@ -43,9 +42,11 @@ type TownConfig struct {
 	Slug     string
 	Domains  []string // mail and web domains that fail together with the town's own network
 	Networks []string // the town's address ranges in CIDR form
-	Land     string   // two letters of the German Land, such as HE; may be empty
-	Timezone string   // IANA name; default Europe/Berlin
-	Language string   // de or en; default de
+	// ProbeNetworks is where checks that people enter may go; empty: the default.
+	ProbeNetworks []string
+	Land          string // two letters of the German Land, such as HE; may be empty
+	Timezone      string // IANA name; default Europe/Berlin
+	Language      string // de or en; default de
 }
 
 // URLsConfig holds the addresses under which people reach the two listeners;
@@ -103,36 +104,6 @@ type ProviderConfig struct {
 	Hotline  string
 	Contract string
 	Hours    string
-}
-
-// MonitorConfig is one check. A heartbeat has no URL: the watched job calls us.
-type MonitorConfig struct {
-	Slug     string
-	Name     string // default: the slug
-	Service  string // slug
-	Kind     string // http, tcp or heartbeat; default by URL
-	URL      string
-	Interval time.Duration // default 60 s
-	Timeout  time.Duration // default 10 s
-	Grace    time.Duration // how late a heartbeat may be; default one interval
-	Expect   ExpectConfig
-	Confirm  int // failures in a row that make an outage; default 3
-	Vantage  VantageConfig
-}
-
-// VantageConfig says from where else a monitor is looked at, and how many must
-// agree; empty: this machine alone.
-type VantageConfig struct {
-	Sondes      []string
-	Agree       int           // default: more than half, this machine included
-	Escalate    time.Duration // default 10 m
-	Credentials bool          // sondes get the check's secrets
-}
-
-// ExpectConfig says which answer is good.
-type ExpectConfig struct {
-	Status []int  // empty: 200–399
-	Body   string // text that the body must contain; empty: any
 }
 
 // AudienceConfig is a group of people with the same needs.
@@ -229,6 +200,9 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 	for i := range cfg.Webhooks {
 		w := &cfg.Webhooks[i]
 		r.secret(folder, w.SecretFile, fmt.Sprintf("webhooks[%d].secret_file", i), &w.Secret)
+	}
+	for i := range cfg.Monitors {
+		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
@@ -327,20 +301,7 @@ func (c *Config) fillDefaults() {
 		}
 	}
 	for i := range c.Monitors {
-		m := &c.Monitors[i]
-		m.Name = cmp.Or(m.Name, m.Slug)
-		if m.Kind == "" {
-			m.Kind = "http"
-			if strings.HasPrefix(strings.ToLower(m.URL), "tcp:") {
-				m.Kind = "tcp"
-			}
-		}
-		m.Interval = cmp.Or(m.Interval, time.Minute)
-		m.Timeout = cmp.Or(m.Timeout, min(10*time.Second, m.Interval/2))
-		m.Confirm = cmp.Or(m.Confirm, 3)
-		if m.Kind == "heartbeat" {
-			m.Grace = cmp.Or(m.Grace, m.Interval)
-		}
+		c.Monitors[i].fill()
 	}
 	for i := range c.Audiences {
 		if a := &c.Audiences[i]; a.Kind == "" && slices.Contains(audienceKinds, a.Slug) {

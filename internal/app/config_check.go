@@ -59,25 +59,7 @@ func (r *configReader) checkReferences(c *Config) {
 		if r.tainted[path] {
 			continue
 		}
-		// Two looks at once would tell nothing more. Who shortens the interval of
-		// a file that works means just that, so it is no reason to refuse.
-		if m.Kind != "heartbeat" && m.Timeout >= m.Interval {
-			c.Monitors[i].Timeout = m.Interval - m.Interval/10
-			r.remark(r.where(path+".timeout"), path+".timeout", "config.timeout", m.Timeout, m.Interval, c.Monitors[i].Timeout)
-		}
-		scheme, _, _ := strings.Cut(strings.ToLower(m.URL), ":")
-		switch {
-		case m.Kind == "heartbeat" && m.URL != "":
-			r.refuse(r.where(path+".url"), path+".url", "config.heartbeat_url")
-		case m.Kind != "heartbeat" && m.URL == "":
-			r.refuse(r.where(path+".url"), path+".url", "config.missing")
-		case m.Kind != "heartbeat" && (m.Kind == "tcp") != (scheme == "tcp"):
-			r.refuse(r.where(path+".kind"), path+".kind", "config.kind_url", m.Kind, scheme)
-		}
-		if m.Kind != "http" && (len(m.Expect.Status) > 0 || m.Expect.Body != "") {
-			r.refuse(r.where(path+".expect"), path+".expect", "config.expect_http")
-		}
-		r.checkSpec(path, c.Monitors[i])
+		r.checkMonitor(path, &c.Monitors[i])
 	}
 	for i, a := range c.Audiences {
 		if path := fmt.Sprintf("audiences[%d]", i); a.Kind == "" && !r.tainted[path] {
@@ -89,24 +71,6 @@ func (r *configReader) checkReferences(c *Config) {
 		for j, s := range w.Services {
 			r.exists(s, services, fmt.Sprintf("webhooks[%d].services[%d]", i, j), "services", "config.no_service")
 		}
-	}
-}
-
-// checkSpec asks the monitors themselves, so that what they would refuse at the
-// start is refused here, where the line is known.
-func (r *configReader) checkSpec(path string, m MonitorConfig) {
-	for _, p := range r.problems {
-		if strings.HasPrefix(p.Key, path+".") {
-			return // said already, in better words
-		}
-	}
-	_, wrong := monitors([]MonitorConfig{m})[0].Spec.Normalize()
-	for _, p := range wrong {
-		key := path + "." + p.Path
-		if p.Path == "port" || p.Path == "host" {
-			key = path + ".url" // there is one key for both
-		}
-		r.refuse(r.where(key), key, p.Key)
 	}
 }
 

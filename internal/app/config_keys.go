@@ -13,7 +13,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"tuermer/internal/notice/monitor"
 	"tuermer/internal/town/service"
 )
 
@@ -25,7 +24,6 @@ var (
 	articles      = []string{"der", "die", "das", "plural"}
 	autoPublic    = []string{"never", "checking", "confirmed"}
 	tlsModes      = []string{"none", "starttls", "tls"}
-	monitorKinds  = []string{"http", "tcp", "heartbeat"}
 	languages     = []string{"de", "en"}
 	// The 16 Länder by the letters of ISO 3166-2:DE.
 	lands = []string{"BW", "BY", "BE", "BB", "HB", "HH", "HE", "MV", "NI", "NW", "RP", "SL", "SN", "ST", "SH", "TH"}
@@ -61,6 +59,7 @@ func (r *configReader) town(t *TownConfig) setter {
 		field{"slug", scalar(r, &t.Slug, parseSlug)},
 		field{"domains", r.each(&t.Domains, parseDomain)},
 		field{"networks", r.each(&t.Networks, parseNetwork)},
+		field{"probe_networks", r.each(&t.ProbeNetworks, parseReach)},
 		field{"land", scalar(r, &t.Land, oneOf(lands))},
 		field{"timezone", scalar(r, &t.Timezone, parseTimezone)},
 		field{"language", scalar(r, &t.Language, oneOf(languages))},
@@ -114,30 +113,6 @@ func (r *configReader) service(s *ServiceConfig) setter {
 		field{"depends_on", r.each(&s.DependsOn, parseSlug)},
 		field{"audiences", r.each(&s.Audiences, parseSlug)},
 		field{"auto_public", scalar(r, &s.AutoPublic, oneOf(autoPublic))},
-	)
-}
-
-func (r *configReader) monitor(m *MonitorConfig) setter {
-	return r.object(1,
-		field{"slug", scalar(r, &m.Slug, parseSlug)},
-		field{"url", scalar(r, &m.URL, parseTarget)},
-		field{"name", scalar(r, &m.Name, parseLine)},
-		field{"service", scalar(r, &m.Service, parseSlug)},
-		field{"kind", scalar(r, &m.Kind, oneOf(monitorKinds))},
-		field{"interval", scalar(r, &m.Interval, between(time.Second, 24*time.Hour))},
-		field{"timeout", scalar(r, &m.Timeout, between(100*time.Millisecond, 2*time.Minute))},
-		field{"grace", scalar(r, &m.Grace, between(time.Second, 7*24*time.Hour))},
-		field{"expect", r.object(0,
-			field{"status", listOf(r, &m.Expect.Status, func(n *int) setter { return r.number(n, 100, 599) })},
-			field{"body", scalar(r, &m.Expect.Body, parseText)},
-		)},
-		field{"confirm", r.number(&m.Confirm, 1, 10)},
-		field{"vantage", r.object(1,
-			field{"sondes", r.each(&m.Vantage.Sondes, parseSlug)},
-			field{"agree", r.number(&m.Vantage.Agree, 1, monitor.MaxSondes+1)},
-			field{"escalate", scalar(r, &m.Vantage.Escalate, between(time.Second, monitor.MaxEscalate))},
-			field{"credentials", r.flag(&m.Vantage.Credentials)},
-		)},
 	)
 }
 
@@ -268,6 +243,18 @@ func parseNetwork(s string) (string, *complaint) {
 		return "", sorry("config.network", shorten(s))
 	}
 	return p.Masked().String(), nil
+}
+
+// parseReach takes a network, or one of the words for many.
+func parseReach(s string) (string, *complaint) {
+	if s == "public" || s == "private" {
+		return s, nil
+	}
+	n, wrong := parseNetwork(s)
+	if wrong != nil {
+		return "", sorry("config.reach", shorten(s))
+	}
+	return n, nil
 }
 
 // parsePhone takes an E.164 number; spaces and dashes are for people.

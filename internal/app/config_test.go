@@ -15,6 +15,7 @@ import (
 	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/i18n"
 )
 
@@ -125,8 +126,10 @@ func TestConfigOfTheContract(t *testing.T) {
 			Workaround: "Telefon 0611 000", DependsOn: []string{}, Audiences: []string{"citizens", "staff"}, AutoPublic: "checking",
 		}},
 		Monitors: []MonitorConfig{{
-			Slug: "portal", Name: "portal", Service: "buergerportal", Kind: "http", URL: "http://127.0.0.1:8081/",
-			Interval: time.Minute, Timeout: 10 * time.Second, Expect: ExpectConfig{Status: []int{200}, Body: "Willkommen"}, Confirm: 3,
+			Slug: "portal", Name: "portal", Service: "buergerportal", Spec: monitor.Spec{
+				Kind: "http", URL: "http://127.0.0.1:8081/", Interval: monitor.Duration(time.Minute), Timeout: monitor.Duration(10 * time.Second),
+				Expect: monitor.Expect{Status: []monitor.StatusRange{{From: 200, To: 200}}, Body: "Willkommen"}, Confirm: 3,
+			},
 		}},
 		Audiences: []AudienceConfig{
 			{"citizens", "citizens", "Bürgerinnen und Bürger", []string{"liste@musterstadt.example"}},
@@ -167,9 +170,9 @@ audiences: [{slug: press, name: Presse}]
 	check("name of digits", cfg.Services[0].Name, "1234")
 	check("public service", cfg.Services[0].AutoPublic, "checking")
 	check("inner service", cfg.Services[1].AutoPublic, "never")
-	check("interval", cfg.Monitors[0].Interval, time.Minute)
-	check("tcp", cfg.Monitors[1].Kind, "tcp")
-	check("grace", cfg.Monitors[2].Grace, 5*time.Minute)
+	check("interval", cfg.Monitors[0].Spec.Interval.D(), time.Minute)
+	check("tcp", cfg.Monitors[1].Spec.Kind, monitor.TCP)
+	check("grace", cfg.Monitors[2].Spec.Grace.D(), 5*time.Minute)
 	check("kind", cfg.Audiences[0].Kind, "press")
 	check("zone", cfg.Town.Timezone, "Europe/Berlin")
 }
@@ -402,7 +405,7 @@ func FuzzParseConfig(f *testing.F) {
 			}
 		}
 		for _, m := range cfg.Monitors {
-			if m.Interval <= 0 || m.Timeout <= 0 || m.Confirm <= 0 || m.Kind == "" || m.Name == "" {
+			if s := m.Spec; s.Interval <= 0 || s.Timeout <= 0 || s.Confirm <= 0 || s.Kind == "" || m.Name == "" {
 				t.Fatalf("%+v", m)
 			}
 		}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"time"
 
-	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
@@ -60,7 +58,7 @@ func (a *App) declareTown(ctx context.Context) (identity.Tenant, error) {
 		})
 	}
 	t := identity.Tenant{
-		Slug: c.Town.Slug, Name: c.Town.Name, Domains: c.Town.Domains, Networks: c.Town.Networks, Land: c.Town.Land,
+		Slug: c.Town.Slug, Name: c.Town.Name, Domains: c.Town.Domains, Networks: c.Town.Networks, ProbeNetworks: c.Town.ProbeNetworks, Land: c.Town.Land,
 		Zone: c.Town.Timezone, Language: c.Town.Language,
 		StaffURL: a.url(c.URLs.Staff, a.staffAddr), PublicURL: a.url(c.URLs.Public, a.publicAddr),
 	}
@@ -111,38 +109,4 @@ func audiences(in []AudienceConfig) []plan.Audience {
 		out[i] = plan.Audience{Slug: x.Slug, Kind: plan.Kind(x.Kind), Name: x.Name, Recipients: x.Recipients}
 	}
 	return out
-}
-
-func monitors(in []MonitorConfig) []monitor.Monitor {
-	out := make([]monitor.Monitor, len(in))
-	for i, m := range in {
-		spec := monitor.Spec{
-			Kind: monitor.Kind(m.Kind), URL: m.URL, Interval: monitor.Duration(m.Interval), Timeout: monitor.Duration(m.Timeout),
-			Confirm: m.Confirm, Expect: monitor.Expect{Body: m.Expect.Body},
-			Vantage: monitor.Vantage{
-				Sondes: m.Vantage.Sondes, Agree: m.Vantage.Agree, Escalate: monitor.Duration(m.Vantage.Escalate), Credentials: m.Vantage.Credentials,
-			},
-		}
-		for _, code := range m.Expect.Status {
-			spec.Expect.Status = append(spec.Expect.Status, monitor.StatusRange{From: code, To: code})
-		}
-		spec = shaped(spec, m.Grace)
-		out[i] = monitor.Monitor{Slug: m.Slug, Name: m.Name, Service: m.Service, Spec: spec}
-	}
-	return out
-}
-
-// shaped leaves out what the kind does not use and takes a TCP target apart.
-func shaped(s monitor.Spec, grace time.Duration) monitor.Spec {
-	switch s.Kind {
-	case monitor.Heartbeat:
-		s.URL, s.Timeout, s.Confirm, s.Grace = "", 0, 0, monitor.Duration(grace)
-	case monitor.TCP:
-		if u, err := url.Parse(s.URL); err == nil && u.Scheme == "tcp" {
-			s.URL, s.Host = "", u.Hostname()
-			_, _ = fmt.Sscan(u.Port(), &s.Port) // a missing port is refused by the monitor room
-		}
-		s.Expect = monitor.Expect{}
-	}
-	return s
 }

@@ -17,6 +17,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -120,8 +121,8 @@ func (a *App) build() (err error) {
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
 	a.monitor = monitor.New(monitor.RoomOptions{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
-		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL,
-		Probers: monitor.NewProbers(monitor.Options{DialContext: o.Dial, Now: c.Now}),
+		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,
+		Probers: monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
 	})
 
 	a.alert = alert.New(alert.Options{
@@ -226,6 +227,27 @@ func (a *App) townLocale(ctx context.Context) i18n.Locale {
 		l.Zone = zone
 	}
 	return l
+}
+
+// reach is where the checks that a town's people enter may go: what the
+// operator listed, else the Internet, and the inner networks too where the
+// install serves one town alone, for then they are that town's own.
+func (a *App) reach(ctx context.Context, t ident.Tenant) (monitor.Reach, error) {
+	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
+	if err != nil {
+		return monitor.Reach{}, err
+	}
+	injected := a.o.probeDial != nil // the demo's network answers for itself
+	for _, town := range all {
+		if town.ID != t {
+			continue
+		}
+		if len(town.ProbeNetworks) > 0 {
+			return monitor.ParseReach(town.ProbeNetworks)
+		}
+		return monitor.Reach{Public: true, Private: len(all) == 1, Unknown: injected}, nil
+	}
+	return monitor.Reach{}, fault.New(fault.NotFound, "identity.no_tenant")
 }
 
 func (a *App) pingURL(ctx context.Context) string {

@@ -179,8 +179,8 @@ func strict(raw []byte, into any) error {
 
 // unmasked is s with every masked secret as it was.
 func unmasked(s, was Spec) Spec {
-	old := was.secrets()
-	for i, p := range s.secrets() {
+	old := was.secretFields()
+	for i, p := range s.secretFields() {
 		if *p == masked {
 			*p = *old[i]
 		}

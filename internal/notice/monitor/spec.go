@@ -653,7 +653,7 @@ func secretName(k string) bool {
 // Redacted is the spec with every secret replaced, fit to be shown or logged.
 func (s Spec) Redacted() Spec {
 	const hidden = "•••"
-	for _, p := range s.secrets() {
+	for _, p := range s.secretFields() {
 		if *p != "" {
 			*p = hidden
 		}
@@ -667,8 +667,8 @@ func (s Spec) Redacted() Spec {
 	return s
 }
 
-// secrets are the fields that nobody gets to see.
-func (s *Spec) secrets() []*string {
+// secretFields are the fields that nobody gets to see.
+func (s *Spec) secretFields() []*string {
 	return []*string{&s.Password, &s.Bearer, &s.TLS.Key, &s.SNMP.Community, &s.ProxyPassword}
 }
 
