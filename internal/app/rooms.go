@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
@@ -56,6 +57,8 @@ type rooms struct {
 	statuspage *statuspage.Room
 	editorial  *editorial.Room
 
+	review *review.Room
+
 	desk *desk.Desk
 }
 
@@ -68,6 +71,7 @@ func Migrations() []store.Migrations {
 		alert.Migrations(),
 		incident.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
+		review.Migrations(),
 	}
 }
 
@@ -80,6 +84,7 @@ func Texts() []fs.FS {
 		alert.Texts(),
 		incident.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
+		review.Texts(),
 		desk.Texts(),
 	}
 }
@@ -159,9 +164,15 @@ func (a *App) build() (err error) {
 	})
 	a.incident.SetCrisisHook(a.editorial)
 
+	a.review = review.New(review.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
+		Statements: a.publish, People: a.identity, Audiences: a.plan, Outbox: a.channel, Vault: a.vault,
+	})
+	a.statuspage.AddGuest(review.SurveyElement, a.review.Survey())
+
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish, Review: a.review,
 		Notes: a.notes, Declared: a.townDeclared,
 	})
 	return a.site()
@@ -169,7 +180,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.monitor}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.monitor}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -201,7 +212,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

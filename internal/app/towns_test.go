@@ -21,6 +21,7 @@ import (
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/ident"
@@ -54,6 +55,8 @@ type testTown struct {
 	waiting  string // submitted
 	said     string // published
 	post     string // planned for a network
+	clock    string // legal, running
+	improve  string // to do
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
@@ -217,6 +220,12 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	post, err := a.editorial.Create(as(identity.RolePublisher), editorial.Post{Text: "Beitrag " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
 	must(err)
 	w.post = string(post.ID)
+	clock, err := a.review.StartClock(as(identity.RoleIT), inc.ID, "de.dsgvo33", time.Time{})
+	must(err)
+	w.clock = string(clock.ID)
+	improve, err := a.review.AddImprovement(as(identity.RoleIT), review.Improvement{Incident: inc.ID, Text: "Besser " + w.mark, Owner: w.people[identity.RoleIT].Email, Due: "2026-12-24"})
+	must(err)
+	w.improve = improve.ID
 	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
 	must(err)
 	for _, item := range items {
@@ -411,6 +420,12 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
 		ids = []string{w.draft, w.waiting, w.said}
+	case strings.HasPrefix(base, "/review"):
+		ids = []string{w.incident}
+	case strings.HasPrefix(base, "/clocks"):
+		ids = []string{w.clock}
+	case strings.HasPrefix(base, "/improvements"):
+		ids = []string{w.improve}
 	case strings.HasPrefix(base, "/editorial"), strings.HasPrefix(base, "/posts"):
 		ids = []string{w.post}
 	case strings.HasPrefix(base, "/monitor"):
@@ -440,7 +455,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{fact}", w.fact, "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

@@ -11,6 +11,7 @@ import (
 
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/inform/publish"
+	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
@@ -46,6 +47,7 @@ type Options struct {
 	Alert    *alert.Room
 	Incident *incident.Room
 	Publish  *publish.Room
+	Review   *review.Room
 	// Declared reports whether the town stands in tuermer.yaml, where it is then
 	// changed; nil: it does not.
 	Declared func(ctx context.Context) bool
@@ -95,6 +97,7 @@ type lage struct {
 	// reader is one who can do it or have it done.
 	Unreleased bool
 	Submitted  []publish.Statement
+	Legal      []review.Lined // legal clocks that run
 }
 
 // due is one promise with the names that a person reads.
@@ -120,6 +123,9 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	if l.Due, err = d.due(ctx); err != nil {
+		return l, err
+	}
+	if l.Legal, err = d.o.Review.Running(ctx, ""); err != nil {
 		return l, err
 	}
 	if l.Withheld, err = d.o.Alert.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {

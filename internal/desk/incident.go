@@ -8,6 +8,7 @@ import (
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/review"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -22,6 +23,7 @@ type room struct {
 	Others     []incident.Incident
 	Alerts     []alert.Alert
 	Promises   []due
+	Legal      []review.Lined
 	Statements []said
 	Kept       int
 	Missed     int
@@ -73,6 +75,9 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 		return v, err
 	}
 	v.Promises = slices.DeleteFunc(all, func(p due) bool { return p.Incident != id })
+	if v.Legal, err = d.o.Review.Running(ctx, id); err != nil {
+		return v, err
+	}
 	if v.Kept, v.Missed, err = d.o.Publish.Adherence(ctx, id); err != nil {
 		return v, err
 	}

@@ -74,8 +74,8 @@ var (
 // maxQuery bounds what somebody searches for, in bytes of the query string.
 const maxQuery = 1000
 
-// Handler is the whole public listener. It reads memory only, knows no session
-// and sets no cookie.
+// Handler is the whole public listener. It knows no session and sets no cookie.
+// Pages come from memory; only a [Guest] may ask the database.
 func (r *Room) Handler() http.Handler {
 	soon, unknown := builtIn(), nobody()
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -86,6 +86,9 @@ func (r *Room) Handler() http.Handler {
 		h["Permissions-Policy"] = permissions
 		h["Cross-Origin-Opener-Policy"] = sameOrigin
 		h["Cross-Origin-Resource-Policy"] = sameOrigin
+		if p := r.site.Load().of(req.Host); p != nil && r.guest(w, req, p) {
+			return
+		}
 		if req.Method != http.MethodGet && req.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			h.Set("Cache-Control", "no-store")

@@ -91,10 +91,7 @@ type builder struct {
 
 // render makes all pages of m. What is equal to have keeps its bytes.
 func (r *Room) render(ctx context.Context, m *model, have *pages, now time.Time) (*pages, error) {
-	zone, err := clock.Zone(m.Town.Zone)
-	if err != nil {
-		zone = time.UTC // the zone is checked where it is entered
-	}
+	zone := m.zone()
 	content, err := contentMark(m, now, zone, r.assets)
 	if err != nil {
 		return nil, err
@@ -105,14 +102,27 @@ func (r *Room) render(ctx context.Context, m *model, have *pages, now time.Time)
 	}
 	b := &builder{r: r, p: p, have: have, now: now, same: have != nil && have.content == content}
 	for _, l := range i18n.Langs() {
-		v := &view{
-			m: m, now: now, lang: l, css: r.assets.css, icon: r.assets.icon, country: country(m.Town.Zone),
-			loc: i18n.Locale{Catalog: r.o.Catalog, Lang: l, Zone: zone, Now: now},
-		}
-		b.language(ctx, v)
+		b.language(ctx, r.view(m, l, now))
 	}
 	b.machines(m, zone)
 	return p, errors.Join(b.errs...)
+}
+
+// zone is the town's.
+func (m *model) zone() *time.Location {
+	zone, err := clock.Zone(m.Town.Zone)
+	if err != nil {
+		return time.UTC // it is checked where it is entered
+	}
+	return zone
+}
+
+// view is what a page of m shows in one language.
+func (r *Room) view(m *model, l i18n.Lang, now time.Time) *view {
+	return &view{
+		m: m, now: now, lang: l, css: r.assets.css, icon: r.assets.icon, country: country(m.Town.Zone),
+		loc: i18n.Locale{Catalog: r.o.Catalog, Lang: l, Zone: m.zone(), Now: now},
+	}
 }
 
 // contentMark is a mark of the content: the model without the time of reading, and

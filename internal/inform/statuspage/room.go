@@ -86,6 +86,8 @@ type Room struct {
 	assets  assets
 	sweeper *jobs.Sweeper
 	site    atomic.Pointer[site]
+	guests  map[string]Guest // by first path element; fixed before Start
+	senders senders
 
 	mu     sync.Mutex // one build at a time; guards what follows
 	caches map[ident.Tenant]said
@@ -123,7 +125,7 @@ func New(o Options) *Room {
 		o.Catalog = &i18n.Catalog{}
 	}
 	o.Log = o.Log.With("room", "statuspage")
-	r := &Room{o: o, assets: loadAssets(), caches: map[ident.Tenant]said{}, dirty: map[ident.Tenant]bool{}}
+	r := &Room{o: o, assets: loadAssets(), caches: map[ident.Tenant]said{}, dirty: map[ident.Tenant]bool{}, guests: map[string]Guest{}}
 	r.site.Store(&site{})
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "statuspage.pages", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: tick,
