@@ -33,6 +33,8 @@ type application interface {
 	// ResetUser takes a person's password away and returns a one-time
 	// sign-in link.
 	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
+	// StartExercise starts an exercise and prints what came of it.
+	StartExercise(ctx context.Context, s app.Settings, kind, scenario string) error
 	// CreateToken returns a new API token; it is shown this once.
 	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
 }
@@ -63,6 +65,9 @@ type flags struct {
 	Token struct {
 		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
 	} `cmd:"" help:"${cmd_token}"`
+	Exercise struct {
+		Start exerciseStartCmd `cmd:"" help:"${cmd_exercise_start}"`
+	} `cmd:"" help:"${cmd_exercise}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 

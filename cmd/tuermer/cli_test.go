@@ -51,6 +51,10 @@ func (r *recorder) CreateToken(_ context.Context, s app.Settings, t app.NewToken
 	return "tuermer_geheim", r.note("token create", s)
 }
 
+func (r *recorder) StartExercise(_ context.Context, s app.Settings, kind, scenario string) error {
+	return r.note("exercise start "+kind+" "+scenario, s)
+}
+
 // call runs one command line.
 func call(r *recorder, env []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -84,6 +88,8 @@ func TestUsage(t *testing.T) {
 
 		{args: "--help", says: "Befehle:"},
 		{args: "help", says: "Befehle:"},
+		{args: "exercise start --scenario ransomware", did: "exercise start rehearsal ransomware"},
+		{args: "exercise start --type drill --scenario flood", did: "exercise start drill flood"},
 		{args: "help token create", says: "--scope"},
 		{args: "token create --help", says: "--scope"},
 		{args: "--help", env: "TUERMER_LANG=en", says: "Commands:"},
@@ -104,6 +110,8 @@ func TestUsage(t *testing.T) {
 		{args: "serve", env: "TUERMER_PUBLIC=nix", code: 2, says: "„nix“"},
 		{args: "serve --database mysql://x", code: 2, says: "postgres://"},
 		{args: "serve --lang fr", code: 2, says: "„fr“"},
+		{args: "exercise start", code: 2, says: "--scenario"},
+		{args: "exercise start --scenario x --type nix", code: 2, says: "nix"},
 		{args: "token create --name x", code: 2, says: "--person"},
 		{args: "token create --person nix --name x", code: 2, says: "„nix“"},
 		{args: "token create --person a@a.example --name x --scope nix", code: 2, says: "„nix“ gibt es nicht. Möglich sind: read"},
@@ -266,7 +274,7 @@ func TestRefusedFile(t *testing.T) {
 // TestHelpFits: every help text exists in both languages, and fits a terminal.
 func TestHelpFits(t *testing.T) {
 	for _, l := range []string{"de", "en"} {
-		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "version"} {
+		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "version"} {
 			code, stdout, _ := call(&recorder{}, []string{"TUERMER_LANG=" + l}, append(strings.Fields(args), "--help")...)
 			if code != 0 || strings.Contains(stdout, "${") || strings.Contains(stdout, "cli.") {
 				t.Errorf("%s %s: code %d\n%s", l, args, code, stdout)

@@ -240,3 +240,18 @@ func (c tokenCreateCmd) Run(s *session) error {
 	_, err = fmt.Fprintln(s.stdout, token)
 	return err
 }
+
+// exerciseStartCmd is `tuermer exercise start`.
+type exerciseStartCmd struct {
+	Scenario string `required:"" help:"${flag_scenario}" placeholder:"NAME"`
+	Type     string `default:"rehearsal" enum:"rehearsal,drill,tabletop" help:"${flag_exercise_type}"`
+}
+
+// Run starts the exercise; a rehearsal is over when it returns.
+func (c exerciseStartCmd) Run(s *session) error {
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	return s.app.StartExercise(s.ctx, settings, c.Type, c.Scenario)
+}

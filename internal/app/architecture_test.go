@@ -31,7 +31,7 @@ var tower = []struct {
 	{"raise", []string{"roster", "alert"}},
 	{"coordinate", []string{"incident", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "rumour", "inbox", "editorial"}},
-	{"learn", []string{"review"}},
+	{"learn", []string{"review", "exercise"}},
 }
 
 // above are the packages over the floors.

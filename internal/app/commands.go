@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/exercise"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/identity"
@@ -174,4 +176,34 @@ func (Commands) CreateToken(ctx context.Context, s Settings, t NewToken) (token 
 		return err
 	})
 	return token, err
+}
+
+// StartExercise starts an exercise over simulated channels and says what came of
+// it. Of a rehearsal the record is written when it returns.
+func (Commands) StartExercise(ctx context.Context, s Settings, kind, scenario string) error {
+	return once(ctx, s, func(ctx context.Context, a *App) error {
+		e, err := a.exercise.Begin(ctx, exercise.Type(kind), template.Scenario(scenario))
+		if err != nil {
+			return err
+		}
+		t, err := a.identity.Current(ctx)
+		if err != nil {
+			return err
+		}
+		say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
+		if e.State == exercise.Running {
+			say("app.exercise_running", e.Title, t.StaffURL+"/incident/"+string(e.Incident))
+			return nil
+		}
+		messages := 0
+		for _, m := range e.Record.Messages {
+			messages += m.Accepted
+		}
+		say("app.exercise_done", e.Title, a.catalog.Text(s.Lang, "exercise.type."+kind), messages, e.Record.Marked, len(e.Record.Findings))
+		for _, f := range e.Record.Findings {
+			fmt.Fprintln(s.Stdout, "- "+f)
+		}
+		say("app.exercise_record", t.StaffURL+"/exercise/"+string(e.ID))
+		return nil
+	})
 }

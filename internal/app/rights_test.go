@@ -67,7 +67,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 	for scope, only := range map[string][]string{
 		"read":       nil,
 		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated"},
-		"incidents":  {"/incidents", "/legal-rules", "/clocks", "/improvements"},
+		"incidents":  {"/incidents", "/legal-rules", "/clocks", "/improvements", "/exercises"},
 		"statements": {"/statements", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences"},
 		"monitors":   {"/monitors", "/signals"},

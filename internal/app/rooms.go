@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
@@ -57,7 +58,8 @@ type rooms struct {
 	statuspage *statuspage.Room
 	editorial  *editorial.Room
 
-	review *review.Room
+	review   *review.Room
+	exercise *exercise.Room
 
 	desk *desk.Desk
 }
@@ -71,7 +73,7 @@ func Migrations() []store.Migrations {
 		alert.Migrations(),
 		incident.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
-		review.Migrations(),
+		review.Migrations(), exercise.Migrations(),
 	}
 }
 
@@ -84,7 +86,7 @@ func Texts() []fs.FS {
 		alert.Texts(),
 		incident.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
-		review.Texts(),
+		review.Texts(), exercise.Texts(),
 		desk.Texts(),
 	}
 }
@@ -168,6 +170,10 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Statements: a.publish, People: a.identity, Audiences: a.plan, Outbox: a.channel, Vault: a.vault,
 	})
+	a.exercise = exercise.New(exercise.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
+		Statements: a.publish, Services: a.service, Town: a.identity, Library: library,
+	})
 	a.statuspage.AddGuest(review.SurveyElement, a.review.Survey())
 
 	a.desk = desk.New(desk.Options{
@@ -180,7 +186,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.monitor}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -212,7 +218,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -21,6 +21,7 @@ import (
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
@@ -56,6 +57,7 @@ type testTown struct {
 	said     string // published
 	post     string // planned for a network
 	clock    string // legal, running
+	drill    string // exercise, running
 	improve  string // to do
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
@@ -226,6 +228,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	improve, err := a.review.AddImprovement(as(identity.RoleIT), review.Improvement{Incident: inc.ID, Text: "Besser " + w.mark, Owner: w.people[identity.RoleIT].Email, Due: "2026-12-24"})
 	must(err)
 	w.improve = improve.ID
+	drill, err := a.exercise.Begin(as(identity.RoleIT), exercise.Drill, "ransomware")
+	must(err)
+	w.drill = string(drill.ID)
 	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
 	must(err)
 	for _, item := range items {
@@ -420,6 +425,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
 		ids = []string{w.draft, w.waiting, w.said}
+	case strings.HasPrefix(base, "/exercise"):
+		ids = []string{w.drill}
 	case strings.HasPrefix(base, "/review"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/clocks"):

@@ -19,6 +19,7 @@ var nav = []web.NavItem{
 	{ID: "incident", Href: "/incident", Key: "g v", Icon: "M12 4 21 20H3ZM12 10v4M12 17v.5"},
 	{ID: "publish", Href: "/publish", Key: "n", Icon: "M4 5h16v11H9l-5 4Z"},
 	{ID: "editorial", Href: "/editorial", Wide: true, Icon: "M5 5h14v14H5ZM5 9h14M9 3v4M15 3v4M8 13h4"},
+	{ID: "exercise", Href: "/exercise", Wide: true, Icon: "M12 3v18M4 7h16M7 7v6a5 5 0 0 0 10 0V7"},
 	{ID: "review", Href: "/review", Wide: true, Icon: "M4 12a8 8 0 1 0 3-6M4 4v4h4M12 8v4l3 2"},
 	{ID: "monitor", Href: "/monitor", Key: "g p", Icon: "M3 12h4l3-7 4 14 3-7h4"},
 	{ID: "service", Href: "/service", Key: "g d", Wide: true, Icon: "M4 5h16v5H4ZM4 14h16v5H4ZM7 7.5h.5M7 16.5h.5"},

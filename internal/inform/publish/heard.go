@@ -21,11 +21,23 @@ func (r *Room) Heard(ctx context.Context, in incident.ID) ([]Heard, error) {
 	if err := mayRead(ctx); err != nil {
 		return nil, err
 	}
+	return r.heard(ctx, "incident_id = ?", in)
+}
+
+// HeardOf lists the audiences that got one statement.
+func (r *Room) HeardOf(ctx context.Context, id ID) ([]Heard, error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
+	return r.heard(ctx, "statement_id = ?", id)
+}
+
+func (r *Room) heard(ctx context.Context, where string, arg any) ([]Heard, error) {
 	var out []Heard
 	err := r.o.Store.Read(ctx).NewSelect().Model((*deliveryRow)(nil)).
 		ColumnExpr("audience, count(DISTINCT recipient) AS recipients").
 		ColumnExpr("count(DISTINCT CASE WHEN state = ? THEN recipient END) AS accepted", Accepted).
-		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("incident_id = ?", in).
+		Where("tenant_id = ?", ident.TenantOf(ctx)).Where(where, arg).
 		GroupExpr("audience").OrderExpr("audience").Scan(ctx, &out)
 	if err != nil {
 		return nil, fmt.Errorf("publish: heard: %w", err)

@@ -169,12 +169,18 @@ func (r *Room) claim(ctx context.Context, l lane, claim string, now time.Time) (
 // putOff takes the rows out of a claim whose recipients have reached the cap,
 // and keeps the others.
 func (r *Room) putOff(ctx context.Context, db bun.IDB, l lane, rows []deliveryRow, claim string, now time.Time) ([]deliveryRow, error) {
-	who := make([]string, len(rows))
+	who, about := make([]string, len(rows)), make([]incident.ID, len(rows))
 	for i, row := range rows {
-		who[i] = row.Recipient
+		who[i], about[i] = row.Recipient, row.Incident
 	}
 	var sent []deliveryRow
-	err := db.NewSelect().Model(&sent).Column("recipient", "sent_at").Where("tenant_id = ?", l.TenantID).
+	// What was only practised takes no place from what is real, nor from the next
+	// exercise.
+	q := db.NewSelect().Model(&sent).Column("recipient", "sent_at").Where("realm = ?", l.Realm)
+	if l.Realm == incident.Exercise {
+		q = q.Where("incident_id IN (?)", bun.In(about))
+	}
+	err := q.Where("tenant_id = ?", l.TenantID).
 		Where("recipient IN (?)", bun.In(who)).Where("sent_at > ?", now.Add(-capWindow)).
 		Where("channel = ?", l.Channel).Where("claim <> ?", claim).Where("state IN ('sending', 'accepted')").Scan(ctx)
 	if err != nil {
