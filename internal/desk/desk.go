@@ -265,13 +265,5 @@ func (l lage) watched() int {
 	return n
 }
 
-// serviceName is what people call the service of an alert.
-func (l lage) serviceName(slug string) string {
-	if s, ok := l.Services[slug]; ok {
-		return s.Name
-	}
-	return slug
-}
-
 func incidentHref(id incident.ID) string { return "/incident/" + string(id) }
 func alertHref(id alert.ID) string       { return "/alert/" + string(id) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -330,8 +331,7 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 			}
 			in.Facts = t.answer(own, s.Kind, e)
 			text, err := t.library.Render(e, in)
-			var gap *template.MissingError
-			if errors.As(err, &gap) {
+			if gap, ok := errors.AsType[*template.MissingError](err); ok {
 				for _, slot := range slices.Concat(gap.Slots, gap.Undeniable) {
 					if !slices.Contains(gaps, slot) {
 						gaps = append(gaps, slot)
@@ -405,9 +405,7 @@ func (t telling) fill(s Statement, asOf time.Time) template.Facts {
 			out[template.SlotOldTime] = eta
 		}
 	}
-	for slot, v := range s.Facts {
-		out[slot] = v
-	}
+	maps.Copy(out, s.Facts)
 	return out
 }
 
