@@ -35,6 +35,12 @@ type application interface {
 	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
 	// CreateToken returns a new API token; it is shown this once.
 	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
+	// AddTenant settles one more town in the install.
+	AddTenant(ctx context.Context, s app.Settings, t app.NewTenant) error
+	// Tenants lists the towns of the install.
+	Tenants(ctx context.Context, s app.Settings) ([]app.TenantLine, error)
+	// RenameTenant gives a town another slug.
+	RenameTenant(ctx context.Context, s app.Settings, old, slug string) error
 }
 
 // Exit codes.
@@ -63,6 +69,11 @@ type flags struct {
 	Token struct {
 		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
 	} `cmd:"" help:"${cmd_token}"`
+	Tenant struct {
+		Add    tenantAddCmd    `cmd:"" help:"${cmd_tenant_add}"`
+		List   tenantListCmd   `cmd:"" help:"${cmd_tenant_list}"`
+		Rename tenantRenameCmd `cmd:"" help:"${cmd_tenant_rename}"`
+	} `cmd:"" help:"${cmd_tenant}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 
@@ -239,12 +250,12 @@ func (s *session) settings() (app.Settings, error) {
 	if s.flags.Config == "" {
 		return app.NewSettings(out, nil), nil
 	}
-	cfg, warnings, err := app.LoadConfig(s.flags.Config)
+	towns, warnings, err := app.LoadConfigs(s.flags.Config)
 	if err != nil {
 		return app.Settings{}, err
 	}
-	out.Warnings = warnings
-	return app.NewSettings(out, cfg), nil
+	out.Warnings, out.More = warnings, towns[1:]
+	return app.NewSettings(out, towns[0]), nil
 }
 
 // versionCmd is `tuermer version`.
