@@ -96,6 +96,9 @@ type Preview struct {
 	// approved the text beforehand, when that is enough.
 	FourEyes      bool
 	PreApprovedBy string
+	// OpenWords names services whose name or Ersatzweg only their author has
+	// seen; with them no approval given beforehand counts.
+	OpenWords []string
 	// NextPast names audiences whose promised time has passed already.
 	NextPast []string
 
@@ -290,7 +293,13 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 	p.targets = merge(nil, targets...)
 	p.FourEyes = FourEyes(t.incident.Level, kinds)
 	p.Held = leaks(p.Variants, t.facts, asOf)
-	if p.pre = t.preApproved(s, p.Variants); p.pre != nil {
+	for _, sv := range t.services {
+		if sv.WordsOpen() {
+			p.OpenWords = append(p.OpenWords, sv.Name)
+		}
+	}
+	p.pre = t.preApproved(s, p.Variants)
+	if (decision{statement: s, actor: whoActs(ctx), pre: p.pre}).covers() {
 		p.PreApprovedBy = p.pre.Name
 	}
 	return p, nil
@@ -600,6 +609,9 @@ const holdingWithin = 30 * time.Minute
 func (t telling) preApproved(s Statement, vs []Variant) *preApproval {
 	if s.Kind != template.Holding || len(vs) == 0 || s.Corrects != "" {
 		return nil
+	}
+	if slices.ContainsFunc(t.services, service.Service.WordsOpen) {
+		return nil // the Ersatzweg is a closed slot only while somebody stands for it
 	}
 	settled := t.known(s.UpdatedAt)
 	for slot, v := range s.Facts {

@@ -37,6 +37,10 @@ type Incidents interface {
 // Services is the service catalogue.
 type Services interface {
 	Get(ctx context.Context, slug string) (service.Service, error)
+	// OpenWords lists the services whose words only their author has seen.
+	OpenWords(ctx context.Context) ([]service.Service, error)
+	// ReleaseWords approves the words of others as they stand.
+	ReleaseWords(ctx context.Context) error
 }
 
 // Audiences is the communication plan.
