@@ -20,6 +20,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
