@@ -37,6 +37,12 @@ type application interface {
 	StartExercise(ctx context.Context, s app.Settings, kind, scenario string) error
 	// CreateToken returns a new API token; it is shown this once.
 	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
+	// AddTenant settles one more town in the install.
+	AddTenant(ctx context.Context, s app.Settings, t app.NewTenant) error
+	// Tenants lists the towns of the install.
+	Tenants(ctx context.Context, s app.Settings) ([]app.TenantLine, error)
+	// RenameTenant gives a town another slug.
+	RenameTenant(ctx context.Context, s app.Settings, old, slug string) error
 }
 
 // Exit codes.
@@ -68,6 +74,11 @@ type flags struct {
 	Exercise struct {
 		Start exerciseStartCmd `cmd:"" help:"${cmd_exercise_start}"`
 	} `cmd:"" help:"${cmd_exercise}"`
+	Tenant struct {
+		Add    tenantAddCmd    `cmd:"" help:"${cmd_tenant_add}"`
+		List   tenantListCmd   `cmd:"" help:"${cmd_tenant_list}"`
+		Rename tenantRenameCmd `cmd:"" help:"${cmd_tenant_rename}"`
+	} `cmd:"" help:"${cmd_tenant}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 
@@ -244,12 +255,12 @@ func (s *session) settings() (app.Settings, error) {
 	if s.flags.Config == "" {
 		return app.NewSettings(out, nil), nil
 	}
-	cfg, warnings, err := app.LoadConfig(s.flags.Config)
+	towns, warnings, err := app.LoadConfigs(s.flags.Config)
 	if err != nil {
 		return app.Settings{}, err
 	}
-	out.Warnings = warnings
-	return app.NewSettings(out, cfg), nil
+	out.Warnings, out.More = warnings, towns[1:]
+	return app.NewSettings(out, towns[0]), nil
 }
 
 // versionCmd is `tuermer version`.

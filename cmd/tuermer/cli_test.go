@@ -55,6 +55,18 @@ func (r *recorder) StartExercise(_ context.Context, s app.Settings, kind, scenar
 	return r.note("exercise start "+kind+" "+scenario, s)
 }
 
+func (r *recorder) AddTenant(_ context.Context, s app.Settings, t app.NewTenant) error {
+	return r.note("tenant add "+t.Slug+" "+t.StaffURL, s)
+}
+
+func (r *recorder) Tenants(_ context.Context, s app.Settings) ([]app.TenantLine, error) {
+	return []app.TenantLine{{Slug: "adorf", Name: "Adorf", StaffURL: "https://lage.adorf.example"}}, r.note("tenant list", s)
+}
+
+func (r *recorder) RenameTenant(_ context.Context, s app.Settings, old, slug string) error {
+	return r.note("tenant rename "+old+" "+slug, s)
+}
+
 // call runs one command line.
 func call(r *recorder, env []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -85,6 +97,15 @@ func TestUsage(t *testing.T) {
 		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
 		{args: "token create --person a@a.example --name PRTG", did: "token create"},
 		{args: "token create", env: "TUERMER_PERSON=a@a.example TUERMER_NAME=PRTG", did: "token create"},
+
+		{args: "tenant add adorf --name Adorf --staff-url https://lage.adorf.example", did: "tenant add adorf https://lage.adorf.example", says: "--tenant adorf"},
+		{args: "tenant list", did: "tenant list", says: "adorf  Adorf  https://lage.adorf.example"},
+		{args: "tenant rename adorf bdorf", did: "tenant rename adorf bdorf", says: "„bdorf“"},
+		{args: "user reset ada@a.example --tenant adorf", did: "user reset ada@a.example", says: "login/2"},
+		{args: "tenant add A-Dorf --name Adorf", code: 2, says: "kein Kürzel"},
+		{args: "tenant add adorf --name Adorf --public-url adorf", code: 2, says: "„adorf“"},
+		{args: "tenant add adorf", code: 2, says: "--name"},
+		{args: "tenant", code: 2, says: "add, list, rename"},
 
 		{args: "--help", says: "Befehle:"},
 		{args: "help", says: "Befehle:"},
@@ -274,7 +295,7 @@ func TestRefusedFile(t *testing.T) {
 // TestHelpFits: every help text exists in both languages, and fits a terminal.
 func TestHelpFits(t *testing.T) {
 	for _, l := range []string{"de", "en"} {
-		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "version"} {
+		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "tenant", "tenant add", "tenant list", "tenant rename", "version"} {
 			code, stdout, _ := call(&recorder{}, []string{"TUERMER_LANG=" + l}, append(strings.Fields(args), "--help")...)
 			if code != 0 || strings.Contains(stdout, "${") || strings.Contains(stdout, "cli.") {
 				t.Errorf("%s %s: code %d\n%s", l, args, code, stdout)

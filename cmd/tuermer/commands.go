@@ -70,13 +70,25 @@ func (c demoCmd) Run(s *session) error {
 	return s.app.Demo(s.ctx, settings)
 }
 
+// inTown names the town that a command is about, where an install serves
+// several.
+type inTown struct {
+	Tenant string `help:"${flag_tenant}" placeholder:"${ph_slug}"`
+}
+
+func (t inTown) settings(s *session) (app.Settings, error) {
+	out, err := s.settings()
+	out.Town = t.Tenant
+	return out, err
+}
+
 // checkCmd is `tuermer check`.
-type checkCmd struct{}
+type checkCmd struct{ inTown }
 
 // Run prints every finding with its way out, first the file's own, and fails
 // when one of them keeps an alarm from getting out.
-func (checkCmd) Run(s *session) error {
-	settings, err := s.settings()
+func (c checkCmd) Run(s *session) error {
+	settings, err := c.settings(s)
 	if err != nil {
 		return err
 	}
@@ -153,6 +165,7 @@ func mailAddress(s *session, mail string) (string, error) {
 
 // userAddCmd is `tuermer user add`.
 type userAddCmd struct {
+	inTown
 	person
 	Name string   `required:"" help:"${flag_user_name}" placeholder:"NAME"`
 	Role []string `aliases:"roles" help:"${flag_role}" placeholder:"${ph_role}"`
@@ -172,7 +185,7 @@ func (c userAddCmd) Run(s *session) error {
 			return errUsage{s.text("cli.bad_role", r, strings.Join(app.Roles(), ", "))}
 		}
 	}
-	settings, err := s.settings()
+	settings, err := c.settings(s)
 	if err != nil {
 		return err
 	}
@@ -188,7 +201,10 @@ func (c userAddCmd) Run(s *session) error {
 }
 
 // userResetCmd is `tuermer user reset`.
-type userResetCmd struct{ person }
+type userResetCmd struct {
+	inTown
+	person
+}
 
 // Run takes a person's password away and prints a one-time sign-in link.
 func (c userResetCmd) Run(s *session) error {
@@ -196,7 +212,7 @@ func (c userResetCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	settings, err := s.settings()
+	settings, err := c.settings(s)
 	if err != nil {
 		return err
 	}
@@ -211,6 +227,7 @@ func (c userResetCmd) Run(s *session) error {
 
 // tokenCreateCmd is `tuermer token create`.
 type tokenCreateCmd struct {
+	inTown
 	Person string   `required:"" help:"${flag_person}" placeholder:"MAIL" aliases:"mail,email"`
 	Name   string   `required:"" help:"${flag_token_name}" placeholder:"NAME"`
 	Scope  []string `help:"${flag_scope}" placeholder:"SCOPE" aliases:"scopes"`
@@ -228,7 +245,7 @@ func (c tokenCreateCmd) Run(s *session) error {
 			return errUsage{s.text("cli.bad_scope", scope, strings.Join(app.Scopes(), ", "))}
 		}
 	}
-	settings, err := s.settings()
+	settings, err := c.settings(s)
 	if err != nil {
 		return err
 	}

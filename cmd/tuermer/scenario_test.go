@@ -517,7 +517,7 @@ func (s *stage) link(args []string) error {
 		s.who, s.now = "jemand", newReader(s.net)
 		s.readers[s.who] = s.now
 	}
-	for _, word := range strings.Fields(s.last.text) {
+	for word := range strings.FieldsSeq(s.last.text) {
 		word = strings.Trim(word, "<>()")
 		if strings.HasPrefix(word, "http") && strings.Contains(word, args[0]) {
 			return s.now.open(word)

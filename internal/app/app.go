@@ -32,6 +32,11 @@ type Options struct {
 	Version               string
 	Log                   *slog.Logger
 	Clock                 clock.Clock
+	// More are the configurations of further towns of this install.
+	More []*Config
+	// Town is the slug of the town that a command means; empty: the
+	// configuration's, else the only one.
+	Town string
 	// Simulated puts simulated adapters in the place of all channels: what would
 	// leave the house is shown on the outbox page.
 	Simulated bool

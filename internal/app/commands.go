@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx,
 // options are what New needs for these settings.
 func (s Settings) options() Options {
 	return Options{
-		Config: s.Config, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public,
+		Config: s.Config, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public,
 		Version: s.Version, Log: s.Log, Lookup: systemResolver(),
 	}
 }
@@ -64,10 +65,7 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
 	say("app.staff_at", "http://"+a.staffAddr)
 	say("app.public_at", "http://"+a.publicAddr)
-	ctx, err := a.inTown(ctx)
-	if err != nil {
-		return err
-	}
+	ctx = ident.WithTenant(ident.WithActor(ctx, ident.System), a.town)
 	link, ok, err := a.identity.FirstAdmin(ctx)
 	if err != nil {
 		return explained{err}
@@ -89,20 +87,23 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 	return err
 }
 
-// inTown acts as the system for the town that the command means: the
-// configuration's, else the only one.
+// inTown acts as the system for the town that the command means: the one it
+// names, the configuration's, else the only one.
 func (a *App) inTown(ctx context.Context) (context.Context, error) {
 	ctx = ident.WithActor(ctx, ident.System)
 	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
 		return nil, err
 	}
-	slug := a.o.Config.Town.Slug
+	slug := cmp.Or(a.o.Town, a.o.Config.Town.Slug)
 	i := slices.IndexFunc(all, func(t identity.Tenant) bool { return t.Slug == slug })
-	if i < 0 && slug == "" && len(all) == 1 {
+	switch {
+	case i >= 0:
+	case a.o.Town != "":
+		return nil, fault.New(fault.NotFound, "identity.no_such_town", slug)
+	case slug == "" && len(all) == 1:
 		i = 0
-	}
-	if i < 0 {
+	default:
 		return nil, fault.New(fault.NotFound, "app.no_town")
 	}
 	return ident.WithTenant(ctx, all[i].ID), nil

@@ -15,6 +15,8 @@ import (
 // defaults. [NewSettings] puts the three together.
 type Settings struct {
 	Config     *Config   // never nil; empty without a file
+	More       []*Config // of further towns, where ConfigFile is a folder
+	Town       string    // slug of the town that the command means; empty: the only one, or Config's
 	ConfigFile string    // path of the file; empty without one
 	Warnings   []Warning // of the file, already shown to the operator
 	Data       string    // folder; it need not exist yet
@@ -44,6 +46,10 @@ func NewSettings(s Settings, cfg *Config) Settings {
 		cfg.fillDefaults()
 	}
 	s.Config = cfg
+	for _, c := range s.More { // checked to agree, see [LoadConfigs]
+		s.Data, s.Database = cmp.Or(s.Data, c.Data), cmp.Or(s.Database, c.Database)
+		s.Staff, s.Public = cmp.Or(s.Staff, c.Listen.Staff), cmp.Or(s.Public, c.Listen.Public)
+	}
 	s.Data = cmp.Or(s.Data, cfg.Data, DefaultData)
 	s.Database = cmp.Or(s.Database, cfg.Database)
 	s.Staff = cmp.Or(s.Staff, cfg.Listen.Staff, DefaultStaff)

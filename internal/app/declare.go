@@ -11,39 +11,74 @@ import (
 	"tuermer/internal/town/service"
 )
 
-// Declare brings the rooms into line with the configuration, as the system.
+// Declare brings the rooms into line with the configurations, as the system.
 // Without one it only makes sure that there is a town to sign in to.
 func (a *App) Declare(ctx context.Context) error {
 	ctx = ident.WithActor(ctx, ident.System)
-	t, err := a.declareTown(ctx)
+	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
-		return fmt.Errorf("app: declare town: %w", err)
+		return err
 	}
-	a.town = t.ID
-	if a.o.Config.Town.Slug == "" && len(a.o.Config.People) == 0 && len(a.o.Config.Services) == 0 && len(a.o.Config.Monitors) == 0 {
-		return nil // no file: everything lives in the console
-	}
-	ctx = ident.WithTenant(ctx, t.ID)
-	c := a.o.Config
-	if err := a.identity.Declare(ctx, people(c.People)); err != nil {
-		return fmt.Errorf("app: declare people: %w", err)
-	}
-	if err := a.service.Declare(ctx, services(c.Services)); err != nil {
-		return fmt.Errorf("app: declare services: %w", err)
-	}
-	if err := a.plan.Declare(ctx, audiences(c.Audiences)); err != nil {
-		return fmt.Errorf("app: declare audiences: %w", err)
-	}
-	if err := a.monitor.Declare(ctx, monitors(c.Monitors)); err != nil {
-		return fmt.Errorf("app: declare monitors: %w", err)
+	fresh := len(all) == 0
+	for i, c := range a.configs() {
+		t, err := a.declareTown(ctx, c, fresh && i > 0)
+		if err != nil {
+			return fmt.Errorf("app: declare town: %w", err)
+		}
+		if i == 0 {
+			a.town = t.ID
+		}
+		if err := a.declareRooms(ident.WithTenant(ctx, t.ID), c); err != nil {
+			return fmt.Errorf("app: declare %s: %w", t.Slug, err)
+		}
 	}
 	return nil
 }
 
-// declareTown makes the town of the configuration, or a nameless one where
-// there is none yet.
-func (a *App) declareTown(ctx context.Context) (identity.Tenant, error) {
-	c := a.o.Config
+// configs are the configurations of all declared towns; the first one is
+// always there and may be empty.
+func (a *App) configs() []*Config { return append([]*Config{a.o.Config}, a.o.More...) }
+
+// configOf is the configuration of the town in ctx, nil where it has none.
+func (a *App) configOf(ctx context.Context) *Config {
+	t, err := a.identity.Current(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, c := range a.configs() {
+		if c.Town.Slug == t.Slug {
+			return c
+		}
+	}
+	if c := a.o.Config; c.Town.Slug == "" && (a.town == "" || a.town == t.ID) {
+		return c // a file without a town speaks of the first one
+	}
+	return nil
+}
+
+func (a *App) declareRooms(ctx context.Context, c *Config) error {
+	if c.Town.Slug == "" && len(c.People) == 0 && len(c.Services) == 0 && len(c.Monitors) == 0 {
+		return nil // no file: everything lives in the console
+	}
+	if err := a.identity.Declare(ctx, people(c.People)); err != nil {
+		return fmt.Errorf("people: %w", err)
+	}
+	if err := a.service.Declare(ctx, services(c.Services)); err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	if err := a.plan.Declare(ctx, audiences(c.Audiences)); err != nil {
+		return fmt.Errorf("audiences: %w", err)
+	}
+	if err := a.monitor.Declare(ctx, monitors(c.Monitors)); err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	return nil
+}
+
+// declareTown makes the town of a configuration, or a nameless one where there
+// is none yet. In a fresh install every file founds its town; later a town that
+// the data does not know is refused, see [identity.Room.DeclareTenant].
+func (a *App) declareTown(ctx context.Context, c *Config, fresh bool) (identity.Tenant, error) {
 	if c.Town.Slug == "" {
 		all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 		if err != nil {
@@ -53,7 +88,7 @@ func (a *App) declareTown(ctx context.Context) (identity.Tenant, error) {
 			return all[0], nil
 		}
 		return a.identity.DeclareTenant(ctx, identity.Tenant{
-			Slug: "kommune", Name: "Kommune", Zone: "Europe/Berlin", Language: "de",
+			Slug: identity.Placeholder, Name: "Kommune", Zone: "Europe/Berlin", Language: "de",
 			StaffURL: a.url(c.URLs.Staff, a.staffAddr), PublicURL: a.url(c.URLs.Public, a.publicAddr),
 		})
 	}
@@ -66,6 +101,9 @@ func (a *App) declareTown(ctx context.Context) (identity.Tenant, error) {
 		if parsed, err := url.Parse(u); err == nil && parsed.Hostname() != "" {
 			t.Hosts = append(t.Hosts, parsed.Hostname())
 		}
+	}
+	if fresh {
+		return a.identity.AddTenant(ctx, t)
 	}
 	return a.identity.DeclareTenant(ctx, t)
 }

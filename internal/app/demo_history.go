@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -190,9 +191,7 @@ func (p *play) say(ctx, who context.Context, s demoStep) error {
 	if content.Facts == nil {
 		content.Facts = template.Facts{}
 	}
-	for slot, v := range facts {
-		content.Facts[slot] = v
-	}
+	maps.Copy(content.Facts, facts)
 	draft, err := a.publish.Create(who, p.incident, content)
 	if err != nil {
 		return err

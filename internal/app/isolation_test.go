@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,10 +26,7 @@ func bodies(in *install, c call, mine, other *testTown) []any {
 		out := []any{f}
 		if strings.HasPrefix(c.pattern, "/publish/{id}") {
 			for _, act := range []string{"return", "confirm", "withdraw", "correct", "break_glass", "submit", "publish"} {
-				g := url.Values{}
-				for k, v := range f {
-					g[k] = v
-				}
+				g := maps.Clone(f)
 				g.Set("act", act)
 				out = append(out, g)
 			}

@@ -59,5 +59,10 @@ func (a *App) metrics() *prometheus.Registry {
 	gauge("tuermer_monitor_watched", "Monitors that are being probed.", func() float64 { return float64(a.monitor.EngineStats().Monitors) })
 	gauge("tuermer_monitor_in_flight", "Probes under way.", func() float64 { return float64(a.monitor.EngineStats().InFlight) })
 	gauge("tuermer_monitor_unsaved", "Results not stored yet.", func() float64 { return float64(a.monitor.EngineStats().Unsaved) })
+	counter := func(name, help string, f func() float64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+	}
+	counter("tuermer_monitor_stored_total", "Results stored since the start.", func() float64 { return float64(a.monitor.EngineStats().Stored) })
+	counter("tuermer_monitor_dropped_total", "Results given up because the database failed for too long; never an alarm.", func() float64 { return float64(a.monitor.EngineStats().Dropped) })
 	return reg
 }

@@ -348,12 +348,10 @@ type hooks struct{ app *App }
 // Hooks implements alert.Hooks.
 func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 	var out []alert.Hook
-	declared := h.app.o.Config.Webhooks
-	if ident.TenantOf(ctx) != h.app.town {
-		declared = nil // another town's alerts are none of theirs
-	}
-	for _, w := range declared {
-		out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Services: w.Services})
+	if c := h.app.configOf(ctx); c != nil { // another town's alerts are none of theirs
+		for _, w := range c.Webhooks {
+			out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Services: w.Services})
+		}
 	}
 	own, err := h.app.channel.Hooks(ctx)
 	for _, w := range own {
@@ -364,7 +362,8 @@ func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 
 // townDeclared reports whether the town in ctx stands in the configuration.
 func (a *App) townDeclared(ctx context.Context) bool {
-	return a.o.Config.Town.Slug != "" && ident.TenantOf(ctx) == a.town
+	c := a.configOf(ctx)
+	return c != nil && c.Town.Slug != ""
 }
 
 // notes are the bands over every page of the console.

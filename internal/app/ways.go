@@ -21,25 +21,33 @@ type Lookup = identity.Resolver
 
 func newID(c clock.Clock) string { return ident.NewID(c.Now()) }
 
-// ways are the adapters of all towns. Those of the configuration are built
-// once; those of a town's console are built when they are first asked for and
-// again after a change.
+// ways are the adapters of all towns. A town's mail leaves by the servers of its
+// own file, then by those of its console; a town that the install's first file
+// does not speak of has that file's servers as its last resort, under its own
+// name. Those of files are built once, for they remember what they learned;
+// those of a console again after each change.
 type ways struct {
 	app   *App
-	fixed []channel.Adapter
+	fixed []channel.Adapter // of every town
+	house []channel.Adapter // mail of the first file
 
-	mu    sync.Mutex
-	towns map[ident.Tenant][]channel.Adapter
+	mu       sync.Mutex
+	declared map[ident.Tenant]routes
+	towns    map[ident.Tenant][]channel.Adapter
 }
 
+// routes are a town's mail servers by files: before and behind the console's.
+type routes struct{ own, last []channel.Adapter }
+
 func (a *App) newWays() *ways {
-	w := &ways{app: a, fixed: a.drillAdapters(), towns: map[ident.Tenant][]channel.Adapter{}}
+	w := &ways{app: a, fixed: a.drillAdapters(), declared: map[ident.Tenant]routes{}, towns: map[ident.Tenant][]channel.Adapter{}}
 	if a.o.Simulated {
 		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, everyKind...)...)
-	} else {
-		w.fixed = append(w.fixed, a.realAdapters()...)
-		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
+		return w
 	}
+	w.fixed = append(w.fixed, a.webhookAdapter()...)
+	w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
+	w.house = a.mailAdapters(a.o.Config, a.o.Config.Town.Name)
 	return w
 }
 
@@ -54,21 +62,32 @@ func (w *ways) forget(t ident.Tenant) {
 // cannot be read is left out: the others still work.
 func (w *ways) of(ctx context.Context) []channel.Adapter {
 	t := ident.TenantOf(ctx)
-	if w.app.o.Simulated || t == "" {
+	if w.app.o.Simulated {
 		return w.fixed
+	}
+	if t == "" {
+		return slices.Concat(w.fixed, w.house)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	files, ok := w.declared[t]
+	if !ok {
+		files, ok = w.byFiles(ctx)
+		if !ok { // nobody knows the town just now; the house still sends
+			return slices.Concat(w.fixed, w.house)
+		}
+		w.declared[t] = files
+	}
 	own, ok := w.towns[t]
 	if !ok {
 		relays, err := w.app.channel.Relays(ctx)
 		if err != nil {
 			w.app.log.ErrorContext(ctx, "mail servers of the console cannot be read", "tenant", t, "err", err)
-			return w.fixed
+			return slices.Concat(w.fixed, files.own, files.last)
 		}
 		for _, m := range relays {
-			o := w.app.mailOptions(SMTPConfig{Name: m.Name, Host: m.Host, Port: m.Port, From: m.From, Username: m.Username, TLS: m.TLS, Password: Secret(m.Password)})
-			adapter, err := mail.New(o)
+			c := SMTPConfig{Name: m.Name, Host: m.Host, Port: m.Port, From: m.From, Username: m.Username, TLS: m.TLS, Password: Secret(m.Password)}
+			adapter, err := mail.New(w.app.mailOptions(c, w.app.o.Config, w.nameOf(ctx)))
 			if err != nil {
 				w.app.log.ErrorContext(ctx, "mail route is left out", "tenant", t, "route", m.Name, "err", err)
 				continue
@@ -77,7 +96,32 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 		}
 		w.towns[t] = own
 	}
-	return append(slices.Clone(w.fixed), own...)
+	return slices.Concat(w.fixed, files.own, own, files.last)
+}
+
+// byFiles builds the routes that files give the town in ctx.
+func (w *ways) byFiles(ctx context.Context) (routes, bool) {
+	t, err := w.app.identity.Current(ctx)
+	if err != nil {
+		return routes{}, false
+	}
+	c := w.app.configOf(ctx)
+	if c == w.app.o.Config {
+		return routes{own: w.house}, true
+	}
+	r := routes{last: w.app.mailAdapters(w.app.o.Config, t.Name)}
+	if c != nil {
+		r.own = w.app.mailAdapters(c, t.Name)
+	}
+	return r, true
+}
+
+// nameOf is the sender's name: the town itself, never its neighbour.
+func (w *ways) nameOf(ctx context.Context) string {
+	if t, err := w.app.identity.Current(ctx); err == nil {
+		return t.Name
+	}
+	return w.app.o.Config.Town.Name
 }
 
 // drillAdapters carry what belongs to exercises: nowhere (I4).
@@ -112,16 +156,21 @@ func (a *App) simulatedAdapters(realm channel.Realm, kinds ...channel.Kind) []ch
 	return out
 }
 
-func (a *App) realAdapters() []channel.Adapter {
+// mailAdapters are the mail servers of one file, sending under a town's name.
+func (a *App) mailAdapters(c *Config, name string) []channel.Adapter {
 	var out []channel.Adapter
-	for _, s := range a.o.Config.SMTP {
-		m, err := mail.New(a.mailOptions(s))
+	for _, s := range c.SMTP {
+		m, err := mail.New(a.mailOptions(s, c, name))
 		if err != nil {
 			a.log.Error("mail route is left out", "route", s.Name, "err", err)
 			continue
 		}
 		out = append(out, m)
 	}
+	return out
+}
+
+func (a *App) webhookAdapter() []channel.Adapter {
 	// Webhook targets are the operator's word and may lie anywhere.
 	h, err := webhook.New(webhook.Options{
 		Name: "webhook", DialContext: a.o.Dial, Now: a.o.Clock.Now, UserAgent: "Tuermer/" + a.o.Version,
@@ -129,19 +178,20 @@ func (a *App) realAdapters() []channel.Adapter {
 	})
 	if err != nil {
 		a.log.Error("webhooks are left out", "err", err)
-		return out
+		return nil
 	}
-	return append(out, h)
+	return []channel.Adapter{h}
 }
 
-func (a *App) mailOptions(s SMTPConfig) mail.Options {
+// mailOptions are those of one server of file, sending under a town's name.
+func (a *App) mailOptions(s SMTPConfig, file *Config, name string) mail.Options {
 	o := mail.Options{
-		Name: s.Name, Host: s.Host, Port: s.Port, From: s.From, FromName: a.o.Config.Town.Name,
+		Name: s.Name, Host: s.Host, Port: s.Port, From: s.From, FromName: name,
 		Username: s.Username, TLS: mail.TLS(s.TLS), DialContext: a.o.Dial, Now: a.o.Clock.Now,
 	}
 	// One domain in all Message-IDs keeps a thread together over routes.
-	if len(a.o.Config.SMTP) > 0 {
-		if _, domain, ok := cutLast(a.o.Config.SMTP[0].From, '@'); ok {
+	if len(file.SMTP) > 0 {
+		if _, domain, ok := cutLast(file.SMTP[0].From, '@'); ok {
 			o.IDDomain = domain
 		}
 	}

@@ -96,6 +96,8 @@ type lage struct {
 	// Unreleased: nobody has approved the short messages beforehand, and the
 	// reader is one who can do it or have it done.
 	Unreleased bool
+	// OpenWords names services whose changed words wait for a second person.
+	OpenWords []string
 	Submitted  []publish.Statement
 	Legal      []review.Lined // legal clocks that run
 }
@@ -164,6 +166,13 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 			return l, err
 		}
 		l.Unreleased = by == ""
+		open, err := d.o.Publish.OpenWords(ctx)
+		if err != nil {
+			return l, err
+		}
+		for _, s := range open {
+			l.OpenWords = append(l.OpenWords, s.Name)
+		}
 	}
 	return l, nil
 }
@@ -263,14 +272,6 @@ func (l lage) watched() int {
 		n += c
 	}
 	return n
-}
-
-// serviceName is what people call the service of an alert.
-func (l lage) serviceName(slug string) string {
-	if s, ok := l.Services[slug]; ok {
-		return s.Name
-	}
-	return slug
 }
 
 func incidentHref(id incident.ID) string { return "/incident/" + string(id) }

@@ -49,7 +49,7 @@ type postWords struct {
 	Account string    `json:"account,omitempty" doc:"Without it, the town's only one"`
 	Text    string    `json:"text" maxLength:"20000"`
 	Humour  bool      `json:"humour,omitempty"`
-	Due     time.Time `json:"due,omitempty" doc:"When it goes out once approved; absent: at once"`
+	Due     time.Time `json:"due,omitzero" doc:"When it goes out once approved; absent: at once"`
 }
 
 type postNew struct{ Body postWords }
@@ -67,7 +67,7 @@ type postReason struct {
 	ID   string `path:"id"`
 	Body struct {
 		Reason string    `json:"reason,omitempty" maxLength:"300"`
-		Due    time.Time `json:"due,omitempty"`
+		Due    time.Time `json:"due,omitzero"`
 	}
 }
 

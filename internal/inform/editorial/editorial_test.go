@@ -104,7 +104,6 @@ type rig struct {
 	net      *network
 	clock    *clockwork
 	ctx      context.Context
-	start    func()
 }
 
 func newRig(t testing.TB, w *storetest.World) *rig {

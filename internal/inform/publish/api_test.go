@@ -51,7 +51,7 @@ func (g *rig) visit(t *testing.T) *visit {
 		},
 	})
 	g.Routes(s)
-	g.Room.API(web.NewAPI(s, "test"))
+	g.API(web.NewAPI(s, "test"))
 	v.site = s.Handler()
 	return v
 }

@@ -108,6 +108,12 @@ type decision struct {
 	breakGlass string
 }
 
+// covers reports whether the approval given beforehand counts as that of a
+// second person: whoever released the text neither wrote nor sends this one.
+func (d decision) covers() bool {
+	return d.pre != nil && d.pre.By != d.actor.person && !d.statement.WrittenBy(d.pre.By)
+}
+
 // decide is I3: it tells in which way the statement is approved, or why not.
 // It is the only place that makes an Approval.
 func decide(d decision) (Approval, error) {
@@ -128,7 +134,7 @@ func decide(d decision) (Approval, error) {
 	case !d.fourEyes && a.writer:
 		yes.Way = WayDirect
 		return yes, nil
-	case d.pre != nil && (a.writer || a.onDuty || a.approver):
+	case d.covers() && (a.writer || a.onDuty || a.approver):
 		return Approval{Way: WayTemplate, By: d.pre.By, ByName: d.pre.Name, At: d.now, PublishedBy: a.name}, nil
 	case strings.TrimSpace(d.breakGlass) != "" && a.writer:
 		yes.Way, yes.Reason = WayBreakGlass, strings.TrimSpace(d.breakGlass)

@@ -255,8 +255,11 @@ func TestI3_Afterwards(t *testing.T) {
 		}
 		call := PhoneCall{Approver: "cleo", Name: "Cleo Amt", Number: "0171 1234567", At: g.clock.Now()}
 		for _, bad := range []PhoneCall{
-			{Approver: "cleo", Number: "1", At: call.At}, {Approver: "cleo", Name: "C", At: call.At}, {Approver: "cleo", Name: "C", Number: "1"},
-			{Approver: "eva", Name: "Eva", Number: "1", At: call.At}, {Approver: "nobody", Name: "N", Number: "1", At: call.At},
+			{Approver: "cleo", Number: "1", At: call.At},
+			{Approver: "cleo", Name: "C", At: call.At},
+			{Approver: "cleo", Name: "C", Number: "1"},
+			{Approver: "eva", Name: "Eva", Number: "1", At: call.At},
+			{Approver: "nobody", Name: "N", Number: "1", At: call.At},
 			{Approver: "cleo", Name: "C", Number: "1", At: call.At.Add(time.Hour)},
 		} {
 			if _, err := g.Approve(g.as("ada"), draft().ID, Consent{Phone: &bad}); fault.KindOf(err) != fault.Invalid {

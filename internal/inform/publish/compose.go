@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -95,6 +96,9 @@ type Preview struct {
 	// approved the text beforehand, when that is enough.
 	FourEyes      bool
 	PreApprovedBy string
+	// OpenWords names services whose name or Ersatzweg only their author has
+	// seen; with them no approval given beforehand counts.
+	OpenWords []string
 	// NextPast names audiences whose promised time has passed already.
 	NextPast []string
 
@@ -289,7 +293,13 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 	p.targets = merge(nil, targets...)
 	p.FourEyes = FourEyes(t.incident.Level, kinds)
 	p.Held = leaks(p.Variants, t.facts, asOf)
-	if p.pre = t.preApproved(s, p.Variants); p.pre != nil {
+	for _, sv := range t.services {
+		if sv.WordsOpen() {
+			p.OpenWords = append(p.OpenWords, sv.Name)
+		}
+	}
+	p.pre = t.preApproved(s, p.Variants)
+	if (decision{statement: s, actor: whoActs(ctx), pre: p.pre}).covers() {
 		p.PreApprovedBy = p.pre.Name
 	}
 	return p, nil
@@ -330,8 +340,7 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 			}
 			in.Facts = t.answer(own, s.Kind, e)
 			text, err := t.library.Render(e, in)
-			var gap *template.MissingError
-			if errors.As(err, &gap) {
+			if gap, ok := errors.AsType[*template.MissingError](err); ok {
 				for _, slot := range slices.Concat(gap.Slots, gap.Undeniable) {
 					if !slices.Contains(gaps, slot) {
 						gaps = append(gaps, slot)
@@ -405,9 +414,7 @@ func (t telling) fill(s Statement, asOf time.Time) template.Facts {
 			out[template.SlotOldTime] = eta
 		}
 	}
-	for slot, v := range s.Facts {
-		out[slot] = v
-	}
+	maps.Copy(out, s.Facts)
 	return out
 }
 
@@ -602,6 +609,9 @@ const holdingWithin = 30 * time.Minute
 func (t telling) preApproved(s Statement, vs []Variant) *preApproval {
 	if s.Kind != template.Holding || len(vs) == 0 || s.Corrects != "" {
 		return nil
+	}
+	if slices.ContainsFunc(t.services, service.Service.WordsOpen) {
+		return nil // the Ersatzweg is a closed slot only while somebody stands for it
 	}
 	settled := t.known(s.UpdatedAt)
 	for slot, v := range s.Facts {

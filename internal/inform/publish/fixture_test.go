@@ -155,6 +155,25 @@ func (c catalogue) Get(_ context.Context, slug string) (service.Service, error) 
 	return s, nil
 }
 
+func (c catalogue) OpenWords(context.Context) (out []service.Service, _ error) {
+	for _, s := range c.w.services {
+		if s.WordsOpen() {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (c catalogue) ReleaseWords(ctx context.Context) error {
+	for slug, s := range c.w.services {
+		if who := ident.ActorOf(ctx).Person; s.Worded.By != who {
+			s.Worded.SeenBy = who
+			c.w.services[slug] = s
+		}
+	}
+	return nil
+}
+
 func (w *town) Audiences(context.Context) ([]plan.Audience, error) { return slices.Clone(w.plan), nil }
 
 func (w *town) Current(ctx context.Context) (identity.Tenant, error) {

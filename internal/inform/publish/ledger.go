@@ -178,10 +178,10 @@ func (r *Room) putOff(ctx context.Context, db bun.IDB, l lane, rows []deliveryRo
 	// exercise.
 	q := db.NewSelect().Model(&sent).Column("recipient", "sent_at").Where("realm = ?", l.Realm)
 	if l.Realm == incident.Exercise {
-		q = q.Where("incident_id IN (?)", bun.In(about))
+		q = q.Where("incident_id IN (?)", bun.List(about))
 	}
 	err := q.Where("tenant_id = ?", l.TenantID).
-		Where("recipient IN (?)", bun.In(who)).Where("sent_at > ?", now.Add(-capWindow)).
+		Where("recipient IN (?)", bun.List(who)).Where("sent_at > ?", now.Add(-capWindow)).
 		Where("channel = ?", l.Channel).Where("claim <> ?", claim).Where("state IN ('sending', 'accepted')").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("publish: cap: %w", err)
@@ -278,14 +278,15 @@ func (r *Room) settle(ctx context.Context, claim string, rows []deliveryRow, out
 		if len(accepted) > 0 {
 			// One statement for the many: on both databases the columns of a
 			// bare VALUES list are called column1, column2 …
-			values := make([][]string, len(accepted))
-			for i, row := range accepted {
-				values[i] = []string{row.ID, row.Route, row.Reference}
+			list := strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(accepted)), ", ")
+			args := []any{Accepted, now}
+			for _, row := range accepted {
+				args = append(args, row.ID, row.Route, row.Reference)
 			}
 			_, err := db.NewRaw(`UPDATE publish_delivery SET state = ?, reason = '', attempts = attempts + 1, route = v.column2,
-				reference = v.column3, updated_at = ? FROM (VALUES ?) AS v
+				reference = v.column3, updated_at = ? FROM (VALUES `+list+`) AS v
 				WHERE publish_delivery.tenant_id = ? AND publish_delivery.id = v.column1 AND state = ? AND claim = ?`,
-				Accepted, now, bun.In(values), tenant, Sending, claim).Exec(ctx)
+				append(args, tenant, Sending, claim)...).Exec(ctx)
 			if err != nil {
 				return fmt.Errorf("publish: record: %w", err)
 			}
@@ -345,7 +346,7 @@ func (r *Room) Deliveries(ctx context.Context, id ID, f DeliveryFilter) ([]Deliv
 	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).
 		Where("statement_id = ?", id).Order("id").Limit(int64(f.Limit))
 	if len(f.States) > 0 {
-		q = q.Where("state IN (?)", bun.In(f.States))
+		q = q.Where("state IN (?)", bun.List(f.States))
 	}
 	if f.After != "" {
 		q = q.Where("id > ?", f.After)

@@ -17,6 +17,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/service"
 )
 
 // Release is the town's word, given before the crisis, that a prepared text may
@@ -105,7 +106,8 @@ func (r *Room) HoldingReleasedBy(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// ReleaseTexts approves every prepared text of kind k in its present wording.
+// ReleaseTexts approves every prepared text of kind k in its present wording,
+// together with the words of services that flow into it.
 // The actor must be an approver in person; app's declared releases name the
 // person behind them by acting as that person.
 func (r *Room) ReleaseTexts(ctx context.Context, k template.Kind) (int, error) {
@@ -133,7 +135,19 @@ func (r *Room) ReleaseTexts(ctx context.Context, k template.Kind) (int, error) {
 		if err != nil {
 			return fmt.Errorf("publish: release: %w", err)
 		}
+		if err := r.o.Services.ReleaseWords(ctx); err != nil {
+			return err
+		}
 		return r.record(ctx, "publish.texts.released", string(k), map[string]string{"texts": strconv.Itoa(len(rows))})
 	})
 	return len(rows), err
+}
+
+// OpenWords lists the services whose name or Ersatzweg nobody but their author
+// has seen: an approval given beforehand does not cover them.
+func (r *Room) OpenWords(ctx context.Context) ([]service.Service, error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
+	return r.o.Services.OpenWords(ctx)
 }

@@ -37,6 +37,10 @@ type Incidents interface {
 // Services is the service catalogue.
 type Services interface {
 	Get(ctx context.Context, slug string) (service.Service, error)
+	// OpenWords lists the services whose words only their author has seen.
+	OpenWords(ctx context.Context) ([]service.Service, error)
+	// ReleaseWords approves the words of others as they stand.
+	ReleaseWords(ctx context.Context) error
 }
 
 // Audiences is the communication plan.
@@ -257,7 +261,7 @@ func (r *Room) list(ctx context.Context, f Filter) ([]Statement, error) {
 		q = q.Where("incident_id = ?", f.Incident)
 	}
 	if len(f.States) > 0 {
-		q = q.Where("state IN (?)", bun.In(f.States))
+		q = q.Where("state IN (?)", bun.List(f.States))
 	}
 	if f.Unconfirmed {
 		q = q.Where("unconfirmed = ?", true)
@@ -311,7 +315,7 @@ func (r *Room) variantRows(ctx context.Context, ids ...ID) ([]variantRow, error)
 	}
 	var rows []variantRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).
-		Where("statement_id IN (?)", bun.In(ids)).Scan(ctx)
+		Where("statement_id IN (?)", bun.List(ids)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("publish: variants: %w", err)
 	}

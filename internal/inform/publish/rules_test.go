@@ -74,7 +74,7 @@ func TestI3_SecondPerson(t *testing.T) {
 				t.Fatalf("telephone: %+v", a)
 			}
 		case WayTemplate:
-			if d.pre == nil || a.By != d.pre.By {
+			if d.pre == nil || a.By != d.pre.By || a.By == d.actor.person || s.WrittenBy(a.By) {
 				t.Fatalf("template: %+v", a)
 			}
 		case WayBreakGlass:

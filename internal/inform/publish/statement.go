@@ -105,7 +105,7 @@ func (s Statement) AuthorNames() []string {
 
 // withAuthor adds a to the authors once.
 func (s Statement) withAuthor(a Author) Statement {
-	if !slices.Contains(s.Authors, a) && !(a.Person != "" && s.WrittenBy(a.Person)) {
+	if !slices.Contains(s.Authors, a) && (a.Person == "" || !s.WrittenBy(a.Person)) {
 		s.Authors = append(slices.Clone(s.Authors), a)
 	}
 	return s

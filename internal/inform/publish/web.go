@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/service"
 )
 
 // Routes adds this room's pages. /p/… and /pc/… are short because they stand in
@@ -48,6 +49,7 @@ type listView struct {
 	Drafts      []Statement
 	Published   []Statement
 	Titles      map[incident.ID]string
+	OpenWords   []service.Service // changed since somebody released them
 	Released    string // who has released the holding texts; empty: nobody
 	MayRelease  bool
 	MayWrite    bool
@@ -103,6 +105,9 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 		}
 	}
 	if v.Released, err = r.HoldingReleasedBy(ctx); err != nil {
+		return err
+	}
+	if v.OpenWords, err = r.OpenWords(ctx); err != nil {
 		return err
 	}
 	return web.Render(w, req, listPage(v))

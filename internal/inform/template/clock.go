@@ -215,7 +215,8 @@ func spokenClockDE(t time.Time) string {
 	return hour + " Uhr " + numberDE(t.Minute())
 }
 
-// spokenClockEN reads the time by the twelve-hour clock: "two oh five p.m."
+// spokenClockEN reads the time by the twelve-hour clock, "two oh five p.m." for
+// example.
 func spokenClockEN(t time.Time) string {
 	half := "a.m."
 	if t.Hour() >= 12 {

@@ -27,8 +27,7 @@ func ExampleLibrary_Render() {
 		},
 	}
 	_, err = lib.Render(e, in)
-	var missing *template.MissingError
-	if errors.As(err, &missing) {
+	if missing, ok := errors.AsType[*template.MissingError](err); ok {
 		fmt.Println("missing:", missing.Slots)
 		in.Facts = in.Facts.Unknowns(missing.Slots...)
 	}

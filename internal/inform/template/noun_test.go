@@ -43,10 +43,16 @@ func TestPrepositions(t *testing.T) {
 		n          Noun
 		prep, want string
 	}{
-		{portal, "von", "vom Bürgerportal"}, {portal, "zu", "zum Bürgerportal"}, {portal, "bei", "beim Bürgerportal"},
-		{portal, "in", "im Bürgerportal"}, {portal, "für", "für das Bürgerportal"},
-		{site, "zu", "zur Website"}, {site, "von", "von der Website"}, {site, "über", "über die Website"},
-		{forms, "bei", "bei den Formularen"}, {mail, "von", "von E-Mail"},
+		{portal, "von", "vom Bürgerportal"},
+		{portal, "zu", "zum Bürgerportal"},
+		{portal, "bei", "beim Bürgerportal"},
+		{portal, "in", "im Bürgerportal"},
+		{portal, "für", "für das Bürgerportal"},
+		{site, "zu", "zur Website"},
+		{site, "von", "von der Website"},
+		{site, "über", "über die Website"},
+		{forms, "bei", "bei den Formularen"},
+		{mail, "von", "von E-Mail"},
 		{Join(portal, site, mail), "von", "vom Bürgerportal, der Website und E-Mail"},
 	} {
 		if got := c.n.withPreposition(DE, c.prep); got != c.want {

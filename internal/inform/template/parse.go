@@ -18,7 +18,7 @@ func (e *SyntaxError) Error() string {
 }
 
 // node is one of literal, placeholder, selector and group.
-type node interface{}
+type node any
 
 type literal string
 

@@ -237,8 +237,7 @@ func TestHostileValues(t *testing.T) {
 	}
 	in.Facts[SlotEvent] = Filled(" \u200b ")
 	_, err := Render(Entry{Kind: First, Audience: Citizens, Format: Page, Language: DE, Body: "{Ereignis}"}, in)
-	var missing *MissingError
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[*MissingError](err); !ok {
 		t.Errorf("invisible characters are no fact: %v", err)
 	}
 }

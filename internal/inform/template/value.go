@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,9 +68,7 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 // With copies the facts and sets one.
 func (f Facts) With(s Slot, v Value) Facts {
 	out := make(Facts, len(f)+1)
-	for k, old := range f {
-		out[k] = old
-	}
+	maps.Copy(out, f)
 	out[s] = v
 	return out
 }
@@ -78,9 +77,7 @@ func (f Facts) With(s Slot, v Value) Facts {
 // is missing and may be unknown.
 func (f Facts) Unknowns(slots ...Slot) Facts {
 	out := make(Facts, len(f)+len(slots))
-	for k, old := range f {
-		out[k] = old
-	}
+	maps.Copy(out, f)
 	for _, s := range slots {
 		if d, ok := registry[s]; ok && !d.Required && out[s].Missing() {
 			out[s] = Unknown()

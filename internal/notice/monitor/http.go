@@ -105,7 +105,7 @@ func (p *httpProber) ask(ctx context.Context, o *order, r *Result, follow bool) 
 	defer c.Close()
 	defer unbind()
 	host := o.url.Hostname()
-	var wire net.Conn = c
+	wire := c
 	if o.url.Scheme == "https" {
 		cfg, err := p.w.secure.config(o.spec, host, o.anonymous(), leanProtos)
 		if err != nil {

@@ -212,7 +212,7 @@ func (w *watched) drain(scratch []byte) error {
 			break
 		}
 	}
-	if w.err != io.EOF {
+	if !errors.Is(w.err, io.EOF) {
 		return bodyError(w.err)
 	}
 	return nil
@@ -228,7 +228,7 @@ func (w *watched) judgeRegex(re *regexp.Regexp) error {
 	switch {
 	case match:
 		return nil
-	case w.err != nil && w.err != io.EOF:
+	case w.err != nil && !errors.Is(w.err, io.EOF):
 		return bodyError(w.err)
 	case w.cut:
 		return failf(ReasonTooLarge, "expected pattern not within the first %d KiB", maxBody>>10)

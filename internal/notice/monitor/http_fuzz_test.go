@@ -54,8 +54,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("at once %v, byte by byte %v", err, err2)
 		}
 		if err != nil {
-			var f *failure
-			if !errors.As(err, &f) {
+			if _, ok := errors.AsType[*failure](err); !ok {
 				t.Fatalf("error without a step: %v", err)
 			}
 			return

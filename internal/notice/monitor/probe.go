@@ -207,10 +207,10 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
 	// which may be set while a check runs, is not.
 	end, _ := ctx.Deadline()
-	begin := time.Until(end)
+	begin := time.Until(end) //nolint:forbidigo // monotonic, see above
 	saw := &sight{Context: ctx}
 	err := look(saw, &r)
-	r.Took = begin - time.Until(end)
+	r.Took = begin - time.Until(end) //nolint:forbidigo // monotonic, see above
 	r.Addr = saw.last()
 	switch {
 	case err == nil:
@@ -245,8 +245,7 @@ func (s *Spec) judge(r *Result) error {
 // verdict that was reached in the last instant stays.
 func timedOut(err error, limit time.Duration) error {
 	step := ""
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		if f.reason != "" {
 			return err
 		}
@@ -360,8 +359,7 @@ func (w *wire) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	addrs, err := w.resolver.LookupNetIP(ctx, "ip", ascii)
 	if err != nil {
-		var dns *net.DNSError
-		if !errors.As(err, &dns) { // an injected resolver may answer anything
+		if _, ok := errors.AsType[*net.DNSError](err); !ok { // an injected resolver may answer anything
 			err = &net.DNSError{Err: err.Error(), Name: host}
 		}
 		return nil, &failure{detail: "name lookup", cause: err}
@@ -406,7 +404,7 @@ func (w *wire) connectAddr(ctx context.Context, network string, to netip.AddrPor
 	if left > 1 {
 		if end, ok := ctx.Deadline(); ok {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+			ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left)) //nolint:forbidigo // what is left of a deadline of the runtime
 			defer cancel()
 		}
 	}

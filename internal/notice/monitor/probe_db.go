@@ -54,7 +54,7 @@ func (p postgresProber) Probe(ctx context.Context, s Spec) Result {
 
 // sqlState finds the code in an ErrorResponse.
 func sqlState(msg []byte) string {
-	for _, field := range bytes.Split(msg, []byte{0}) {
+	for field := range bytes.SplitSeq(msg, []byte{0}) {
 		if len(field) == 6 && field[0] == 'C' {
 			return string(field[1:])
 		}

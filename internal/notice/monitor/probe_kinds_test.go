@@ -330,8 +330,10 @@ func TestDeviceKinds(t *testing.T) {
 		return datagrams(t, func(in []byte) [][]byte {
 			_, rest, _ := strings.Cut(string(in), "Call-ID: ")
 			call, _, _ := strings.Cut(rest, "\r\n")
-			return [][]byte{[]byte("SIP/2.0 100 Trying\r\nCall-ID: " + call + "\r\n\r\n"), []byte("SIP/2.0 200 OK\r\nCall-ID: fremd\r\n\r\n"),
-				[]byte(fmt.Sprintf("SIP/2.0 %s\r\nCall-ID: %s\r\nContent-Length: 0\r\n\r\n", text, call))}
+			return [][]byte{
+				[]byte("SIP/2.0 100 Trying\r\nCall-ID: " + call + "\r\n\r\n"), []byte("SIP/2.0 200 OK\r\nCall-ID: fremd\r\n\r\n"),
+				[]byte(fmt.Sprintf("SIP/2.0 %s\r\nCall-ID: %s\r\nContent-Length: 0\r\n\r\n", text, call)),
+			}
 		})
 	}
 	lost := 0

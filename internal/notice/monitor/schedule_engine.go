@@ -349,6 +349,7 @@ type Stats struct {
 	InFlight int
 	InLine   int   // due, but waiting for a cap
 	Unsaved  int   // results that the sink has not taken yet
+	Stored   int64 // results that the sink has taken
 	Dropped  int64 // results given up because the sink failed for too long; never a transition
 }
 
@@ -360,7 +361,7 @@ func (e *Engine) Stats() Stats {
 		s.InLine += h.line.len()
 	}
 	e.mu.Unlock()
-	s.Unsaved, s.Dropped = e.out.stats()
+	s.Unsaved, s.Stored, s.Dropped = e.out.stats()
 	return s
 }
 

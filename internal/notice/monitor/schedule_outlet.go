@@ -20,6 +20,7 @@ type outlet struct {
 	started bool
 	queue   []parcel
 	hasty   int // parcels in queue that must not wait for company
+	stored  int64
 	dropped int64
 }
 
@@ -58,10 +59,10 @@ func (u *outlet) stop() {
 	<-u.gone
 }
 
-func (u *outlet) stats() (unsaved int, dropped int64) {
+func (u *outlet) stats() (unsaved int, stored, dropped int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.queue), u.dropped
+	return len(u.queue), u.stored, u.dropped
 }
 
 func (u *outlet) add(o Observation, taken chan struct{}) {
@@ -138,6 +139,7 @@ func (u *outlet) done(n int) {
 		u.queue[i] = parcel{}
 	}
 	u.queue = u.queue[n:]
+	u.stored += int64(n)
 	switch {
 	case len(u.queue) == 0:
 		u.queue = nil // let go of the memory of a burst
@@ -217,7 +219,7 @@ func (u *outlet) last(ctx context.Context) {
 			return
 		}
 		if err := u.hand(ctx, b); err != nil {
-			unsaved, _ := u.stats()
+			unsaved, _, _ := u.stats()
 			u.o.Log.Error("results could not be stored before stopping", "room", "monitor", "results", unsaved, "err", err)
 			return
 		}

@@ -235,7 +235,6 @@ func TestEngineKeepsItsPhaseForADay(t *testing.T) {
 
 // counter is a prober that only counts, so that millions of looks cost seconds.
 type counter struct {
-	now   func() time.Time
 	mu    sync.Mutex
 	looks map[string]*count
 }

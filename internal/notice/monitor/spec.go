@@ -580,12 +580,14 @@ func validHost(h string) bool {
 	if err != nil {
 		return false
 	}
-	for _, label := range strings.Split(a, ".") {
+	for label := range strings.SplitSeq(a, ".") {
 		if label == "" || len(label) > 63 {
 			return false
 		}
 		for _, r := range label {
-			if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			switch {
+			case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			default:
 				return false
 			}
 		}

@@ -24,7 +24,7 @@ func TestNormalizeCases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range strings.Split(string(b), "---\n") {
+		for c := range strings.SplitSeq(string(b), "---\n") {
 			head, _, _ := strings.Cut(c, "\n")
 			want := strings.TrimSpace(strings.TrimPrefix(head, "# want:"))
 			var s Spec

@@ -6,6 +6,7 @@ package fault
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 )
 
@@ -72,17 +73,14 @@ func (e *Error) With(err error) *Error {
 func (e *Error) Field(name, key string) *Error {
 	c := *e
 	c.Fields = make(map[string]string, len(e.Fields)+1)
-	for k, v := range e.Fields {
-		c.Fields[k] = v
-	}
+	maps.Copy(c.Fields, e.Fields)
 	c.Fields[name] = key
 	return &c
 }
 
 // As finds the Error in err; an unknown error is Internal with no words.
 func As(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Kind: Internal, Err: err}

@@ -57,9 +57,11 @@ func (a Actor) Allows(scope string) bool {
 	return a.Scopes == nil || slices.Contains(a.Scopes, scope)
 }
 
-type tenantKey struct{}
-type actorKey struct{}
-type unscopedKey struct{}
+type (
+	tenantKey   struct{}
+	actorKey    struct{}
+	unscopedKey struct{}
+)
 
 // WithTenant returns a context that acts for tenant t.
 func WithTenant(ctx context.Context, t Tenant) context.Context {

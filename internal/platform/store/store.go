@@ -149,10 +149,13 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 }
 
 func (s *Store) hook() {
-	s.write.AddQueryHook(tenantGuard{s.log})
-	if s.read != s.write {
-		s.read.AddQueryHook(tenantGuard{s.log})
+	same := s.read == s.write
+	s.write = s.write.WithQueryHook(tenantGuard{s.log})
+	if same { // PostgreSQL has one pool for both
+		s.read = s.write
+		return
 	}
+	s.read = s.read.WithQueryHook(tenantGuard{s.log})
 }
 
 // Close closes all connections.

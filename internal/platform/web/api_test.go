@@ -33,7 +33,7 @@ func TestAPIProblemsInWords(t *testing.T) {
 		says []string
 	}{
 		{`{}`, 422, []string{"/api/openapi.json", "expected required property name"}},
-		{`{"name":"x","nmae":"y"}`, 422, []string{"/api/openapi.json", "body.nmae: unexpected property"}},
+		{`{"name":"x","title":"y"}`, 422, []string{"/api/openapi.json", "body.title: unexpected property"}},
 		{`{"name":`, 400, []string{"/api/openapi.json"}},
 		{``, 400, []string{"/api/openapi.json"}},
 		{`{"name":"Ada"}`, 422, []string{`"message":"Dieses Zugriffstoken darf das nicht. Nötig ist der Bereich „Ada“."`}},

@@ -269,8 +269,7 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		cutShort(w)
 		return
 	}
-	var tooBig *http.MaxBytesError
-	if errors.As(err, &tooBig) {
+	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
 		err = fault.New(fault.TooLarge, "web.too_large").With(err)
 	}
 	f := fault.As(err)

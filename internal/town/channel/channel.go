@@ -136,8 +136,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // AsFailure finds the Failure in err; an unknown error counts as temporary.
 func AsFailure(err error) *Failure {
-	var f *Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
 	}
 	return &Failure{Reason: "unknown", Err: err}

@@ -310,11 +310,38 @@ func TestTenants(t *testing.T) {
 				t.Errorf("host %q: %v, %v", host, got.ID, err)
 			}
 		}
-		// The operator renames the town in the yaml: the same tenant.
+		// A file that names another town renames nobody; the operator says so.
 		renamed := town("neu")
 		renamed.ID = ""
+		if _, err := h.DeclareTenant(h.ctx, renamed); fault.KindOf(err) != fault.Conflict {
+			t.Errorf("a file took over another town: %v", err)
+		}
+		if got, err := h.Current(h.ctx); err != nil || got.Slug != "t1" {
+			t.Errorf("a refused file changed the town: %+v, %v", got, err)
+		}
+		if err := h.RenameTenant(h.admin(), "t1", "neu"); !errors.Is(err, identity.ErrForbidden) {
+			t.Errorf("a person renames: %v", err)
+		}
+		if err := h.RenameTenant(h.ctx, "t9", "neu"); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("renamed nobody: %v", err)
+		}
+		if err := h.RenameTenant(h.ctx, "t1", "neu"); err != nil {
+			t.Fatal(err)
+		}
 		if got, err := h.DeclareTenant(h.ctx, renamed); err != nil || got.ID != "t1" {
 			t.Errorf("renamed: %v, %v", got.ID, err)
+		}
+		// A second town needs a name of its own, for slug and host.
+		bare := town("t8")
+		bare.ID, bare.StaffURL = "", ""
+		same := town("t8")
+		same.ID, same.StaffURL = "", renamed.StaffURL
+		twin := town("neu")
+		twin.ID, twin.StaffURL, twin.PublicURL, twin.Hosts = "", "https://x.example", "https://y.example", nil
+		for name, bad := range map[string]identity.Tenant{"no address": bare, "its address": same, "its slug": twin} {
+			if _, err := h.AddTenant(h.ctx, bad); err == nil {
+				t.Errorf("%s: taken", name)
+			}
 		}
 		if got, err := h.Current(h.ctx); err != nil || got.Slug != "neu" || got.Zone != "Europe/Berlin" || got.StaffURL != "https://lage.neu.example" {
 			t.Errorf("%+v, %v", got, err)

@@ -190,19 +190,90 @@ func (r *Room) SaveTenant(ctx context.Context, t Tenant) error {
 	return err
 }
 
-// DeclareTenant makes the install's only tenant what tuermer.yaml says, also
-// under a new slug; where several live, the one with the slug.
+// Placeholder is the slug of the town that a start without a configuration
+// makes, so that somebody can sign in and say whose it is.
+const Placeholder = "kommune"
+
+// DeclareTenant makes the tenant with t's slug what tuermer.yaml says. Where
+// there is none yet it is created, and a [Placeholder] that nobody has named
+// becomes it. Where other towns live a new slug is refused: it may be another
+// town or another name for one, and the wrong guess would hand a town's people
+// and words to somebody else ([Room.AddTenant], [Room.RenameTenant]).
 func (r *Room) DeclareTenant(ctx context.Context, t Tenant) (Tenant, error) {
-	if t.ID == "" {
-		d, err := r.directory(ctx)
-		if err != nil {
-			return t, err
+	d, err := r.directory(ctx)
+	if err != nil {
+		return t, err
+	}
+	if t.ID == "" && len(d.all) > 0 && !slices.ContainsFunc(d.all, func(o Tenant) bool { return o.Slug == t.Slug }) {
+		if len(d.all) > 1 || d.all[0].Slug != Placeholder {
+			return t, fault.New(fault.Conflict, "identity.other_town", t.Slug, slugs(d.all))
 		}
-		if len(d.all) == 1 {
-			t.ID = d.all[0].ID
-		}
+		t.ID = d.all[0].ID
 	}
 	return r.saveTenant(ctx, t)
+}
+
+// slugs names towns for a sentence; of many only the first.
+func slugs(all []Tenant) string {
+	const most = 5
+	var names []string
+	for _, t := range all[:min(len(all), most)] {
+		names = append(names, t.Slug)
+	}
+	if len(all) > most {
+		names = append(names, "…")
+	}
+	return strings.Join(names, ", ")
+}
+
+// AddTenant settles one more town in the install. Towns are told apart by host
+// name, so a second one needs an address of its own.
+func (r *Room) AddTenant(ctx context.Context, t Tenant) (Tenant, error) {
+	if ident.ActorOf(ctx).Kind != ident.KindSystem {
+		return t, ErrForbidden
+	}
+	r.forgetDirectory(ctx) // another process may have added one a moment ago
+	d, err := r.directory(ctx)
+	if err != nil {
+		return t, err
+	}
+	bad := fault.New(fault.Invalid, "identity.tenant_invalid")
+	if slices.ContainsFunc(d.all, func(o Tenant) bool { return o.Slug == t.Slug }) {
+		return t, fault.New(fault.Conflict, "identity.tenant_invalid").Field("slug", "identity.slug_taken")
+	}
+	own := t.hosts()
+	if len(d.all) > 0 && (t.StaffURL == "" || t.PublicURL == "") {
+		return t, bad.Field("staff_url", "identity.host_missing")
+	}
+	for _, h := range own {
+		if _, taken := d.byHost[h]; taken {
+			return t, fault.New(fault.Conflict, "identity.tenant_invalid").Field("hosts", "identity.host_taken")
+		}
+	}
+	t.ID, t.Hosts = "", own
+	return r.saveTenant(ctx, t)
+}
+
+// RenameTenant gives a town another slug; everything that is its stays its.
+func (r *Room) RenameTenant(ctx context.Context, old, slug string) error {
+	if ident.ActorOf(ctx).Kind != ident.KindSystem {
+		return ErrForbidden
+	}
+	d, err := r.directory(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(d.all, func(t Tenant) bool { return t.Slug == old })
+	if i < 0 {
+		return fault.New(fault.NotFound, "identity.no_such_town", old)
+	}
+	if slices.ContainsFunc(d.all, func(t Tenant) bool { return t.Slug == slug }) {
+		return fault.New(fault.Conflict, "identity.tenant_invalid").Field("slug", "identity.slug_taken")
+	}
+	t := d.all[i]
+	t.Slug = slug
+	_, err = r.saveTenant(ctx, t)
+	return err
 }
 
 func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {

@@ -51,6 +51,8 @@ type Service struct {
 	FirstSteps string
 	// Position orders the public page; equal positions are ordered by name.
 	Position int
+	// Worded tells who wrote what prepared texts print, and who has seen it.
+	Worded Worded `json:",omitzero"`
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 }

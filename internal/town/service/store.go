@@ -155,6 +155,12 @@ func (r *Room) Save(ctx context.Context, s Service) error {
 			return err
 		}
 		s.Declared = false
+		i := slices.IndexFunc(all, func(o Service) bool { return o.Slug == s.Slug })
+		var old Service
+		if i >= 0 {
+			old = all[i]
+		}
+		s = s.worded(ctx, old, i >= 0, r.o.Clock.Now())
 		if err := r.put(ctx, s); err != nil {
 			return err
 		}
