@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ type memnet struct {
 	mu        sync.Mutex
 	listeners map[string]*memListener
 	port      int
+	cut       func(addr string) bool // what cannot be reached now; nil: nothing
 }
 
 func newMemnet() *memnet { return &memnet{listeners: map[string]*memListener{}, port: 40000} }
@@ -37,6 +39,10 @@ func (n *memnet) Listen(_ context.Context, _, addr string) (net.Listener, error)
 func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[addr]
+	if n.cut != nil && n.cut(addr) {
+		n.mu.Unlock()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: memAddr(addr), Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+	}
 	n.port++
 	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: n.port}
 	n.mu.Unlock()
@@ -45,7 +51,12 @@ func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		return nil, refused
 	}
 	a, b := newPipe(), newPipe()
-	client := &memConn{in: a, out: b, local: from, remote: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80}}
+	// What ends in .intern stands in the town's own network.
+	to := net.IPv4(192, 0, 2, 2)
+	if host, _, _ := net.SplitHostPort(addr); strings.HasSuffix(host, ".intern") {
+		to = net.IPv4(198, 51, 100, 2)
+	}
+	client := &memConn{in: a, out: b, local: from, remote: &net.TCPAddr{IP: to, Port: 80}}
 	server := &memConn{in: b, out: a, local: client.remote, remote: from}
 	select {
 	case l.conns <- server:
@@ -55,6 +66,13 @@ func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// cutTo takes away what the function names; nil gives it back.
+func (n *memnet) cutTo(gone func(addr string) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut = gone
 }
 
 type memAddr string

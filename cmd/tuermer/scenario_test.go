@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -125,7 +126,7 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 			yaml = f.Data
 		}
 	}
-	if s.config, _, err = app.ParseConfig("tuermer.yaml", yaml); err != nil {
+	if s.config, _, err = app.ParseConfig("tuermer.yaml", often(yaml)); err != nil {
 		t.Fatal(err)
 	}
 	defer s.end()
@@ -161,16 +162,47 @@ func (s *stage) begin() error {
 			}
 		}
 		for _, m := range s.config.Monitors {
-			if rest, ok := strings.CutPrefix(m.Spec.URL, "http://"); ok {
-				host, _, _ := strings.Cut(rest, "/")
-				s.targets[m.Slug] = &target{mode: "läuft"}
-				if err := s.targets[m.Slug].up(s.net, hostPort(host)); err != nil {
-					return err
-				}
+			if err := s.newTarget(m.Slug, m.Spec.URL); err != nil {
+				return err
+			}
+		}
+		for _, ref := range s.config.Uplink.References {
+			if err := s.newTarget(ref, ref); err != nil {
+				return err
 			}
 		}
 	}
 	return s.startApp()
+}
+
+// newTarget makes what a monitor or a reference looks at.
+func (s *stage) newTarget(name, url string) error {
+	rest, ok := strings.CutPrefix(url, "http://")
+	if !ok {
+		return nil
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	s.targets[name] = &target{mode: "läuft"}
+	return s.targets[name].up(s.net, hostPort(host))
+}
+
+// often writes every line of a configuration that contains {1..n} n times, with
+// the number in its place.
+func often(yaml []byte) []byte {
+	var out []string
+	for line := range strings.Lines(string(yaml)) {
+		before, rest, found := strings.Cut(line, "{1..")
+		digits, _, closed := strings.Cut(rest, "}")
+		n, err := strconv.Atoi(digits)
+		if !found || !closed || err != nil || strings.HasPrefix(strings.TrimSpace(before), "#") {
+			out = append(out, line)
+			continue
+		}
+		for i := 1; i <= n; i++ {
+			out = append(out, strings.ReplaceAll(line, "{1.."+digits+"}", fmt.Sprintf("%03d", i)))
+		}
+	}
+	return []byte(strings.Join(out, ""))
 }
 
 func (s *stage) options() app.Options {
@@ -255,6 +287,7 @@ var vocabulary = map[string]act{
 	"Warte":      {1, (*stage).wait},
 	"Dienst":     {2, (*stage).targetTo},
 	"Mailserver": {2, (*stage).mailTo},
+	"Leitung":    {1, (*stage).lineTo},
 	"Neustart":   {0, (*stage).restart},
 	"Person":     {1, (*stage).person},
 	"Öffne":      {1, (*stage).openPage},
@@ -358,10 +391,41 @@ func (s *stage) targetTo(args []string) error {
 		t.set("fehler")
 	case "hängt":
 		t.set("hängt")
+	case "ist langsam":
+		t.set("langsam")
 	default:
-		return fmt.Errorf("„%s“: erwartet wird fällt aus, antwortet, meldet Fehler oder hängt", how)
+		return fmt.Errorf("„%s“: erwartet wird fällt aus, antwortet, meldet Fehler, hängt oder ist langsam", how)
 	}
 	return t.up(s.net, addr)
+}
+
+// lineTo: Leitung fällt aus | kommt zurück. Without the line nothing outside can
+// be reached: no target, and no reference. The mail servers stand inside.
+func (s *stage) lineTo(args []string) error {
+	switch how := strings.Join(args, " "); how {
+	case "fällt aus":
+		s.net.cutTo(func(addr string) bool { return !s.inside(addr) })
+	case "kommt zurück":
+		s.net.cutTo(nil)
+	default:
+		return fmt.Errorf("„%s“: erwartet wird fällt aus oder kommt zurück", how)
+	}
+	return nil
+}
+
+// inside tells whether an address belongs to the town itself: its mail servers,
+// and targets whose name ends in .intern.
+func (s *stage) inside(addr string) bool {
+	host, _, _ := strings.Cut(addr, ":")
+	if addr == staffHost || addr == publicHost {
+		return true // whoever reads them sits in the town, or elsewhere
+	}
+	for _, m := range s.mail {
+		if m.addr == addr {
+			return true
+		}
+	}
+	return strings.HasSuffix(host, ".intern")
 }
 
 // mailTo: Mailserver primary fällt aus | läuft.

@@ -23,7 +23,7 @@ import (
 // target is a service of the town that the product probes.
 type target struct {
 	mu   sync.Mutex
-	mode string // "läuft", "fehler", "hängt"
+	mode string // "läuft", "fehler", "hängt", "langsam"
 	srv  *http.Server
 	done chan struct{}
 }
@@ -43,6 +43,9 @@ func (t *target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Interner Fehler", http.StatusInternalServerError)
 	case "hängt":
 		<-r.Context().Done()
+	case "langsam":
+		time.Sleep(3 * time.Second)
+		_, _ = io.WriteString(w, "Willkommen")
 	default:
 		_, _ = io.WriteString(w, "Willkommen")
 	}

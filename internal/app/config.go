@@ -27,6 +27,7 @@ type Config struct {
 	People    []PersonConfig
 	Services  []ServiceConfig
 	Monitors  []MonitorConfig
+	Uplink    UplinkConfig
 	Audiences []AudienceConfig
 	Webhooks  []WebhookConfig
 	Listen    ListenConfig
@@ -302,6 +303,7 @@ func (c *Config) fillDefaults() {
 	}
 	for i := range c.Monitors {
 		c.Monitors[i].fill()
+		c.Monitors[i].inTown(c.Town.Timezone)
 	}
 	for i := range c.Audiences {
 		if a := &c.Audiences[i]; a.Kind == "" && slices.Contains(audienceKinds, a.Slug) {

@@ -31,7 +31,7 @@ func (r *configReader) checkReferences(c *Config) {
 	unique(r, c.Webhooks, "webhooks", "name", func(w WebhookConfig) string { return w.Name })
 	services := unique(r, c.Services, "services", "slug", func(s ServiceConfig) string { return s.Slug })
 	people := unique(r, c.People, "people", "email", func(p PersonConfig) string { return p.Email })
-	unique(r, c.Monitors, "monitors", "slug", func(m MonitorConfig) string { return m.Slug })
+	checks := unique(r, c.Monitors, "monitors", "slug", func(m MonitorConfig) string { return m.Slug })
 	audiences := unique(r, c.Audiences, "audiences", "slug", func(a AudienceConfig) string { return a.Slug })
 
 	for i, s := range c.Services {
@@ -50,6 +50,7 @@ func (r *configReader) checkReferences(c *Config) {
 		}
 	}
 	r.checkCircles(c)
+	r.checkStates(c, checks)
 
 	for i, m := range c.Monitors {
 		path := fmt.Sprintf("monitors[%d]", i)

@@ -42,6 +42,7 @@ func (r *configReader) root(c *Config) setter {
 		field{"people", listOf(r, &c.People, r.person)},
 		field{"services", listOf(r, &c.Services, r.service)},
 		field{"monitors", listOf(r, &c.Monitors, r.monitor)},
+		field{"uplink", r.uplink(&c.Uplink)},
 		field{"audiences", listOf(r, &c.Audiences, r.audience)},
 		field{"webhooks", listOf(r, &c.Webhooks, r.webhook)},
 		field{"listen", r.object(0,

@@ -21,6 +21,8 @@ type MonitorConfig struct {
 	Service string // slug
 	Spec    monitor.Spec
 	Files   MonitorFiles
+	// Maintenance are announced windows, once or again and again, in local time.
+	Maintenance []MaintenanceConfig
 }
 
 // MonitorFiles are the files that hold what must not stand in tuermer.yaml.
@@ -41,7 +43,7 @@ const maxPEM = 256 << 10
 // monitor lists the keys of one check.
 func (r *configReader) monitor(m *MonitorConfig) setter {
 	s, e := &m.Spec, &m.Spec.Expect
-	return r.object(1,
+	return r.object(1, append(fields(
 		field{"slug", scalar(r, &m.Slug, parseSlug)},
 		field{"url", scalar(r, &s.URL, parseTarget)},
 		field{"name", scalar(r, &m.Name, parseLine)},
@@ -106,7 +108,7 @@ func (r *configReader) monitor(m *MonitorConfig) setter {
 			field{"escalate", scalar(r, &s.Vantage.Escalate, spanBetween(time.Second, monitor.MaxEscalate))},
 			field{"credentials", r.flag(&s.Vantage.Credentials)},
 		)},
-	)
+	), r.states(m)...)...)
 }
 
 // oneKind takes a kind of check.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/web"
 )
@@ -64,5 +65,29 @@ func (a *App) metrics() *prometheus.Registry {
 	}
 	counter("tuermer_monitor_stored_total", "Results stored since the start.", func() float64 { return float64(a.monitor.EngineStats().Stored) })
 	counter("tuermer_monitor_dropped_total", "Results given up because the database failed for too long; never an alarm.", func() float64 { return float64(a.monitor.EngineStats().Dropped) })
+	reg.MustRegister(states{a.monitor, prometheus.NewDesc("tuermer_monitor_state", "Monitors by the state that the engine holds them in.", []string{"state"}, nil)})
+	gauge("tuermer_monitor_withheld", "Alarms that are being withheld for a reason.", func() float64 { return float64(a.monitor.EngineStats().Withheld) })
+	gauge("tuermer_monitor_uplink_lost", "1 while our own line to the outside is confirmed lost.", func() float64 {
+		if a.monitor.UplinkLost() {
+			return 1
+		}
+		return 0
+	})
 	return reg
+}
+
+// states counts the monitors by state.
+type states struct {
+	room interface{ EngineStats() monitor.Stats }
+	desc *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (s states) Describe(c chan<- *prometheus.Desc) { c <- s.desc }
+
+// Collect implements prometheus.Collector.
+func (s states) Collect(c chan<- prometheus.Metric) {
+	for state, n := range s.room.EngineStats().States {
+		c <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, float64(n), string(state))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -129,7 +130,8 @@ func (a *App) build() (err error) {
 	a.monitor = monitor.New(monitor.RoomOptions{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
 		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,
-		Probers: monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
+		Probers:    monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
+		References: references(o.Config), Networks: a.networks,
 	})
 
 	a.alert = alert.New(alert.Options{
@@ -158,7 +160,7 @@ func (a *App) build() (err error) {
 	a.incident.SetGate(a.publish)
 	a.statuspage = statuspage.New(statuspage.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Services: a.service,
-		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Dir: o.Dir,
+		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Dir: o.Dir, Impaired: a.monitor.Impaired,
 	})
 	a.statuspage.Subscribe(a.bus)
 	a.editorial = editorial.New(editorial.Options{
@@ -265,6 +267,12 @@ func (a *App) reach(ctx context.Context, t ident.Tenant) (monitor.Reach, error) 
 		return monitor.Reach{Public: true, Private: len(all) == 1, Unknown: injected}, nil
 	}
 	return monitor.Reach{}, fault.New(fault.NotFound, "identity.no_tenant")
+}
+
+// networks are those that the tenant in ctx runs itself.
+func (a *App) networks(ctx context.Context) ([]netip.Prefix, error) {
+	t, err := a.identity.Current(ctx)
+	return prefixes(t.Networks), err
 }
 
 func (a *App) pingURL(ctx context.Context) string {

@@ -86,6 +86,8 @@ type lage struct {
 	Incidents []incident.Incident
 	Due       []due
 	Withheld  []alert.Withheld
+	Held      []monitor.HeldGroup // withheld by the monitors themselves
+	Uplink    monitor.UplinkView
 	Signals   []signal.Signal
 	Duty      []person
 	Monitors  map[monitor.State]int
@@ -133,6 +135,10 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	if l.Withheld, err = d.o.Alert.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {
 		return l, err
 	}
+	if l.Held, err = d.o.Monitor.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {
+		return l, err
+	}
+	l.Uplink = d.o.Monitor.Uplink(ctx)
 	if l.Signals, err = d.o.Signal.List(ctx, signal.Filter{Limit: 6}); err != nil {
 		return l, err
 	}
@@ -253,6 +259,8 @@ func (l lage) Headline(ctx context.Context) (web.State, string, string) {
 			titles[i] = a.Title
 		}
 		return state, word(worst), i18n.T(ctx, "desk.say_incidents", len(active), strings.Join(titles, ", "))
+	case len(l.Alerts) > 0 && l.mild():
+		return web.Degraded, i18n.T(ctx, "desk.limited"), i18n.T(ctx, "desk.say_alert", l.Alerts[0].Title, i18n.Short(ctx, l.Alerts[0].Since))
 	case len(l.Alerts) == 1:
 		return web.Down, i18n.T(ctx, "desk.alarm"), i18n.T(ctx, "desk.say_alert", l.Alerts[0].Title, i18n.Short(ctx, l.Alerts[0].Since))
 	case len(l.Alerts) > 1:
@@ -264,6 +272,23 @@ func (l lage) Headline(ctx context.Context) (web.State, string, string) {
 	default:
 		return web.OK, i18n.T(ctx, "desk.all_well"), i18n.N(ctx, "desk.say_well", l.watched())
 	}
+}
+
+// mild: nothing that is open has woken anybody.
+func (l lage) mild() bool {
+	return !slices.ContainsFunc(l.Alerts, func(a alert.Alert) bool { return a.Severity == signal.Critical })
+}
+
+// effects are the withheld alarms behind what an alert is about.
+func (l lage) effects(a alert.Alert) (out []monitor.HeldGroup) {
+	for _, g := range l.Held {
+		if g.Parent != "" && g.EndedAt.IsZero() && slices.ContainsFunc(a.Signals, func(s alert.Source) bool {
+			return s.State == signal.Firing && s.Key == "monitor:"+g.Parent
+		}) {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 func (l lage) watched() int {

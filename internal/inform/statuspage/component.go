@@ -58,6 +58,9 @@ type Known struct {
 	Suspected bool
 	// Firing: a confirmed failure is going on.
 	Firing bool
+	// Limited: it answers, badly. Unclear: it cannot be reached for a cause that
+	// is known and is not the service itself.
+	Limited, Unclear bool
 	// Said is the worst that published messages about live incidents say.
 	Said State
 	// Held is what a person set by hand; empty: nobody did.
@@ -80,6 +83,9 @@ func Decide(k Known) (State, Source) {
 		case service.Never:
 		}
 	}
+	if auto == Operational && !k.Suspected {
+		auto = k.impaired()
+	}
 	said := Operational
 	if k.Said.Valid() {
 		said = k.Said
@@ -92,6 +98,18 @@ func Decide(k Known) (State, Source) {
 	default:
 		return auto, ByMonitor
 	}
+}
+
+// impaired is what the page says by itself about less than an outage. That
+// something is slow is said only where the town lets the page speak for itself.
+func (k Known) impaired() State {
+	switch {
+	case k.Auto == service.Confirmed && k.Limited:
+		return Degraded
+	case k.Unclear && (k.Auto == service.Confirmed || k.Auto == service.Checking):
+		return Checking
+	}
+	return Operational
 }
 
 // Counts reports whether a signal may move the page by itself: it is a failure

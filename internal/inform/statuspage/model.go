@@ -385,12 +385,16 @@ func (r *Room) components(ctx context.Context, services []service.Service, stori
 			firing[s.Service] = true
 		}
 	}
+	limited, unclear, err := r.impaired(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []Component{}
 	for _, sv := range services {
 		if !sv.Public {
 			continue
 		}
-		k := Known{Auto: sv.Auto(), Suspected: suspected[sv.Slug], Firing: firing[sv.Slug]}
+		k := Known{Auto: sv.Auto(), Suspected: suspected[sv.Slug], Firing: firing[sv.Slug], Limited: limited[sv.Slug], Unclear: unclear[sv.Slug]}
 		for _, s := range stories {
 			if s.Open && slices.Contains(s.Services, sv.Slug) && !overtaken(sv, k, incidents[s.ID]) {
 				k.Said = worst(cmp.Or(k.Said, Operational), saidBy(s.current()[0].Kind))
@@ -408,9 +412,17 @@ func (r *Room) components(ctx context.Context, services []service.Service, stori
 	return out, nil
 }
 
+// impaired asks which services answer badly or cannot be reached.
+func (r *Room) impaired(ctx context.Context) (limited, unclear map[string]bool, err error) {
+	if r.o.Impaired == nil {
+		return nil, nil, nil
+	}
+	return r.o.Impaired(ctx)
+}
+
 // overtaken: everything that raised the incident is over by now, so the service
 // follows its monitors again although nobody has written the recovery yet. A
 // service that a person decides about alone stays as the words say.
 func overtaken(sv service.Service, k Known, in incident.Incident) bool {
-	return sv.Auto() != service.Never && !k.Suspected && !k.Firing && in.Quiet()
+	return sv.Auto() != service.Never && !k.Suspected && !k.Firing && !k.Limited && !k.Unclear && in.Quiet()
 }

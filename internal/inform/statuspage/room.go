@@ -76,6 +76,9 @@ type Options struct {
 	// Suspected names the services for which an attack is suspected: their
 	// monitors do not move the page until a person decides. May be nil.
 	Suspected func(ctx context.Context) ([]string, error)
+	// Impaired names the services that answer badly, and those that cannot be
+	// reached for a known cause that is not theirs. May be nil.
+	Impaired func(ctx context.Context) (limited, unclear map[string]bool, err error)
 	// Dir is the data folder; the models lie in Dir/pages. Empty: memory only.
 	Dir string
 }

@@ -42,11 +42,14 @@ type monitorBody struct {
 
 	Paused      bool         `json:"paused" readOnly:"true" required:"false" doc:"See the operations pause and resume"`
 	Target      string       `json:"target" readOnly:"true" required:"false" doc:"Where the check goes, for people"`
-	State       string       `json:"state" readOnly:"true" required:"false" doc:"up, suspect, down, maintenance or unknown"`
+	State       string       `json:"state" readOnly:"true" required:"false" doc:"up, degraded, suspect, down, flapping, maintenance, unreachable, blind or unknown"`
 	Since       *time.Time   `json:"since,omitempty" readOnly:"true"`
 	Last        *resultBody  `json:"last,omitempty" readOnly:"true"`
 	Results     []resultBody `json:"results,omitempty" readOnly:"true" doc:"Newest first; in the answer for one monitor"`
 	Maintenance []windowBody `json:"maintenance,omitempty" readOnly:"true" doc:"Announced in the console or by the API"`
+	Rules       []ruleBody   `json:"maintenance_rules,omitempty" readOnly:"true" doc:"Recurring ones, announced in the console or by the API"`
+	Withheld    *heldBody    `json:"withheld,omitempty" readOnly:"true" doc:"Why this monitor gives no alarm of its own right now"`
+	Parents     []string     `json:"parents,omitempty" readOnly:"true" doc:"Slugs of monitors without which it cannot be reached; set them in spec"`
 	PingURL     string       `json:"ping_url,omitempty" readOnly:"true" doc:"Where a heartbeat reports; for administrators and IT"`
 	Declared    bool         `json:"declared" readOnly:"true" required:"false" doc:"Stands in tuermer.yaml and is changed there"`
 }
@@ -100,6 +103,7 @@ func (r *Room) bodyOf(ctx context.Context, m Monitor) (monitorBody, error) {
 	for _, w := range m.Windows {
 		b.Maintenance = append(b.Maintenance, windowBody(w))
 	}
+	r.statesOf(ctx, m, &b)
 	if s.Kind == Heartbeat && mayOperate(ctx) == nil {
 		b.PingURL = r.pingURL(ctx, m)
 	}
@@ -198,7 +202,7 @@ type apiListInput struct {
 	web.Paging
 	Query   string `query:"q" doc:"Part of name, slug, service or target"`
 	Service string `query:"service" doc:"Slug of a service"`
-	State   string `query:"state" enum:"up,suspect,down,maintenance,unknown,paused" doc:"Only those in this state"`
+	State   string `query:"state" enum:"up,degraded,suspect,down,flapping,maintenance,unreachable,blind,unknown,paused" doc:"Only those in this state"`
 }
 
 type apiSlugInput struct {
@@ -236,6 +240,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("check-monitor", http.MethodPost, "/{slug}/check", "Look at once; the result follows", 202), scope, r.apiCheck)
 	web.Operation(a, op("pause-monitor", http.MethodPost, "/{slug}/pause", "Let a monitor rest", 200), scope, r.apiPause(true))
 	web.Operation(a, op("resume-monitor", http.MethodPost, "/{slug}/resume", "Let a monitor go on", 200), scope, r.apiPause(false))
+	r.stateAPI(a, scope)
 	web.Operation(a, op("announce-maintenance", http.MethodPost, "/{slug}/maintenance", "Announce one maintenance: nothing alarms inside", 201), scope, r.apiMaintain)
 }
 

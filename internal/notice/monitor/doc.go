@@ -11,14 +11,26 @@
 //	        ┌───────┐            ┌───────────────┐ came_up
 //	        ▼       │            ▼               │
 //	unknown ─► up ──┴─ fails ─► suspect ─ confirm fails ─► down ─┐ fails
-//	   │                           ▲                        ▲     │
-//	   └────────── fails ──────────┘                        └─────┘
-//	any ─ a one-off window begins ─► maintenance ─ it ends ─► judged afresh
+//	   │       ▲ ▼ too slow,       ▲                        ▲     │
+//	   │     degraded  confirmed   │                        └─────┘
+//	   └────────── fails ──────────┘
+//	any ─ a window begins ─► maintenance ──────┐
+//	failing ─ a parent is down ─► unreachable ─┼─ it ends ─► judged afresh
+//	failing ─ our uplink is lost ─► blind ─────┘
+//	now well, now failing ─► flapping ─ calm ─► up
 //
 // A failure is confirmed by further probes after 2 s and 4 s (confirm: 3), so a
 // lost packet wakes nobody and a real outage is certain within seconds. One
 // success recovers: whoever was woken learns at the first proof that the
 // service answers again. A monitor that was never up alarms like any other.
+//
+// Doubt never silences (I20). A failure gives no alarm of its own only while one
+// of four causes is certain: an announced maintenance, a parent that is
+// confirmed down, our own uplink that is confirmed lost, or an alert that is
+// open already while the target flaps. Each such alarm stands in [Status.Held]
+// and in [Room.Withheld] with its [HeldReason]; what still fails when the cause
+// is gone is confirmed afresh and alarms. While a cause is only being looked at,
+// a certain failure waits for it at most [MaxAsking].
 //
 // The pure half of the room (spec, probe, http, tcp, heartbeat, machine,
 // schedule, guard) knows no database. It never resumes or reuses a connection:

@@ -22,7 +22,7 @@ var formKinds = []Kind{HTTP, TCP, Heartbeat}
 // formFields are the fields that a problem can stand at.
 var formFields = []string{
 	"slug", "name", "service", "url", "interval", "timeout", "confirm", "expect.status", "expect.body",
-	"expect.certificate", "username", "password", "host", "port", "send", "grace",
+	"expect.certificate", "username", "password", "host", "port", "send", "grace", "parents", "degraded.within",
 }
 
 // localTime is how a browser writes date and time into a form.
@@ -65,6 +65,7 @@ func fillForm(m Monitor) *web.Form {
 	if s.Expect.Certificate > 0 {
 		f.Values.Set("expect.certificate", strconv.Itoa(int(s.Expect.Certificate.D()/day)))
 	}
+	fillStates(f, s)
 	return f
 }
 
@@ -77,6 +78,7 @@ func readForm(f *web.Form, old Monitor) Monitor {
 		m.Slug = f.Get("slug")
 	}
 	s := &m.Spec
+	readStates(f, s)
 	s.Interval = readSpan(f, "interval")
 	if s.Kind == Heartbeat {
 		s.Grace = readSpan(f, "grace")
@@ -188,6 +190,7 @@ func facts(ctx context.Context, s Spec) []fact {
 func otherFacts(s Spec) []fact {
 	s = s.Redacted()
 	s.Kind, s.URL, s.Host, s.Port, s.Interval, s.Timeout, s.Confirm, s.Grace, s.Username, s.Maintenance = "", "", "", 0, 0, 0, 0, 0, "", nil
+	s.MaintenanceRules, s.Parents = nil, nil // have cards of their own
 	s.Expect.Status, s.Expect.Body, s.Expect.Certificate = nil, "", 0
 	s.Vantage = Vantage{} // has a card of its own
 	raw, err := json.Marshal(s)

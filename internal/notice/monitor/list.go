@@ -106,7 +106,7 @@ func (r *Room) Counts(ctx context.Context) (map[State]int, error) {
 }
 
 // worse orders states for [Room.ByService], the worst last.
-var worse = []State{Unknown, Up, Maintenance, Suspect, Down}
+var worse = []State{Unknown, Up, Maintenance, Blind, Degraded, Suspect, Unreachable, Flapping, Down}
 
 // ByService tells the worst state among the monitors of each service; a
 // service without monitors is missing.

@@ -91,12 +91,13 @@ func NewStatus(now time.Time) Status {
 type Machine struct {
 	spec  Spec
 	phase time.Duration
+	dates *calendar // only so that the same is not worked out again and again
 }
 
 // NewMachine makes the rule for a normal spec. The id only decides the phase,
 // the place of this monitor's checks within the interval.
 func NewMachine(id string, s Spec) Machine {
-	return Machine{spec: s, phase: Phase(id, s.Interval.D())}
+	return Machine{spec: s, phase: Phase(id, s.Interval.D()), dates: newCalendar(s.MaintenanceRules)}
 }
 
 // Confirmation is how long to wait for the probe that confirms the n-th failure
@@ -126,9 +127,9 @@ func (m Machine) Step(st Status, r Result, a Around, now time.Time) (Status, Tra
 	}
 	if r.Reason.Neutral() {
 		tr := None
-		if _, closed := m.spec.InMaintenance(now); st.State == Maintenance && !closed {
-			if st.Held.Reason == HeldMaintenance {
-				// The last word was a failure, and nothing has been heard since.
+		if _, closed := m.inMaintenance(now); st.State == Maintenance && !closed {
+			if m.spec.Kind == Heartbeat && st.Held.Reason == HeldMaintenance {
+				// The job's last word was a failure, and the next may be a day away.
 				tr = m.fail(&st, st.Last, a, now)
 				st.hold(m, a, now)
 			} else {
@@ -143,7 +144,7 @@ func (m Machine) Step(st Status, r Result, a Around, now time.Time) (Status, Tra
 		st.Addr = r.Addr
 	}
 	tr := None
-	_, closed := m.spec.InMaintenance(now)
+	_, closed := m.inMaintenance(now)
 	switch {
 	case closed:
 		st.Fails, st.Turning, st.Asking = 0, 0, time.Time{}
@@ -239,21 +240,29 @@ func (m Machine) fail(st *Status, r Result, a Around, now time.Time) Transition 
 		st.FailingSince = r.At
 	}
 	if st.Fails < m.confirm() || st.asks(a, now) {
-		if !st.Flaps {
+		// That it is restless is told with the next success, if it is no outage.
+		if st.Flaps {
+			st.become(Flapping, now)
+		} else {
 			st.become(Suspect, now)
-			return None
 		}
-		st.become(Flapping, now)
-		if st.Open {
-			return None
-		}
-		st.open(true)
-		return StartedFlapping
+		return None
 	}
 	st.Asking = time.Time{}
 	st.open(false)
 	st.become(Down, now)
 	return WentDown
+}
+
+// maintenance is the window that is open at now.
+func (m Machine) maintenance(now time.Time) Window {
+	w, _ := m.spec.window(m.dates, now)
+	return w
+}
+
+func (m Machine) inMaintenance(now time.Time) (until time.Time, ok bool) {
+	w, ok := m.spec.window(m.dates, now)
+	return w.To, ok
 }
 
 // confirm is how many results in a row make certain.
@@ -316,7 +325,7 @@ func (m Machine) next(st Status, now time.Time) time.Time {
 	}
 	// The end of a window is looked at promptly: what is still broken then must
 	// be told now and not an interval later.
-	if until, closed := m.spec.InMaintenance(now); closed && until.Before(at) {
+	if until, closed := m.inMaintenance(now); closed && until.Before(at) {
 		at = until
 	}
 	return at

@@ -33,6 +33,8 @@ type Monitor struct {
 	// Windows are maintenances announced in the console, besides those of Spec;
 	// a declared monitor has them too.
 	Windows []Window
+	// Rules are the same for those that come again and again.
+	Rules []Recurring
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 	Status   Status

@@ -27,6 +27,7 @@ const maxReason = 200 // characters of a maintenance's reason
 func (m Monitor) effective() Spec {
 	s := m.Spec
 	s.Maintenance = slices.Concat(m.Spec.Maintenance, m.Windows)
+	s.MaintenanceRules = slices.Concat(m.Spec.MaintenanceRules, m.Rules)
 	return s
 }
 

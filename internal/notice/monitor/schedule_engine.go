@@ -347,8 +347,10 @@ func (e *Engine) Status(id string) (Status, bool) {
 type Stats struct {
 	Monitors int
 	InFlight int
-	InLine   int   // due, but waiting for a cap
-	Unsaved  int   // results that the sink has not taken yet
+	InLine   int // due, but waiting for a cap
+	Unsaved  int // results that the sink has not taken yet
+	States   map[State]int
+	Withheld int   // alarms, for a reason
 	Stored   int64 // results that the sink has taken
 	Dropped  int64 // results given up because the sink failed for too long; never a transition
 }
@@ -356,7 +358,13 @@ type Stats struct {
 // Stats answers the figures of this moment.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	s := Stats{Monitors: len(e.items), InFlight: e.flying, InLine: e.line.len()}
+	s := Stats{Monitors: len(e.items), InFlight: e.flying, InLine: e.line.len(), States: map[State]int{}}
+	for _, it := range e.items {
+		s.States[it.status.State]++
+		if it.status.Held.Reason != "" {
+			s.Withheld++
+		}
+	}
 	for _, h := range e.hosts {
 		s.InLine += h.line.len()
 	}

@@ -233,6 +233,8 @@ type Spec struct {
 
 	// Maintenance lists announced one-off windows: no alarms inside.
 	Maintenance []Window `yaml:"maintenance,omitempty" json:"maintenance,omitempty"`
+	// MaintenanceRules are windows that come again and again.
+	MaintenanceRules []Recurring `yaml:"maintenance_rules,omitempty" json:"maintenance_rules,omitempty"`
 
 	// By is the tenant whose people entered the check; empty: the operator. The
 	// room sets it for the engine, and [Guard] asks for it. It is no setting.
@@ -409,6 +411,7 @@ func (s Spec) Normalize() (Spec, []Problem) {
 	r(&s, &c)
 	s.normalSoft(&c)
 	s.normalParents(&c)
+	s.normalRules(&c)
 	s.checkUnused(&c)
 	for i, w := range s.Maintenance {
 		if w.From.IsZero() || !w.To.After(w.From) {
@@ -603,20 +606,6 @@ func asciiHost(h string) (string, error) {
 		}
 	}
 	return h, nil
-}
-
-// InMaintenance tells whether a window is open at now, and when it ends.
-// Windows that touch or overlap count as one.
-func (s Spec) InMaintenance(now time.Time) (until time.Time, ok bool) {
-	until = now
-	for range s.Maintenance { // each pass can only extend the end by one window
-		for _, w := range s.Maintenance {
-			if !w.From.After(until) && w.To.After(until) {
-				until, ok = w.To, true
-			}
-		}
-	}
-	return until, ok
 }
 
 // redirects is how many redirects a check of s follows.

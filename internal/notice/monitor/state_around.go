@@ -70,7 +70,7 @@ func (st *Status) hold(m Machine, a Around, now time.Time) {
 	switch {
 	case st.State == Maintenance:
 		if !st.Last.OK && !st.alarmed() {
-			h.Reason, h.Cause = HeldMaintenance, m.spec.maintenanceReason(now)
+			h.Reason, h.Cause = HeldMaintenance, m.maintenance(now).Reason
 		}
 	case st.State == Unreachable:
 		h.Reason, h.Cause = HeldParent, a.Parent
@@ -85,14 +85,4 @@ func (st *Status) hold(m Machine, a Around, now time.Time) {
 	case h.Reason != st.Held.Reason || h.Cause != st.Held.Cause:
 		st.Held = h
 	}
-}
-
-// maintenanceReason is what the window that is open says about itself.
-func (s Spec) maintenanceReason(now time.Time) string {
-	for _, w := range s.Maintenance {
-		if !w.From.After(now) && w.To.After(now) {
-			return w.Reason
-		}
-	}
-	return ""
 }

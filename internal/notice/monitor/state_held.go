@@ -227,3 +227,28 @@ func (r *Room) forgetHeld(ctx context.Context, before time.Time) error {
 		return err
 	})
 }
+
+// Impaired names the services that answer badly, as their users notice it, and
+// those that cannot be reached because a parent is down.
+func (r *Room) Impaired(ctx context.Context) (limited, unclear map[string]bool, err error) {
+	var rows []entryRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&rows).Column("service", "state", "status").
+		Where("tenant_id = ? AND service <> '' AND paused = ? AND state IN (?, ?, ?)", ident.TenantOf(ctx), false, Degraded, Flapping, Unreachable).Scan(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("monitor: impaired: %w", err)
+	}
+	limited, unclear = map[string]bool{}, map[string]bool{}
+	for _, row := range rows {
+		var st Status
+		if err := json.Unmarshal([]byte(row.Status), &st); err != nil {
+			return nil, nil, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+		}
+		switch {
+		case row.State == Unreachable:
+			unclear[row.Service] = true
+		case !st.Last.Reason.Inward():
+			limited[row.Service] = true
+		}
+	}
+	return limited, unclear, nil
+}

@@ -1,11 +1,14 @@
 package monitor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/town/service"
 )
 
@@ -84,5 +87,71 @@ func kinJSON(m Monitor) (parents, rules string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	return string(p), "[]", nil
+	q, err := json.Marshal(append([]Recurring{}, m.Rules...))
+	return string(p), string(q), err
+}
+
+// checkParents refuses parents that do not exist, and circles; others are the
+// monitors that there are, by slug.
+func checkParents(m Monitor, others map[string][]string) error {
+	bad := fault.New(fault.Invalid, "monitor.invalid")
+	for i, p := range m.Spec.Parents {
+		field := fmt.Sprintf("parents[%d]", i)
+		if p == m.Slug {
+			bad = bad.Field(field, ProblemParentSelf)
+		} else if _, known := others[p]; !known {
+			bad = bad.Field(field, ProblemParent)
+		}
+	}
+	if len(bad.Fields) == 0 && len(m.Spec.Parents) > 0 {
+		all := maps.Clone(others)
+		all[m.Slug] = m.Spec.Parents
+		if Loop(all) != nil {
+			bad = bad.Field("parents", ProblemParentLoop)
+		}
+	}
+	if len(bad.Fields) > 0 {
+		return bad
+	}
+	return nil
+}
+
+// parentsOf are the parents of every monitor that has some, and of those named.
+func (r *Room) parentsOf(ctx context.Context, named []string) (map[string][]string, error) {
+	kin, err := r.kin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]string{}
+	for _, k := range kin {
+		out[k.slug] = k.parents
+	}
+	for _, slug := range named {
+		if _, known := out[slug]; known {
+			continue
+		}
+		_, err := r.Get(ctx, slug)
+		switch {
+		case err == nil:
+			out[slug] = nil
+		case fault.KindOf(err) != fault.NotFound:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Children lists the monitors that name slug as a parent, by slug.
+func (r *Room) Children(ctx context.Context, slug string) ([]HeldMonitor, error) {
+	kin, err := r.kin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []HeldMonitor
+	for _, k := range kin {
+		if slices.Contains(k.parents, slug) {
+			out = append(out, HeldMonitor{Slug: k.slug, Title: k.title})
+		}
+	}
+	return out, nil
 }

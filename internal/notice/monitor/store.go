@@ -125,6 +125,9 @@ func (r *Room) monitor(row entryRow) (Monitor, error) {
 	if err := json.Unmarshal([]byte(row.Windows), &m.Windows); err != nil {
 		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
 	}
+	if err := json.Unmarshal([]byte(row.Rules), &m.Rules); err != nil {
+		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
+	}
 	if row.Standing != "" {
 		if err := json.Unmarshal([]byte(row.Standing), &m.Standing); err != nil {
 			return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
@@ -183,7 +186,7 @@ func (r *Room) Check(ctx context.Context, m Monitor) (Monitor, error) {
 	if len(bad.Fields) > 0 {
 		return m, bad
 	}
-	m.Spec = spec
+	m.Spec = r.inTown(ctx, spec)
 	return m, nil
 }
 
@@ -228,6 +231,13 @@ func (r *Room) Save(ctx context.Context, m Monitor) error {
 			return fault.New(fault.Conflict, "monitor.declared")
 		}
 		m.Declared = false
+		others, err := r.parentsOf(ctx, m.Spec.Parents)
+		if err != nil {
+			return err
+		}
+		if err := checkParents(m, others); err != nil {
+			return err
+		}
 		if err := r.put(ctx, m, old); err != nil {
 			return err
 		}
@@ -269,8 +279,15 @@ func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 		for _, m := range all {
 			old[m.Slug] = m
 		}
+		parents := map[string][]string{}
+		for _, m := range append(slices.Clone(all), ms...) {
+			parents[m.Slug] = m.Spec.Parents
+		}
 		for _, m := range ms {
-			if m, err = r.Check(ctx, m); err != nil {
+			if m, err = r.Check(ctx, m); err == nil {
+				err = checkParents(m, parents)
+			}
+			if err != nil {
 				return fmt.Errorf("monitor: %s: %w", m.Slug, err)
 			}
 			before := old[m.Slug]
@@ -304,7 +321,7 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 	if err != nil {
 		return err
 	}
-	m.Status, m.PingKey, m.Windows, m.Standing = old.Status, old.PingKey, old.Windows, old.Standing
+	m.Status, m.PingKey, m.Windows, m.Rules, m.Standing = old.Status, old.PingKey, old.Windows, old.Rules, old.Standing
 	if !old.watched() { // what others made of it once is over
 		m.Standing = Standing{Count: old.Standing.Count}
 	}

@@ -79,8 +79,12 @@ func (r *Room) takeUplink(ctx context.Context, db bun.IDB, o Observation) error 
 		ctx := ident.WithTenant(ctx, t)
 		l := r.o.Locale(ctx)
 		slices.Sort(slugs)
+		names, err := r.titles(ctx, db, slugs)
+		if err != nil {
+			return err
+		}
 		row := uplinkRow{TenantID: t, Since: o.Uplink.Since, Behind: len(slugs)}
-		_, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id) DO UPDATE").
+		_, err = db.NewInsert().Model(&row).On("CONFLICT (tenant_id) DO UPDATE").
 			Set("since = EXCLUDED.since").Set("behind = EXCLUDED.behind").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("monitor: uplink: %w", err)
@@ -89,7 +93,7 @@ func (r *Room) takeUplink(ctx context.Context, db bun.IDB, o Observation) error 
 			Source: signal.Monitor, Key: uplinkKey, Episode: fmt.Sprint(o.Uplink.Since.UnixMilli()), State: signal.Firing,
 			Severity: signal.Critical, Since: o.Uplink.Since, At: r.o.Clock.Now(),
 			Title:  sayN(l, "monitor.signal_uplink_lost", len(slugs)),
-			Detail: l.Catalog.Text(l.Lang, "monitor.signal_uplink_detail", o.Uplink.References, listed(l, slugs)),
+			Detail: l.Catalog.Text(l.Lang, "monitor.signal_uplink_detail", o.Uplink.References, listed(l, names)),
 		})
 		if err != nil {
 			return err
@@ -97,6 +101,25 @@ func (r *Room) takeUplink(ctx context.Context, db bun.IDB, o Observation) error 
 		r.o.Store.AfterCommit(ctx, func() { r.hint(t, "") })
 	}
 	return nil
+}
+
+// titles are the names of the first few monitors; the others, which are only
+// counted, keep their slugs.
+func (r *Room) titles(ctx context.Context, db bun.IDB, slugs []string) ([]string, error) {
+	out := slices.Clone(slugs)
+	few := slugs[:min(len(slugs), maxNamed+1)]
+	var rows []entryRow
+	err := db.NewSelect().Model(&rows).Column("slug", "name").
+		Where("tenant_id = ? AND slug IN (?)", ident.TenantOf(ctx), bun.List(few)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("monitor: names: %w", err)
+	}
+	for _, row := range rows {
+		if i, found := slices.BinarySearch(few, row.Slug); found {
+			out[i] = Monitor{Slug: row.Slug, Name: row.Name}.Title()
+		}
+	}
+	return out, nil
 }
 
 func (r *Room) uplinkBack(ctx context.Context, db bun.IDB, o Observation) error {
@@ -144,3 +167,6 @@ func (r *Room) Uplink(ctx context.Context) UplinkView {
 	}
 	return v
 }
+
+// UplinkLost tells whether our own line is confirmed lost, for /metrics.
+func (r *Room) UplinkLost() bool { return r.engine.Uplink().Lost }

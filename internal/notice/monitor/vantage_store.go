@@ -361,6 +361,6 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 // ForSonde is the part of the spec that a sonde needs to look: neither who else
 // looks nor when maintenance is, which is judged here.
 func (s Spec) ForSonde() Spec {
-	s.Vantage, s.Maintenance = Vantage{}, nil
+	s.Vantage, s.Maintenance, s.MaintenanceRules, s.Parents = Vantage{}, nil, nil, nil
 	return s
 }

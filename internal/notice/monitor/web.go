@@ -41,6 +41,8 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /monitor/{slug}/resume", web.Staff(r.postPause(false)))
 	s.Handle("POST /monitor/{slug}/maintenance", web.Staff(r.postMaintenance))
 	s.Handle("POST /monitor/{slug}/maintenance/end", web.Staff(r.postMaintenanceEnd))
+	s.Handle("POST /monitor/{slug}/rule", web.Staff(r.postRule))
+	s.Handle("POST /monitor/{slug}/rule/end", web.Staff(r.postRuleEnd))
 	s.Handle("GET /monitor/{slug}/remove", web.Staff(r.pageRemove))
 	s.Handle("POST /monitor/{slug}/remove", web.Staff(r.postRemove))
 
@@ -86,6 +88,8 @@ func (s State) Mark() web.State {
 	switch s {
 	case Up:
 		return web.OK
+	case Degraded, Flapping:
+		return web.Degraded
 	case Suspect:
 		return web.Checking
 	case Down:
@@ -108,7 +112,7 @@ func (r *Room) ServiceStates(ctx context.Context) (map[string]web.State, error) 
 }
 
 // shownStates is the order of the filter chips, the most urgent first.
-var shownStates = []State{Down, Suspect, Maintenance, Unknown, Paused, Up}
+var shownStates = []State{Down, Flapping, Degraded, Suspect, Unreachable, Blind, Maintenance, Unknown, Paused, Up}
 
 // listing is what the page of all monitors shows.
 type listing struct {
@@ -119,6 +123,7 @@ type listing struct {
 	Services  []service.Service
 	Next      string
 	MayCreate bool
+	Uplink    UplinkView
 }
 
 // url is the list with this filter and another state.
@@ -147,7 +152,7 @@ func (l listing) serviceName(slug string) string {
 
 func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
-	l := listing{MayCreate: mayChange(ctx) == nil, Filter: Filter{
+	l := listing{MayCreate: mayChange(ctx) == nil, Uplink: r.Uplink(ctx), Filter: Filter{
 		Query: strings.TrimSpace(req.FormValue("q")), Service: req.FormValue("service"),
 		After: req.FormValue("after"), Limit: pageSize + 1, // one more tells whether a page follows
 	}}
@@ -177,12 +182,13 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 // view is what the page of one monitor shows.
 type view struct {
 	Monitor
-	Service    service.Service // without slug: none
-	Results    []Result        // newest first
-	Shown      int             // how many of them the table shows
-	Uptime     Uptime
-	PingURL    string // of a heartbeat, for those who may see it
-	Windows    []window
+	Service service.Service // without slug: none
+	Results []Result        // newest first
+	Shown   int             // how many of them the table shows
+	Uptime  Uptime
+	PingURL string // of a heartbeat, for those who may see it
+	Windows []window
+	kinView
 	Window     *web.Form // the form of a new maintenance
 	Said       string    // what was just done
 	MayChange  bool
@@ -221,6 +227,9 @@ func (r *Room) view(ctx context.Context, slug string) (view, error) {
 		if o.To.After(now) {
 			v.Windows = append(v.Windows, window{o, slices.Contains(m.Windows, o)})
 		}
+	}
+	if v.kinView, err = r.kinView(ctx, m); err != nil {
+		return v, err
 	}
 	zone := i18n.Of(ctx).Zone
 	v.Window = web.NewForm(map[string]string{

@@ -114,6 +114,7 @@ const (
 	EpisodeOlder Reason = "older"          // a newer episode of its key was known
 	ClosedByHand Reason = "closed_by_hand" // somebody closed the alert while it was firing
 	Nobody       Reason = "nobody"         // an alert is open, and nobody could be told
+	Night        Reason = "night"          // a warning: its mail waits for the morning
 )
 
 // Decision is why one person was or was not woken.
@@ -133,7 +134,7 @@ type Withheld struct {
 	Title   string
 	Detail  string
 	Reason  Reason
-	AlertID ID // set for [Nobody] and [ClosedByHand]
+	AlertID ID // set for [Nobody], [Night] and [ClosedByHand]
 	At      time.Time
 	EndedAt time.Time // zero: still so
 }
@@ -180,7 +181,7 @@ type Happened struct {
 	Since time.Time
 }
 
-// What happens to alerts.
+// What happens to alerts. Opened is told once more when a warning gets worse.
 var (
 	Opened       = bus.Topic[Happened]("alert.opened")
 	Acknowledged = bus.Topic[Happened]("alert.acknowledged")

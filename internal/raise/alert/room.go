@@ -231,10 +231,17 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 		return "", err
 	}
 	a.Signals = []Source{source(s)}
-	if err := r.wake(ctx, t, &a); err != nil {
+	until, err := r.restsUntil(ctx, t, a)
+	if err != nil {
 		return "", err
 	}
-	if a.Woken == 0 {
+	if !until.IsZero() {
+		if err := r.rest(ctx, t, &a, s, until); err != nil {
+			return "", err
+		}
+	} else if err := r.wake(ctx, t, &a, true); err != nil {
+		return "", err
+	} else if a.Woken == 0 {
 		if err := t.withhold(ctx, s, Nobody, a.ID, false); err != nil {
 			return "", err
 		}
@@ -254,7 +261,8 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 
 // wake tells the people responsible and counts them. It notes for everybody who
 // was considered why they were told or not, and when to look further.
-func (r *Room) wake(ctx context.Context, t turn, a *Alert) error {
+// Webhooks hear of it when it is news to them.
+func (r *Room) wake(ctx context.Context, t turn, a *Alert, news bool) error {
 	svc, err := r.service(ctx, a.Service)
 	if err != nil {
 		return err
@@ -274,6 +282,9 @@ func (r *Room) wake(ctx context.Context, t turn, a *Alert) error {
 		r.o.Log.ErrorContext(ctx, "alert reaches nobody: give a person with an address the role it or admin",
 			"tenant", t.tenant, "alert", a.ID, "service", a.Service, "title", a.Title)
 	}
+	if !news {
+		return nil
+	}
 	return m.hooks(ctx, Alarm)
 }
 
@@ -284,6 +295,7 @@ func (r *Room) plan(t turn, a *Alert, levels []level, told map[identity.PersonID
 	case a.State != StateOpen:
 	case a.Woken == 0:
 		a.NextAt = t.now.Add(retryNobody)
+	case a.Severity != signal.Critical: // nobody further is disturbed for a warning
 	case r.o.AnswerWithin > 0 && len(widen(levels, told)) > 0:
 		a.NextAt = t.now.Add(r.o.AnswerWithin)
 	}
@@ -342,7 +354,7 @@ func (r *Room) fold(ctx context.Context, t turn, id ID, s signal.Signal) error {
 		return err
 	}
 	if s.Severity.WorseThan(a.Severity) {
-		a.Severity = s.Severity
+		return r.worsen(ctx, t, a, s)
 	}
 	if s.Detail != "" {
 		a.Detail = s.Detail
@@ -578,13 +590,11 @@ func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 		case a.State == StateClosed || a.State == StateAcknowledged && a.Woken > 0:
 			a.NextAt = time.Time{}
 		case a.Woken == 0:
-			if err := r.wake(ctx, t, &a); err != nil {
+			if err := r.wake(ctx, t, &a, false); err != nil {
 				return err
 			}
-			if a.Woken > 0 {
-				if err := t.endNobody(ctx, id); err != nil {
-					return err
-				}
+			if err := r.unheard(ctx, t, a); err != nil {
+				return err
 			}
 		default:
 			if err := r.askMore(ctx, t, &a); err != nil {

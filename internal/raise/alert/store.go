@@ -386,7 +386,7 @@ func (t turn) withhold(ctx context.Context, s signal.Signal, why Reason, id ID, 
 // told of an alert stays until somebody is, or it closes.
 func (t turn) endWithheld(ctx context.Context, key string) error {
 	_, err := t.db.NewUpdate().Model((*withheldRow)(nil)).Set("ended_at = ?", t.now).
-		Where("tenant_id = ? AND key = ? AND ended_at IS NULL AND reason <> ?", t.tenant, key, Nobody).Exec(ctx)
+		Where("tenant_id = ? AND key = ? AND ended_at IS NULL AND reason NOT IN (?, ?)", t.tenant, key, Nobody, Night).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: withheld: %w", err)
 	}
@@ -395,7 +395,7 @@ func (t turn) endWithheld(ctx context.Context, key string) error {
 
 func (t turn) endNobody(ctx context.Context, id ID) error {
 	_, err := t.db.NewUpdate().Model((*withheldRow)(nil)).Set("ended_at = ?", t.now).
-		Where("tenant_id = ? AND alert_id = ? AND ended_at IS NULL AND reason = ?", t.tenant, id, Nobody).Exec(ctx)
+		Where("tenant_id = ? AND alert_id = ? AND ended_at IS NULL AND reason IN (?, ?)", t.tenant, id, Nobody, Night).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: withheld: %w", err)
 	}
