@@ -180,7 +180,8 @@ type view struct {
 	Service    service.Service // without slug: none
 	Results    []Result        // newest first
 	Shown      int             // how many of them the table shows
-	Uptime     Uptime
+	Uptimes    []Uptime
+	Kept       int    // results that are kept, on the page that asks before deleting them
 	PingURL    string // of a heartbeat, for those who may see it
 	Windows    []window
 	Window     *web.Form // the form of a new maintenance
@@ -210,7 +211,7 @@ func (r *Room) view(ctx context.Context, slug string) (view, error) {
 	if v.Results, err = r.Results(ctx, slug, time.Time{}, allResults); err != nil {
 		return v, err
 	}
-	if v.Uptime, err = r.Uptime(ctx, slug); err != nil {
+	if v.Uptimes, err = r.Uptimes(ctx, m); err != nil {
 		return v, err
 	}
 	if m.Spec.Kind == Heartbeat && v.MayOperate {
@@ -455,6 +456,9 @@ func (r *Room) pageRemove(w http.ResponseWriter, req *http.Request) error {
 	}
 	v, err := r.view(req.Context(), req.PathValue("slug"))
 	if err != nil {
+		return err
+	}
+	if v.Kept, err = r.Kept(req.Context(), v.Slug); err != nil {
 		return err
 	}
 	return web.Render(w, req, removePage(v))
