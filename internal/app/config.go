@@ -27,6 +27,7 @@ type Config struct {
 	People    []PersonConfig
 	Services  []ServiceConfig
 	Monitors  []MonitorConfig
+	History   HistoryConfig
 	Audiences []AudienceConfig
 	Webhooks  []WebhookConfig
 	Listen    ListenConfig
@@ -104,6 +105,13 @@ type ProviderConfig struct {
 	Hotline  string
 	Contract string
 	Hours    string
+}
+
+// HistoryConfig says how many days of history are kept; 0 leaves it to the
+// console.
+type HistoryConfig struct {
+	Results int // single results of checks
+	Figures int // figures of hours and days
 }
 
 // AudienceConfig is a group of people with the same needs.

@@ -50,3 +50,6 @@ func EngineID(t ident.Tenant, slug string) string { return engineID(t, slug) }
 
 // ChunkSamples is how many results fill a chunk.
 const ChunkSamples = chunkSamples
+
+// CPU is the processor time of this process so far.
+func CPU() time.Duration { return cpu() }

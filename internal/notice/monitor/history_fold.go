@@ -24,11 +24,52 @@ const (
 	deleteSlice = 500              // rows deleted in one transaction
 )
 
-// packed is a sample in few bytes, for as long as a fold holds the journal.
+// packedJournal holds a journal by monitor, a sample in 16 bytes.
+type packedJournal struct {
+	outcomes []outcome
+	index    map[outcome]uint32
+	by       map[string][]packed
+}
+
 type packed struct {
 	ms   int64
 	what uint32 // index of its outcome
 	took byte
+}
+
+func (j *packedJournal) add(batch []byte) error {
+	return readJournal(batch, "", func(e journalEntry) {
+		o := e.Sample.outcome()
+		at, ok := j.index[o]
+		if !ok {
+			at = uint32(len(j.outcomes))
+			j.index[o] = at
+			j.outcomes = append(j.outcomes, o)
+		}
+		j.by[e.Slug] = append(j.by[e.Slug], packed{e.Sample.At.UnixMilli(), at, quantise(e.Sample.Took)})
+	})
+}
+
+// samples are those of one monitor, in the order in which they came.
+func (j *packedJournal) samples(slug string) []Sample {
+	list := make([]Sample, len(j.by[slug]))
+	for i, p := range j.by[slug] {
+		list[i] = j.outcomes[p.what].at(p.ms, p.took)
+	}
+	return list
+}
+
+// packJournal reads what a tenant's journal holds.
+func (r *Room) packJournal(ctx context.Context, t ident.Tenant) (*packedJournal, error) {
+	rows, err := r.journalRows(ctx, t, maxJournal)
+	if err != nil {
+		return nil, err
+	}
+	j := &packedJournal{index: map[outcome]uint32{}, by: map[string][]packed{}}
+	for _, row := range rows {
+		_ = j.add(row.Data) // what is damaged the fold reports
+	}
+	return j, nil
 }
 
 // foldDue folds every tenant's journal, and moves results from before chunks.
@@ -83,36 +124,20 @@ func (r *Room) foldAll(ctx context.Context, t ident.Tenant) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	var outcomes []outcome
-	index := map[outcome]uint32{}
-	by := map[string][]packed{}
+	j := &packedJournal{index: map[outcome]uint32{}, by: map[string][]packed{}}
 	ids := make([]string, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
-		err := readJournal(row.Data, "", func(e journalEntry) {
-			o := e.Sample.outcome()
-			at, ok := index[o]
-			if !ok {
-				at = uint32(len(outcomes))
-				index[o] = at
-				outcomes = append(outcomes, o)
-			}
-			by[e.Slug] = append(by[e.Slug], packed{e.Sample.At.UnixMilli(), at, quantise(e.Sample.Took)})
-		})
-		if err != nil {
+		if err := j.add(row.Data); err != nil {
 			// One damaged batch must not keep all that follow from being kept.
 			r.o.Log.ErrorContext(ctx, "a batch of results is damaged and was given up", "room", "monitor", "batch", row.ID, "err", err)
 		}
 		rows[i].Data = nil
 	}
-	for slugs := range slices.Chunk(slices.Sorted(maps.Keys(by)), foldSlice) {
+	for slugs := range slices.Chunk(slices.Sorted(maps.Keys(j.by)), foldSlice) {
 		fresh := make(map[string][]Sample, len(slugs))
 		for _, slug := range slugs {
-			list := make([]Sample, len(by[slug]))
-			for i, p := range by[slug] {
-				list[i] = outcomes[p.what].at(p.ms, p.took)
-			}
-			fresh[slug] = sorted(list)
+			fresh[slug] = sorted(j.samples(slug))
 		}
 		if err := r.foldSamples(ctx, t, fresh, nil); err != nil {
 			return err

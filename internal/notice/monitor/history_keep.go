@@ -31,24 +31,36 @@ const (
 	MaxKeep = 3660
 )
 
-// keeping answers what holds for a tenant: the console's word, then the
-// options', then the default.
-func (r *Room) keeping(ctx context.Context, t ident.Tenant) (k Keep, err error) {
+// keeping answers what holds for a tenant: the word of tuermer.yaml, then the
+// console's, then the default.
+func (r *Room) keeping(ctx context.Context, t ident.Tenant) (k Keep, declared bool, err error) {
 	var row historyRow
 	err = r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ?", t).Scan(ctx)
 	if err != nil && !store.NotFound(err) {
-		return k, fmt.Errorf("monitor: retention: %w", err)
+		return k, false, fmt.Errorf("monitor: retention: %w", err)
 	}
-	k.Results = cmp.Or(r.o.Keep.Results, row.KeepResults, DefaultKeep.Results)
-	k.Figures = max(cmp.Or(r.o.Keep.Figures, row.KeepFigures, DefaultKeep.Figures), k.Results)
-	return k, nil
+	r.mu.Lock()
+	file, declared := r.keep[t]
+	r.mu.Unlock()
+	k.Results = cmp.Or(file.Results, row.KeepResults, DefaultKeep.Results)
+	k.Figures = max(cmp.Or(file.Figures, row.KeepFigures, DefaultKeep.Figures), k.Results)
+	return k, declared, nil
+}
+
+// DeclareKeeping takes what the configuration says about the tenant in ctx; the
+// zero value leaves it to the console.
+func (r *Room) DeclareKeeping(ctx context.Context, k Keep) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if delete(r.keep, ident.TenantOf(ctx)); k != (Keep{}) {
+		r.keep[ident.TenantOf(ctx)] = k
+	}
 }
 
 // Keeping answers how long history of the tenant in ctx is kept. declared says
 // that tuermer.yaml decides.
 func (r *Room) Keeping(ctx context.Context) (k Keep, declared bool, err error) {
-	k, err = r.keeping(ctx, ident.TenantOf(ctx))
-	return k, r.o.Keep != Keep{}, err
+	return r.keeping(ctx, ident.TenantOf(ctx))
 }
 
 // SetKeeping says how long history is kept; only administrators may.
@@ -56,7 +68,10 @@ func (r *Room) SetKeeping(ctx context.Context, k Keep) error {
 	if err := mayChange(ctx); err != nil {
 		return err
 	}
-	if (r.o.Keep != Keep{}) {
+	switch _, declared, err := r.Keeping(ctx); {
+	case err != nil:
+		return err
+	case declared:
 		return fault.New(fault.Conflict, "monitor.keep_declared")
 	}
 	bad := fault.New(fault.Invalid, "monitor.keep_invalid")
@@ -92,7 +107,7 @@ func (r *Room) SetKeeping(ctx context.Context, k Keep) error {
 // keptSince is before when nothing single is shown any more, although the chunk
 // that holds it may still be there.
 func (r *Room) keptSince(ctx context.Context, t ident.Tenant) (time.Time, error) {
-	k, err := r.keeping(ctx, t)
+	k, _, err := r.keeping(ctx, t)
 	return r.o.Clock.Now().AddDate(0, 0, -k.Results), err
 }
 
@@ -106,7 +121,7 @@ func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
 	}
 	for _, t := range tenants {
-		k, err := r.keeping(ctx, t)
+		k, _, err := r.keeping(ctx, t)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -125,7 +140,7 @@ func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
 		}
 	}
 	// What was withheld is told as long as results are by default.
-	if err := r.forgetHeld(ctx, now.AddDate(0, 0, -max(r.o.Keep.Results, DefaultKeep.Results))); err != nil {
+	if err := r.forgetHeld(ctx, now.AddDate(0, 0, -DefaultKeep.Results)); err != nil {
 		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
 	}
 	return now.Add(time.Hour), nil

@@ -210,6 +210,9 @@ func (r *Room) chunks(ctx context.Context, t ident.Tenant, slugs []string, from,
 // decode appends the samples of a chunk from from up to to. Of a damaged one
 // it answers what comes before the damage.
 func (r *Room) decode(ctx context.Context, slug string, chunk []byte, from, to time.Time, out []Sample) []Sample {
+	if len(chunk) == 0 {
+		return out
+	}
 	_, err := readChunk(chunk, func(s Sample) {
 		if !s.At.Before(from) && s.At.Before(to) {
 			out = append(out, s)

@@ -98,8 +98,6 @@ type RoomOptions struct {
 	// nowhere. It is for telling them at once; what holds a check is
 	// [TenantGuard], at every connection.
 	Reach func(ctx context.Context, t ident.Tenant) (Reach, error)
-	// Keep is how long history is kept unless the console says otherwise.
-	Keep Keep
 }
 
 // Room keeps the monitors and runs the engine.
@@ -118,6 +116,7 @@ type Room struct {
 
 	mu       sync.Mutex
 	asked    map[string]bool                 // engine ids that somebody waits for
+	keep     map[ident.Tenant]Keep           // how long tuermer.yaml wants history kept
 	networks map[ident.Tenant][]netip.Prefix // that the towns run themselves
 }
 
@@ -126,7 +125,7 @@ func New(o RoomOptions) *Room {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{o: o, asked: map[string]bool{}}
+	r := &Room{o: o, asked: map[string]bool{}, keep: map[ident.Tenant]Keep{}}
 	r.engine = NewEngine(EngineOptions{
 		Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor"),
 		References: o.References, Behind: r.behind,

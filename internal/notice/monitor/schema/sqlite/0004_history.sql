@@ -40,7 +40,7 @@ CREATE TABLE monitor_rollup (
   day       INTEGER NOT NULL,
   data      BLOB NOT NULL,
   PRIMARY KEY (tenant_id, slug, day)
-) WITHOUT ROWID;
+);
 CREATE INDEX monitor_rollup_day ON monitor_rollup (day);
 -- One row per tenant: whoever folds holds it, so that two nodes take turns. It
 -- also says how long history is kept (days; 0: as the program does by itself).
