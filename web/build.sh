@@ -22,7 +22,13 @@ cp "$from/@kern-ux/native/dist/kern.min.css" "$next/"
 	cat "$from/htmx.org/dist/ext/hx-sse.min.js"
 } >"$next/htmx.min.js"
 cp "$from/htmx.org/dist/ext/hx-sse.min.js" "$next/"
-cp "$from/uplot/dist/uPlot.iife.min.js" "$from/uplot/dist/uPlot.min.css" "$next/"
+# uPlot's small build defines a variable; with one line more it is a module, which
+# chart.js can import when a page has a chart and every other page does without.
+{
+	cat "$from/uplot/dist/uPlot.iife.min.js"
+	printf '\nexport default uPlot;\n'
+} >"$next/uPlot.js"
+cp "$from/uplot/dist/uPlot.min.css" "$next/"
 
 # KERN ships 32 cuts of Fira Sans (SIL OFL 1.1, licences/OFL-Fira-Sans.txt); the
 # console uses two. The files are copied unchanged, since the name is reserved.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOwnFilesAreThereWithoutNpm(t *testing.T) {
-	for _, name := range []string{"public.css", "staff.css", "live.js"} {
+	for _, name := range []string{"public.css", "staff.css", "live.js", "chart.js"} {
 		if _, err := fs.Stat(Assets(), name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

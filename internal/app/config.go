@@ -28,6 +28,7 @@ type Config struct {
 	Services  []ServiceConfig
 	Monitors  []MonitorConfig
 	Uplink    UplinkConfig
+	History   HistoryConfig
 	Audiences []AudienceConfig
 	Webhooks  []WebhookConfig
 	Listen    ListenConfig
@@ -105,6 +106,13 @@ type ProviderConfig struct {
 	Hotline  string
 	Contract string
 	Hours    string
+}
+
+// HistoryConfig says how many days of history are kept; 0 leaves it to the
+// console.
+type HistoryConfig struct {
+	Results int // single results of checks
+	Figures int // figures of hours and days
 }
 
 // AudienceConfig is a group of people with the same needs.

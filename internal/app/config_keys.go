@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/town/service"
 )
 
@@ -43,6 +44,10 @@ func (r *configReader) root(c *Config) setter {
 		field{"services", listOf(r, &c.Services, r.service)},
 		field{"monitors", listOf(r, &c.Monitors, r.monitor)},
 		field{"uplink", r.uplink(&c.Uplink)},
+		field{"history", r.object(0,
+			field{"results_days", r.number(&c.History.Results, monitor.MinKeep, monitor.MaxKeep)},
+			field{"figures_days", r.number(&c.History.Figures, monitor.MinKeep, monitor.MaxKeep)},
+		)},
 		field{"audiences", listOf(r, &c.Audiences, r.audience)},
 		field{"webhooks", listOf(r, &c.Webhooks, r.webhook)},
 		field{"listen", r.object(0,

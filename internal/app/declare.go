@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
@@ -69,6 +70,7 @@ func (a *App) declareRooms(ctx context.Context, c *Config) error {
 	if err := a.plan.Declare(ctx, audiences(c.Audiences)); err != nil {
 		return fmt.Errorf("audiences: %w", err)
 	}
+	a.monitor.DeclareKeeping(ctx, monitor.Keep{Results: c.History.Results, Figures: c.History.Figures})
 	if err := a.monitor.Declare(ctx, monitors(c.Monitors)); err != nil {
 		return fmt.Errorf("monitors: %w", err)
 	}

@@ -242,6 +242,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("resume-monitor", http.MethodPost, "/{slug}/resume", "Let a monitor go on", 200), scope, r.apiPause(false))
 	r.stateAPI(a, scope)
 	web.Operation(a, op("announce-maintenance", http.MethodPost, "/{slug}/maintenance", "Announce one maintenance: nothing alarms inside", 201), scope, r.apiMaintain)
+	r.historyAPI(a)
 }
 
 func (r *Room) apiList(ctx context.Context, in *apiListInput) (*web.List[monitorBody], error) {

@@ -73,21 +73,3 @@ func chartSay(ctx context.Context, results []Result) string {
 	}
 	return i18n.T(ctx, "monitor.chart_say", len(results), healthy, failed, took(ctx, longest))
 }
-
-// share is an uptime as people write it: two decimals, never rounded up to a
-// hundred that it is not.
-func (u Uptime) share(ctx context.Context) string {
-	hundredths := u.Healthy * 10_000 / max(u.All, 1)
-	mark := ","
-	if i18n.Of(ctx).Lang == i18n.EN {
-		mark = "."
-	}
-	if hundredths%100 == 0 {
-		return strconv.Itoa(hundredths/100) + " %"
-	}
-	rest := strconv.Itoa(hundredths % 100)
-	if len(rest) == 1 {
-		rest = "0" + rest
-	}
-	return strconv.Itoa(hundredths/100) + mark + rest + " %"
-}

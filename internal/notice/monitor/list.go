@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"tuermer/internal/platform/ident"
 )
@@ -141,36 +140,4 @@ func (r *Room) Watchers(ctx context.Context, service string) (int, error) {
 		return 0, fmt.Errorf("monitor: watchers: %w", err)
 	}
 	return int(n), nil
-}
-
-// Uptime is how often a monitor was healthy among the results that are kept.
-type Uptime struct {
-	Healthy, All int
-	Since        time.Time // the oldest result; zero: none is kept
-}
-
-// Uptime counts the results of a monitor that say something about health.
-func (r *Room) Uptime(ctx context.Context, slug string) (Uptime, error) {
-	var row struct {
-		Healthy, All int
-	}
-	const q = "tenant_id = ? AND slug = ? AND reason NOT IN (?, ?, ?)"
-	args := []any{ident.TenantOf(ctx), slug, ReasonStarted, ReasonLogged, ReasonCanceled}
-	err := r.o.Store.Read(ctx).NewSelect().Model((*resultRow)(nil)).
-		ColumnExpr("coalesce(sum(CASE WHEN ok THEN 1 ELSE 0 END), 0) AS healthy").ColumnExpr("count(*) AS \"all\"").
-		Where(q, args...).Scan(ctx, &row)
-	if err != nil {
-		return Uptime{}, fmt.Errorf("monitor: uptime: %w", err)
-	}
-	out := Uptime{Healthy: row.Healthy, All: row.All}
-	if row.All == 0 {
-		return out, nil
-	}
-	var oldest resultRow
-	err = r.o.Store.Read(ctx).NewSelect().Model(&oldest).Column("at").Where(q, args...).Order("at").Limit(1).Scan(ctx)
-	if err != nil {
-		return Uptime{}, fmt.Errorf("monitor: uptime: %w", err)
-	}
-	out.Since = oldest.At
-	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tuermer/internal/notice/signal"
@@ -99,8 +100,6 @@ type RoomOptions struct {
 	// nowhere. It is for telling them at once; what holds a check is
 	// [TenantGuard], at every connection.
 	Reach func(ctx context.Context, t ident.Tenant) (Reach, error)
-	// Keep is how long single results are kept; zero: a week.
-	Keep time.Duration
 }
 
 // Room keeps the monitors and runs the engine.
@@ -109,11 +108,17 @@ type Room struct {
 	engine  *Engine
 	sweeper *jobs.Sweeper
 	weigher *jobs.Sweeper
+	folder  *jobs.Sweeper
+
+	unfolded   atomic.Int64 // results in the journal since the last fold
+	foldAt     atomic.Int64 // so many make the next one begin at once
+	legacyGone atomic.Bool  // no result from before chunks is left
 
 	vantages Vantages // nil: none
 
 	mu       sync.Mutex
 	asked    map[string]bool                 // engine ids that somebody waits for
+	keep     map[ident.Tenant]Keep           // how long tuermer.yaml wants history kept
 	networks map[ident.Tenant][]netip.Prefix // that the towns run themselves
 }
 
@@ -122,10 +127,7 @@ func New(o RoomOptions) *Room {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Keep == 0 {
-		o.Keep = 7 * 24 * time.Hour
-	}
-	r := &Room{o: o, asked: map[string]bool{}}
+	r := &Room{o: o, asked: map[string]bool{}, keep: map[ident.Tenant]Keep{}}
 	r.engine = NewEngine(EngineOptions{
 		Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor"),
 		References: o.References, Behind: r.behind,
@@ -134,6 +136,10 @@ func New(o RoomOptions) *Room {
 		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
 	})
 	r.weigher = jobs.NewSweeper(jobs.SweeperOptions{Name: "monitor.weigh", Clock: o.Clock, Log: o.Log, Sweep: r.weighDue})
+	r.foldAt.Store(foldResults)
+	r.folder = jobs.NewSweeper(jobs.SweeperOptions{
+		Name: "monitor.fold", Clock: o.Clock, Log: o.Log, Sweep: r.foldDue, Idle: foldEvery, Retry: time.Minute,
+	})
 	return r
 }
 
@@ -145,12 +151,14 @@ func (r *Room) Start(ctx context.Context) error {
 	r.engine.Start(ctx)
 	r.sweeper.Start(ctx)
 	r.weigher.Start(ctx)
+	r.folder.Start(ctx)
 	return nil
 }
 
 // Stop ends probing; results in hand are stored first.
 func (r *Room) Stop() {
 	r.weigher.Stop()
+	r.folder.Stop()
 	r.sweeper.Stop()
 	r.engine.Stop()
 }

@@ -44,18 +44,6 @@ type entryRow struct {
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
-type resultRow struct {
-	bun.BaseModel `bun:"table:monitor_result"`
-	TenantID      ident.Tenant `bun:"tenant_id,pk"`
-	Slug          string       `bun:"slug,pk"`
-	At            time.Time    `bun:"at,pk"`
-	TookMS        int64        `bun:"took_ms"`
-	OK            bool         `bun:"ok"`
-	Reason        Reason       `bun:"reason"`
-	Code          int          `bun:"code"`
-	Detail        string       `bun:"detail"`
-}
-
 // sealPurpose binds sealed credentials to this table.
 const sealPurpose = "monitor.spec"
 
@@ -364,8 +352,8 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 		if _, err := db.NewDelete().Model((*entryRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: remove: %w", err)
 		}
-		if _, err := db.NewDelete().Model((*resultRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
-			return fmt.Errorf("monitor: remove results: %w", err)
+		if err := r.dropHistory(ctx, db, tenant, m.Slug); err != nil {
+			return err
 		}
 		if _, err := db.NewDelete().Model((*withheldRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: remove what was withheld: %w", err)
@@ -425,21 +413,8 @@ func (r *Room) reload(ctx context.Context) error {
 func (r *Room) take(ctx context.Context, batch []Observation) error {
 	ctx = ident.WithActor(ident.AcrossTenants(ctx), ident.System)
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		rows := make([]resultRow, 0, len(batch))
-		for _, o := range batch {
-			if o.Uplink != nil {
-				continue
-			}
-			t, slug := splitID(o.ID)
-			rows = append(rows, resultRow{
-				TenantID: t, Slug: slug, At: o.Result.At, TookMS: o.Result.Took.Milliseconds(), OK: o.Result.OK,
-				Reason: o.Result.Reason, Code: o.Result.Code, Detail: o.Result.Detail,
-			})
-		}
-		if len(rows) > 0 {
-			if _, err := db.NewInsert().Model(&rows).On("CONFLICT (tenant_id, slug, at) DO NOTHING").Exec(ctx); err != nil {
-				return fmt.Errorf("monitor: results: %w", err)
-			}
+		if err := r.journal(ctx, db, batch); err != nil {
+			return err
 		}
 		for _, o := range batch {
 			take := r.takeOne
@@ -496,37 +471,4 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 		return err
 	}
 	return r.raise(ctx, m, o)
-}
-
-// Results lists the latest results of a monitor, newest first.
-func (r *Room) Results(ctx context.Context, slug string, since time.Time, limit int) ([]Result, error) {
-	var rows []resultRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
-		Where("tenant_id = ? AND slug = ? AND at >= ?", ident.TenantOf(ctx), slug, since).
-		Order("at DESC").Limit(int64(min(max(limit, 1), 50_000))).Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("monitor: results: %w", err)
-	}
-	out := make([]Result, len(rows))
-	for i, row := range rows {
-		out[i] = Result{At: row.At, Took: time.Duration(row.TookMS) * time.Millisecond, OK: row.OK, Reason: row.Reason, Code: row.Code, Detail: row.Detail}
-	}
-	return out, nil
-}
-
-// forget drops results that are older than they are kept, a slice at a time so
-// that the write connection stays free.
-func (r *Room) forget(ctx context.Context, now time.Time) (time.Time, error) {
-	ctx = ident.AcrossTenants(ctx)
-	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		_, err := db.NewDelete().Model((*resultRow)(nil)).Where("at < ?", now.Add(-r.o.Keep)).Exec(ctx)
-		return err
-	})
-	if err == nil {
-		err = r.forgetHeld(ctx, now.Add(-r.o.Keep))
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("monitor: retention: %w", err)
-	}
-	return now.Add(time.Hour), nil
 }

@@ -46,6 +46,8 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /monitor/{slug}/remove", web.Staff(r.pageRemove))
 	s.Handle("POST /monitor/{slug}/remove", web.Staff(r.postRemove))
 
+	r.historyRoutes(s)
+
 	s.Handle("GET /ping/{key}", r.ping) // and HEAD
 	s.Handle("POST /ping/{key}", r.ping)
 	s.Handle("GET /ping/{key}/{suffix...}", r.ping)
@@ -117,7 +119,7 @@ var shownStates = []State{Down, Flapping, Degraded, Suspect, Unreachable, Blind,
 // listing is what the page of all monitors shows.
 type listing struct {
 	Filter    Filter
-	Monitors  []Monitor
+	Groups    []group
 	Counts    map[State]int
 	Total     int
 	Services  []service.Service
@@ -154,14 +156,14 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
 	l := listing{MayCreate: mayChange(ctx) == nil, Uplink: r.Uplink(ctx), Filter: Filter{
 		Query: strings.TrimSpace(req.FormValue("q")), Service: req.FormValue("service"),
-		After: req.FormValue("after"), Limit: pageSize + 1, // one more tells whether a page follows
+		After: req.FormValue("after"), Limit: pageSize,
 	}}
-	if s := State(req.FormValue("state")); slices.Contains(shownStates, s) {
-		l.Filter.State = s
-	}
 	var err error
 	if l.Counts, err = r.Counts(ctx); err != nil {
 		return err
+	}
+	if s := State(req.FormValue("state")); slices.Contains(stateOrder(l.Counts), s) {
+		l.Filter.State = s
 	}
 	for _, n := range l.Counts {
 		l.Total += n
@@ -169,12 +171,12 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 	if l.Services, err = r.o.Services.List(ctx); err != nil {
 		return err
 	}
-	if l.Monitors, err = r.List(ctx, l.Filter); err != nil {
+	next := ""
+	if l.Groups, next, err = r.groups(ctx, l.Filter, l.Counts); err != nil {
 		return err
 	}
-	if len(l.Monitors) > pageSize {
-		l.Monitors = l.Monitors[:pageSize]
-		l.Next = l.url(l.Filter.State, l.Monitors[pageSize-1].Slug)
+	if next != "" {
+		l.Next = l.url(l.Filter.State, next)
 	}
 	return web.Render(w, req, listPage(l))
 }
@@ -185,8 +187,11 @@ type view struct {
 	Service service.Service // without slug: none
 	Results []Result        // newest first
 	Shown   int             // how many of them the table shows
-	Uptime  Uptime
-	PingURL string // of a heartbeat, for those who may see it
+	Uptimes []Uptime
+	Range   Range
+	Points  []Point // of the chart
+	Kept    int     // results that are kept, on the page that asks before deleting them
+	PingURL string  // of a heartbeat, for those who may see it
 	Windows []window
 	kinView
 	Window     *web.Form // the form of a new maintenance
@@ -201,7 +206,7 @@ type window struct {
 	Ours bool // announced in the console, so it can be ended there
 }
 
-func (r *Room) view(ctx context.Context, slug string) (view, error) {
+func (r *Room) view(ctx context.Context, slug string, rg Range) (view, error) {
 	m, err := r.Get(ctx, slug)
 	if err != nil {
 		return view{}, err
@@ -216,7 +221,7 @@ func (r *Room) view(ctx context.Context, slug string) (view, error) {
 	if v.Results, err = r.Results(ctx, slug, time.Time{}, allResults); err != nil {
 		return v, err
 	}
-	if v.Uptime, err = r.Uptime(ctx, slug); err != nil {
+	if err := v.history(ctx, r, rg); err != nil {
 		return v, err
 	}
 	if m.Spec.Kind == Heartbeat && v.MayOperate {
@@ -248,7 +253,7 @@ func (r *Room) pingURL(ctx context.Context, m Monitor) string {
 }
 
 func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
-	v, err := r.view(req.Context(), req.PathValue("slug"))
+	v, err := r.view(req.Context(), req.PathValue("slug"), readRange(req.FormValue("range")))
 	if err != nil {
 		return err
 	}
@@ -307,7 +312,7 @@ func (r *Room) postMaintenance(w http.ResponseWriter, req *http.Request) error {
 	} else if err := mayOperate(ctx); err != nil {
 		return err
 	}
-	v, err := r.view(ctx, slug)
+	v, err := r.view(ctx, slug, RangeDay)
 	if err != nil {
 		return err
 	}
@@ -462,8 +467,11 @@ func (r *Room) pageRemove(w http.ResponseWriter, req *http.Request) error {
 	if _, err := r.changeable(req); err != nil {
 		return err
 	}
-	v, err := r.view(req.Context(), req.PathValue("slug"))
+	v, err := r.view(req.Context(), req.PathValue("slug"), readRange(req.FormValue("range")))
 	if err != nil {
+		return err
+	}
+	if v.Kept, err = r.Kept(req.Context(), v.Slug); err != nil {
 		return err
 	}
 	return web.Render(w, req, removePage(v))

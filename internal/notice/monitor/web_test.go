@@ -153,11 +153,11 @@ func TestListPage(t *testing.T) {
 		return slugs
 	}
 	for path, want := range map[string][]string{
-		"/monitor":                {"bad", "ok", "rest", "web"},
+		"/monitor":                {"bad", "web", "rest", "ok"},
 		"/monitor?state=down":     {"bad"},
 		"/monitor?state=up":       {"ok"},
 		"/monitor?state=paused":   {"rest"},
-		"/monitor?state=nonsense": {"bad", "ok", "rest", "web"},
+		"/monitor?state=nonsense": {"bad", "web", "rest", "ok"},
 		"/monitor?q=ÜBERTRAGUNG":  {"bad"},
 		"/monitor?q=%25+Ruhe":     {"rest"},
 		"/monitor?q=portal.EX":    {"web"},

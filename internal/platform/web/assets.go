@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
@@ -59,6 +60,9 @@ func (a *assets) url(name string) string {
 
 // AssetURL is the address of an embedded file ("public.css") with its version.
 func (s *Site) AssetURL(name string) string { return s.assets.url(name) }
+
+// AssetURL is the address of an embedded file for a page of the request in ctx.
+func AssetURL(ctx context.Context, name string) string { return assetURL(ctx, name) }
 
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, assetPrefix)
