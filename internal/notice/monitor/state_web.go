@@ -127,7 +127,7 @@ func (r *Room) postRule(w http.ResponseWriter, req *http.Request) error {
 			return err
 		}
 	}
-	v, err := r.view(ctx, slug)
+	v, err := r.view(ctx, slug, RangeDay)
 	if err != nil {
 		return err
 	}
