@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ const (
 	fewResults = 20
 	allResults = 500
 )
+
+// lookWithin is how long a page waits for the check that somebody asked for.
+const lookWithin = 3 * time.Second
 
 // maxNote is how much of a ping's body is read, in bytes; the rest of a job's
 // log must not keep its report from counting.
@@ -185,6 +189,7 @@ type view struct {
 	Windows    []window
 	Window     *web.Form // the form of a new maintenance
 	Said       string    // what was just done
+	Seen       *Result   // what the check that was asked for has seen
 	MayChange  bool
 	MayOperate bool
 }
@@ -249,14 +254,28 @@ func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
 	if said := req.FormValue("said"); slices.Contains([]string{"checked", "paused", "resumed", "maintenance", "saved"}, said) {
 		v.Said = said
 	}
+	if since, err := strconv.ParseInt(req.FormValue("since"), 10, 64); err == nil && v.Said == "checked" && len(v.Results) > 0 && v.Results[0].At.UnixMilli() >= since {
+		v.Seen = &v.Results[0]
+	}
 	return web.Render(w, req, onePage(v))
 }
 
 func (r *Room) postCheck(w http.ResponseWriter, req *http.Request) error {
-	if err := r.Probe(req.Context(), req.PathValue("slug")); err != nil {
+	ctx, slug := req.Context(), req.PathValue("slug")
+	before := r.o.Clock.Now()
+	seen, err := r.look(ctx, slug)
+	if err != nil {
 		return err
 	}
-	return web.SeeOther(w, req, "/monitor/"+req.PathValue("slug")+"?said=checked")
+	// Most targets answer at once: then the page shows what was seen, with or
+	// without JavaScript. A slow one comes by itself, or with the next look.
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	select {
+	case <-seen:
+	case <-ctx.Done():
+	}
+	return web.SeeOther(w, req, "/monitor/"+slug+"?said=checked&since="+strconv.FormatInt(before.UnixMilli(), 10))
 }
 
 func (r *Room) postPause(paused bool) web.Handler {
@@ -327,7 +346,7 @@ type editing struct {
 	Kind     Kind
 	Form     *web.Form
 	Services []web.Option
-	Secret   bool // a password is stored
+	Kept     []string // secrets that are stored
 }
 
 func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
@@ -350,13 +369,19 @@ func starting(kind Kind, service string) Monitor {
 	case HTTP:
 		m.Spec.URL = "https://"
 		m.Spec.Expect.Status = []StatusRange{{200, 399}}
+	case DNS:
+		m.Spec.DNS.Type = "A"
+	case Domain:
+		m.Spec.Interval, m.Spec.Expect.Domain = Duration(6*time.Hour), Duration(30*day)
+	case TLS:
+		m.Spec.Interval, m.Spec.Expect.Certificate = Duration(time.Hour), Duration(DefaultCertificate)
 	}
 	return m
 }
 
 func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, slug string, old Spec, f *web.Form) error {
 	ctx := req.Context()
-	e := editing{Slug: slug, Kind: old.Kind, Form: f, Title: i18n.T(ctx, "monitor.new_title"), Secret: old.Password != ""}
+	e := editing{Slug: slug, Kind: old.Kind, Form: f, Title: i18n.T(ctx, "monitor.new_title"), Kept: keptSecrets(old)}
 	if slug != "" {
 		e.Title = i18n.T(ctx, "monitor.edit_title", slug)
 	}
@@ -383,17 +408,8 @@ func (r *Room) changeable(req *http.Request) (Monitor, error) {
 	return m, err
 }
 
-// editable is [Room.changeable] for kinds that have a form.
-func (r *Room) editable(req *http.Request) (Monitor, error) {
-	m, err := r.changeable(req)
-	if err == nil && !slices.Contains(formKinds, m.Spec.Kind) {
-		err = fault.New(fault.Conflict, "monitor.no_form")
-	}
-	return m, err
-}
-
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.editable(req)
+	m, err := r.changeable(req)
 	if err != nil {
 		return err
 	}
@@ -416,7 +432,7 @@ func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.editable(req)
+	m, err := r.changeable(req)
 	if err != nil {
 		return err
 	}
