@@ -76,7 +76,7 @@ func listPage(l listing) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if l.MayCreate {
-					templ_7745c5c3_Err = web.LinkButton("secondary", "/monitor/new", i18n.T(ctx, "monitor.add")).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = web.LinkButton("secondary", "/monitor/new/from", i18n.T(ctx, "monitor.add")).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -101,7 +101,7 @@ func listPage(l listing) templ.Component {
 					}
 					ctx = templ.InitializeContext(ctx)
 					if l.MayCreate {
-						templ_7745c5c3_Err = web.LinkButton("primary", "/monitor/new", i18n.T(ctx, "monitor.add")).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = web.LinkButton("primary", "/monitor/new/from", i18n.T(ctx, "monitor.add")).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

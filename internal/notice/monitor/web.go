@@ -37,6 +37,11 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /monitor", web.Staff(r.pageList))
 	s.Handle("GET /monitor/new", web.Staff(r.pageNew))
 	s.Handle("POST /monitor/new", web.Staff(r.postNew))
+	s.Handle("GET /monitor/new/from", web.Staff(r.pagePresets))
+	s.Handle("GET /monitor/new/from/{preset}", web.Staff(r.pagePreset))
+	s.Handle("POST /monitor/new/from/{preset}", web.Staff(r.postPreset))
+	s.Handle("GET /monitor/new/import", web.Staff(r.pageImport))
+	s.Handle("POST /monitor/new/import", web.Staff(r.postImport))
 	s.Handle("GET /monitor/{slug}", web.Staff(r.pageOne))
 	s.Handle("GET /monitor/{slug}/edit", web.Staff(r.pageEdit))
 	s.Handle("POST /monitor/{slug}/edit", web.Staff(r.postEdit))
@@ -385,13 +390,9 @@ func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, sl
 	if slug != "" {
 		e.Title = i18n.T(ctx, "monitor.edit_title", slug)
 	}
-	all, err := r.o.Services.List(ctx)
-	if err != nil {
+	var err error
+	if e.Services, err = r.serviceOptions(ctx); err != nil {
 		return err
-	}
-	e.Services = []web.Option{{Text: i18n.T(ctx, "monitor.no_service")}}
-	for _, s := range all {
-		e.Services = append(e.Services, web.Option{Value: s.Slug, Text: s.Name})
 	}
 	return web.RenderStatus(w, req, status, formPage(e))
 }

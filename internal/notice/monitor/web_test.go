@@ -126,7 +126,7 @@ func beat(slug, name string) monitor.Monitor {
 
 func TestListPage(t *testing.T) {
 	d := newDesk(t, storetest.SQLite(t, rooms...))
-	if doc := d.page("admin", "GET", "/monitor", "", 200); doc.Find(".tm-empty a").AttrOr("href", "") != "/monitor/new" {
+	if doc := d.page("admin", "GET", "/monitor", "", 200); doc.Find(".tm-empty a").AttrOr("href", "") != "/monitor/new/from" {
 		t.Error("the empty page does not lead on")
 	}
 	d.start()
