@@ -35,6 +35,11 @@ type application interface {
 	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
 	// CreateToken returns a new API token; it is shown this once.
 	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
+	// Import takes the monitors of another program over, or only says what
+	// would become of them.
+	Import(ctx context.Context, s app.Settings, format, file string, dry bool) (report string, err error)
+	// TownNetworks answers where checks that people enter may go, and sets it.
+	TownNetworks(ctx context.Context, s app.Settings, town string, networks []string, reset bool) (now []string, err error)
 }
 
 // Exit codes.
@@ -63,6 +68,10 @@ type flags struct {
 	Token struct {
 		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
 	} `cmd:"" help:"${cmd_token}"`
+	Import importCmd `cmd:"" help:"${cmd_import}"`
+	Town   struct {
+		Networks townNetworksCmd `cmd:"" help:"${cmd_town_networks}"`
+	} `cmd:"" help:"${cmd_town}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 
