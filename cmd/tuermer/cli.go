@@ -43,6 +43,11 @@ type application interface {
 	Tenants(ctx context.Context, s app.Settings) ([]app.TenantLine, error)
 	// RenameTenant gives a town another slug.
 	RenameTenant(ctx context.Context, s app.Settings, old, slug string) error
+	// Import takes the monitors of another program over, or only says what
+	// would become of them.
+	Import(ctx context.Context, s app.Settings, format, file string, dry bool) (report string, err error)
+	// TownNetworks answers where checks that people enter may go, and sets it.
+	TownNetworks(ctx context.Context, s app.Settings, town string, networks []string, reset bool) (now []string, err error)
 }
 
 // Exit codes.
@@ -79,6 +84,10 @@ type flags struct {
 		List   tenantListCmd   `cmd:"" help:"${cmd_tenant_list}"`
 		Rename tenantRenameCmd `cmd:"" help:"${cmd_tenant_rename}"`
 	} `cmd:"" help:"${cmd_tenant}"`
+	Import importCmd `cmd:"" help:"${cmd_import}"`
+	Town   struct {
+		Networks townNetworksCmd `cmd:"" help:"${cmd_town_networks}"`
+	} `cmd:"" help:"${cmd_town}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 

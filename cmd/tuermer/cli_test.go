@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,6 +66,38 @@ func (r *recorder) Tenants(_ context.Context, s app.Settings) ([]app.TenantLine,
 
 func (r *recorder) RenameTenant(_ context.Context, s app.Settings, old, slug string) error {
 	return r.note("tenant rename "+old+" "+slug, s)
+}
+
+func (r *recorder) Import(_ context.Context, s app.Settings, format, file string, dry bool) (string, error) {
+	return "Portal (http): wird Prüfung\n", r.note(fmt.Sprint("import ", format, " ", file, " ", dry), s)
+}
+
+func (r *recorder) TownNetworks(_ context.Context, s app.Settings, town string, networks []string, reset bool) ([]string, error) {
+	return []string{"public", "10.1.0.0/16"}, r.note(fmt.Sprint("town networks ", town, networks, reset), s)
+}
+
+// TestProbeCommands: what the command line hands on, and what it refuses.
+func TestProbeCommands(t *testing.T) {
+	for _, c := range []struct {
+		args      string
+		code      int
+		did, said string
+	}{
+		{"import kuma backup.json --dry-run", 0, "import kuma backup.json true", "wird Prüfung"},
+		{"import gatus config.yaml", 0, "import gatus config.yaml false", ""},
+		{"import prtg x", 2, "", ""},
+		{"import kuma", 2, "", ""},
+		{"town networks", 0, "town networks [] false", "10.1.0.0/16"},
+		{"town networks --town b public 10.1.0.0/16", 0, "town networks b[public 10.1.0.0/16] false", ""},
+		{"town networks --reset", 0, "town networks [] true", ""},
+		{"town networks --reset public", 2, "", ""},
+	} {
+		r := &recorder{}
+		code, out, errs := call(r, nil, strings.Fields(c.args)...)
+		if code != c.code || r.did != c.did || !strings.Contains(out, c.said) {
+			t.Errorf("%s: %d %q %q %q", c.args, code, r.did, out, errs)
+		}
+	}
 }
 
 // call runs one command line.

@@ -15,14 +15,16 @@ import (
 	"tuermer/internal/platform/web"
 )
 
-// formKinds are the kinds that the console can edit; the others are set in
-// tuermer.yaml or by the API.
-var formKinds = []Kind{HTTP, TCP, Heartbeat}
+// formKinds are the kinds that the console can edit, the usual ones first.
+var formKinds = []Kind{HTTP, TLS, TCP, ICMP, DNS, SMTP, IMAP, Heartbeat, Domain, LDAP, SIP, SNMP, Postgres, MySQL, MSSQL, GRPC}
 
-// formFields are the fields that a problem can stand at.
-var formFields = []string{
-	"slug", "name", "service", "url", "interval", "timeout", "confirm", "expect.status", "expect.body",
-	"expect.certificate", "username", "password", "host", "port", "send", "grace", "parents", "degraded.within",
+// isFormField tells whether a problem can stand at the field.
+func isFormField(name string) bool {
+	switch name {
+	case "slug", "name", "service", "interval", "timeout", "confirm", "grace", "parents", "degraded.within":
+		return true
+	}
+	return slices.ContainsFunc(checkFields, func(f formField) bool { return f.name == name })
 }
 
 // localTime is how a browser writes date and time into a form.
@@ -49,23 +51,13 @@ func spanText(d time.Duration) string {
 // fillForm shows a monitor in the form. The password is never shown.
 func fillForm(m Monitor) *web.Form {
 	s := m.Spec
-	status := make([]string, len(s.Expect.Status))
-	for i, r := range s.Expect.Status {
-		status[i] = r.String()
-	}
 	f := web.NewForm(map[string]string{
 		"slug": m.Slug, "name": m.Name, "service": m.Service, "kind": string(s.Kind),
 		"interval": spanText(s.Interval.D()), "timeout": spanText(s.Timeout.D()), "grace": spanText(s.Grace.D()),
-		"url": s.URL, "expect.status": strings.Join(status, ", "), "expect.body": s.Expect.Body, "username": s.Username,
-		"host": s.Host, "send": s.Send, "confirm": strconv.Itoa(s.Confirm),
+		"confirm": strconv.Itoa(s.Confirm),
 	})
-	if s.Port != 0 {
-		f.Values.Set("port", strconv.Itoa(s.Port))
-	}
-	if s.Expect.Certificate > 0 {
-		f.Values.Set("expect.certificate", strconv.Itoa(int(s.Expect.Certificate.D()/day)))
-	}
 	fillStates(f, s)
+	fillCheck(f, s)
 	return f
 }
 
@@ -86,27 +78,7 @@ func readForm(f *web.Form, old Monitor) Monitor {
 	}
 	s.Timeout = readSpan(f, "timeout")
 	s.Confirm = readNumber(f, "confirm", "monitor.problem.range")
-	s.Expect.Body = f.Get("expect.body")
-	if s.Kind == TCP {
-		s.Host, s.Send = f.Get("host"), f.Get("send")
-		s.Port = readNumber(f, "port", ProblemPort)
-		return m
-	}
-	s.URL = f.Get("url")
-	s.Expect.Status = nil
-	for part := range strings.FieldsFuncSeq(f.Get("expect.status"), func(c rune) bool { return c == ',' || c == ';' || c == ' ' }) {
-		var r StatusRange
-		_ = r.UnmarshalText([]byte(part)) // what is none becomes a problem in Normalize
-		s.Expect.Status = append(s.Expect.Status, r)
-	}
-	s.Expect.Certificate = Duration(time.Duration(readNumber(f, "expect.certificate", "monitor.problem.range")) * day)
-	s.Username = f.Get("username")
-	switch {
-	case s.Username == "":
-		s.Password = ""
-	case f.Values.Get("password") != "":
-		s.Password = f.Values.Get("password")
-	}
+	readCheck(f, s)
 	return m
 }
 
@@ -141,7 +113,13 @@ func takeProblems(f *web.Form, err error) bool {
 	}
 	for _, path := range slices.Sorted(maps.Keys(e.Fields)) {
 		name, _, _ := strings.Cut(path, "[")
-		if !slices.Contains(formFields, name) {
+		if !isFormField(name) { // "headers.Accept" stands at "headers"
+			name, _, _ = strings.Cut(name, ".")
+		}
+		if f.Get("kind") == string(Domain) && name == "url" {
+			name = "rdap"
+		}
+		if !isFormField(name) {
 			name = ""
 		}
 		f.Fail(name, e.Fields[path])
@@ -224,12 +202,7 @@ func otherFacts(s Spec) []fact {
 	return out
 }
 
-func kindWord(ctx context.Context, k Kind) string {
-	if slices.Contains(formKinds, k) {
-		return i18n.T(ctx, "monitor.kind_"+string(k))
-	}
-	return strings.ToUpper(string(k))
-}
+func kindWord(ctx context.Context, k Kind) string { return i18n.T(ctx, "monitor.kind_"+string(k)) }
 
 // every is an interval in words: "alle 60 s", "alle 5 min".
 func every(ctx context.Context, d time.Duration) string {

@@ -250,3 +250,18 @@ func (w *wire) vouch(ctx context.Context, host string, port int) (netip.Addr, er
 	}
 	return addrs[0], nil
 }
+
+// Words are the reach as [ParseReach] reads it.
+func (r Reach) Words() []string {
+	var out []string
+	if r.Public {
+		out = append(out, "public")
+	}
+	if r.Private {
+		out = append(out, "private")
+	}
+	for _, p := range r.Networks {
+		out = append(out, p.String())
+	}
+	return out
+}

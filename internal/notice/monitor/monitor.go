@@ -117,7 +117,7 @@ type Room struct {
 	vantages Vantages // nil: none
 
 	mu       sync.Mutex
-	asked    map[string]bool                 // engine ids that somebody waits for
+	asked    map[string]chan struct{}        // engine ids that somebody waits for; closed with the result
 	keep     map[ident.Tenant]Keep           // how long tuermer.yaml wants history kept
 	networks map[ident.Tenant][]netip.Prefix // that the towns run themselves
 }
@@ -127,7 +127,7 @@ func New(o RoomOptions) *Room {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{o: o, asked: map[string]bool{}, keep: map[ident.Tenant]Keep{}}
+	r := &Room{o: o, asked: map[string]chan struct{}{}, keep: map[ident.Tenant]Keep{}}
 	r.engine = NewEngine(EngineOptions{
 		Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor"),
 		References: o.References, Behind: r.behind,
@@ -185,34 +185,46 @@ func Explain(l i18n.Locale, s Spec, res Result) string {
 
 // Probe looks at once, whatever the schedule says.
 func (r *Room) Probe(ctx context.Context, slug string) error {
+	_, err := r.look(ctx, slug)
+	return err
+}
+
+// look is [Room.Probe] for whoever waits: the channel is closed when the result
+// is stored.
+func (r *Room) look(ctx context.Context, slug string) (<-chan struct{}, error) {
 	if err := mayOperate(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	m, err := r.Get(ctx, slug)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case m.Spec.Kind == Heartbeat:
-		return fault.New(fault.Conflict, "monitor.not_probed")
+		return nil, fault.New(fault.Conflict, "monitor.not_probed")
 	case m.Paused:
-		return fault.New(fault.Conflict, "monitor.is_paused")
+		return nil, fault.New(fault.Conflict, "monitor.is_paused")
 	}
 	id := engineID(ident.TenantOf(ctx), slug)
 	r.mu.Lock()
-	r.asked[id] = true
+	seen := r.asked[id]
+	if seen == nil {
+		seen = make(chan struct{})
+		r.asked[id] = seen
+	}
 	r.mu.Unlock()
 	r.engine.ProbeNow(id) // false: one is on its way already, which is as good
-	return nil
+	return seen, nil
 }
 
 // answer shows results to whoever asked for them; the others change no page.
 func (r *Room) answer(batch []Observation) {
 	for _, o := range batch {
 		r.mu.Lock()
-		waits := r.asked[o.ID]
+		seen := r.asked[o.ID]
 		delete(r.asked, o.ID)
 		r.mu.Unlock()
-		if waits {
+		if seen != nil {
+			close(seen)
 			t, slug := splitID(o.ID)
 			r.hint(t, slug)
 		}

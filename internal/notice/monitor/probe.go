@@ -280,6 +280,7 @@ func explain(err error) (Reason, string) {
 		dns    *net.DNSError
 		record tls.RecordHeaderError
 		alert  tls.AlertError
+		remote *net.OpError
 		cert   *tls.CertificateVerificationError
 	)
 	switch {
@@ -304,6 +305,8 @@ func explain(err error) (Reason, string) {
 		return ReasonTLS, "the target does not speak TLS"
 	case errors.As(err, &alert):
 		return ReasonTLS, "handshake refused: " + strings.TrimPrefix(alert.Error(), "tls: ")
+	case errors.As(err, &remote) && remote.Op == "remote error": // an alert, in crypto/tls' own words
+		return ReasonTLS, "handshake refused: " + strings.TrimPrefix(remote.Err.Error(), "tls: ")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return ReasonTimeout, step + "no answer in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ const (
 	allResults = 500
 )
 
+// lookWithin is how long a page waits for the check that somebody asked for.
+const lookWithin = 3 * time.Second
+
 // maxNote is how much of a ping's body is read, in bytes; the rest of a job's
 // log must not keep its report from counting.
 const maxNote = 10 << 10
@@ -33,6 +37,11 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /monitor", web.Staff(r.pageList))
 	s.Handle("GET /monitor/new", web.Staff(r.pageNew))
 	s.Handle("POST /monitor/new", web.Staff(r.postNew))
+	s.Handle("GET /monitor/new/from", web.Staff(r.pagePresets))
+	s.Handle("GET /monitor/new/from/{preset}", web.Staff(r.pagePreset))
+	s.Handle("POST /monitor/new/from/{preset}", web.Staff(r.postPreset))
+	s.Handle("GET /monitor/new/import", web.Staff(r.pageImport))
+	s.Handle("POST /monitor/new/import", web.Staff(r.postImport))
 	s.Handle("GET /monitor/{slug}", web.Staff(r.pageOne))
 	s.Handle("GET /monitor/{slug}/edit", web.Staff(r.pageEdit))
 	s.Handle("POST /monitor/{slug}/edit", web.Staff(r.postEdit))
@@ -196,6 +205,7 @@ type view struct {
 	kinView
 	Window     *web.Form // the form of a new maintenance
 	Said       string    // what was just done
+	Seen       *Result   // what the check that was asked for has seen
 	MayChange  bool
 	MayOperate bool
 }
@@ -263,14 +273,28 @@ func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
 	if said := req.FormValue("said"); slices.Contains([]string{"checked", "paused", "resumed", "maintenance", "saved"}, said) {
 		v.Said = said
 	}
+	if since, err := strconv.ParseInt(req.FormValue("since"), 10, 64); err == nil && v.Said == "checked" && len(v.Results) > 0 && v.Results[0].At.UnixMilli() >= since {
+		v.Seen = &v.Results[0]
+	}
 	return web.Render(w, req, onePage(v))
 }
 
 func (r *Room) postCheck(w http.ResponseWriter, req *http.Request) error {
-	if err := r.Probe(req.Context(), req.PathValue("slug")); err != nil {
+	ctx, slug := req.Context(), req.PathValue("slug")
+	before := r.o.Clock.Now()
+	seen, err := r.look(ctx, slug)
+	if err != nil {
 		return err
 	}
-	return web.SeeOther(w, req, "/monitor/"+req.PathValue("slug")+"?said=checked")
+	// Most targets answer at once: then the page shows what was seen, with or
+	// without JavaScript. A slow one comes by itself, or with the next look.
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	select {
+	case <-seen:
+	case <-ctx.Done():
+	}
+	return web.SeeOther(w, req, "/monitor/"+slug+"?said=checked&since="+strconv.FormatInt(before.UnixMilli(), 10))
 }
 
 func (r *Room) postPause(paused bool) web.Handler {
@@ -341,7 +365,7 @@ type editing struct {
 	Kind     Kind
 	Form     *web.Form
 	Services []web.Option
-	Secret   bool // a password is stored
+	Kept     []string // secrets that are stored
 }
 
 func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
@@ -364,23 +388,25 @@ func starting(kind Kind, service string) Monitor {
 	case HTTP:
 		m.Spec.URL = "https://"
 		m.Spec.Expect.Status = []StatusRange{{200, 399}}
+	case DNS:
+		m.Spec.DNS.Type = "A"
+	case Domain:
+		m.Spec.Interval, m.Spec.Expect.Domain = Duration(6*time.Hour), Duration(30*day)
+	case TLS:
+		m.Spec.Interval, m.Spec.Expect.Certificate = Duration(time.Hour), Duration(DefaultCertificate)
 	}
 	return m
 }
 
 func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, slug string, old Spec, f *web.Form) error {
 	ctx := req.Context()
-	e := editing{Slug: slug, Kind: old.Kind, Form: f, Title: i18n.T(ctx, "monitor.new_title"), Secret: old.Password != ""}
+	e := editing{Slug: slug, Kind: old.Kind, Form: f, Title: i18n.T(ctx, "monitor.new_title"), Kept: keptSecrets(old)}
 	if slug != "" {
 		e.Title = i18n.T(ctx, "monitor.edit_title", slug)
 	}
-	all, err := r.o.Services.List(ctx)
-	if err != nil {
+	var err error
+	if e.Services, err = r.serviceOptions(ctx); err != nil {
 		return err
-	}
-	e.Services = []web.Option{{Text: i18n.T(ctx, "monitor.no_service")}}
-	for _, s := range all {
-		e.Services = append(e.Services, web.Option{Value: s.Slug, Text: s.Name})
 	}
 	return web.RenderStatus(w, req, status, formPage(e))
 }
@@ -397,17 +423,8 @@ func (r *Room) changeable(req *http.Request) (Monitor, error) {
 	return m, err
 }
 
-// editable is [Room.changeable] for kinds that have a form.
-func (r *Room) editable(req *http.Request) (Monitor, error) {
-	m, err := r.changeable(req)
-	if err == nil && !slices.Contains(formKinds, m.Spec.Kind) {
-		err = fault.New(fault.Conflict, "monitor.no_form")
-	}
-	return m, err
-}
-
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.editable(req)
+	m, err := r.changeable(req)
 	if err != nil {
 		return err
 	}
@@ -430,7 +447,7 @@ func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.editable(req)
+	m, err := r.changeable(req)
 	if err != nil {
 		return err
 	}

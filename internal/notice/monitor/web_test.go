@@ -126,7 +126,7 @@ func beat(slug, name string) monitor.Monitor {
 
 func TestListPage(t *testing.T) {
 	d := newDesk(t, storetest.SQLite(t, rooms...))
-	if doc := d.page("admin", "GET", "/monitor", "", 200); doc.Find(".tm-empty a").AttrOr("href", "") != "/monitor/new" {
+	if doc := d.page("admin", "GET", "/monitor", "", 200); doc.Find(".tm-empty a").AttrOr("href", "") != "/monitor/new/from" {
 		t.Error("the empty page does not lead on")
 	}
 	d.start()
@@ -246,6 +246,11 @@ func TestOnePage(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the monitor never looked")
 	}
+	out := d.ask("it", "POST", "/monitor/p/check", "x=")
+	seen := d.page("reader", "GET", out.Header().Get("Location"), "", 200).Find("main .kern-alert").Text()
+	if !strings.Contains(seen, "Das hat die Prüfung gesehen") || !strings.Contains(seen, "Unerwarteter Status 503") {
+		t.Errorf("what was asked for is not shown: %s", seen)
+	}
 	doc := d.page("admin", "GET", "/monitor/p?said=checked", "", 200)
 	text := doc.Find("main").Text()
 	for _, want := range []string{"gestört", "Unerwarteter Status 503", "Bürgerportal", "ada@musterstadt.example", "Die Prüfung läuft", "tuermer.yaml"} {
@@ -305,9 +310,6 @@ func TestOnePage(t *testing.T) {
 
 func TestMonitorForm(t *testing.T) {
 	d := newDesk(t, storetest.SQLite(t, rooms...))
-	for _, kind := range []string{"http", "tcp", "heartbeat"} {
-		d.page("admin", "GET", "/monitor/new?kind="+kind, "", 200)
-	}
 	d.page("it", "GET", "/monitor/new", "", 403)
 	f := url.Values{
 		"kind": {"http"}, "name": {"Portal Startseite"}, "service": {"portal"}, "url": {"portal.example"}, "interval": {"oft"}, "timeout": {"10s"},
@@ -350,7 +352,9 @@ func TestMonitorForm(t *testing.T) {
 	if text := d.page("reader", "GET", "/monitor/dns", "", 200).Find("main").Text(); !strings.Contains(text, "192.0.2.53") {
 		t.Error("a kind without a form cannot be read")
 	}
-	d.page("admin", "GET", "/monitor/dns/edit", "", 409)
+	if v := d.page("admin", "GET", "/monitor/dns/edit", "", 200).Find(`[id="dns.server"]`).AttrOr("value", ""); v != "192.0.2.53" {
+		t.Error(v)
+	}
 	if text := d.page("admin", "GET", "/monitor/dns/remove", "", 200).Find("main").Text(); !strings.Contains(text, "wird nicht mehr geprüft") {
 		t.Error(text)
 	}

@@ -277,6 +277,7 @@ func (r *Room) RenameTenant(ctx context.Context, old, slug string) error {
 }
 
 func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
+	keep := t.ProbeNetworks == nil // a file that says nothing of it changes nothing
 	t, err := NormalTenant(t)
 	if err != nil {
 		return t, err
@@ -308,6 +309,9 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 			t.ID = old.TenantID
 		} else if t.ID == "" {
 			t.ID = ident.Tenant(t.Slug)
+		}
+		if keep {
+			t.ProbeNetworks = unlist[string](old.ProbeNetworks)
 		}
 		if actor.Kind != ident.KindSystem {
 			was := old.tenant()
