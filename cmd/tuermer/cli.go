@@ -35,6 +35,7 @@ type application interface {
 	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
 	// CreateToken returns a new API token; it is shown this once.
 	CreateToken(ctx context.Context, s app.Settings, t app.NewToken) (token string, err error)
+	sondes
 }
 
 // Exit codes.
@@ -63,6 +64,7 @@ type flags struct {
 	Token struct {
 		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
 	} `cmd:"" help:"${cmd_token}"`
+	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 

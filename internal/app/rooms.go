@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/inform/template"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/notice/sonde"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
@@ -47,6 +48,7 @@ type rooms struct {
 
 	signal  *signal.Room
 	monitor *monitor.Room
+	sonde   *sonde.Room
 
 	alert *alert.Room
 
@@ -64,7 +66,7 @@ func Migrations() []store.Migrations {
 	return []store.Migrations{
 		bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
-		signal.Migrations(), monitor.Migrations(),
+		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
@@ -76,7 +78,7 @@ func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
-		signal.Texts(), monitor.Texts(),
+		signal.Texts(), monitor.Texts(), sonde.Texts(),
 		alert.Texts(),
 		incident.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
@@ -124,6 +126,12 @@ func (a *App) build() (err error) {
 		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,
 		Probers: monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
 	})
+
+	a.sonde = sonde.New(sonde.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Monitors: a.monitor, Locale: a.townLocale,
+		ServerURL: a.staffURL,
+	})
+	a.monitor.SetVantages(a.sonde)
 
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
@@ -250,12 +258,15 @@ func (a *App) reach(ctx context.Context, t ident.Tenant) (monitor.Reach, error) 
 	return monitor.Reach{}, fault.New(fault.NotFound, "identity.no_tenant")
 }
 
-func (a *App) pingURL(ctx context.Context) string {
+func (a *App) pingURL(ctx context.Context) string { return a.staffURL(ctx) + "/ping" }
+
+// staffURL is where the town in ctx has its console.
+func (a *App) staffURL(ctx context.Context) string {
 	t, err := a.identity.Current(ctx)
 	if err != nil {
-		return "/ping"
+		return ""
 	}
-	return t.StaffURL + "/ping"
+	return t.StaffURL
 }
 
 // owners are the addresses of the people who are responsible for services.

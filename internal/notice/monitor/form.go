@@ -23,6 +23,7 @@ var formKinds = []Kind{HTTP, TCP, Heartbeat}
 var formFields = []string{
 	"slug", "name", "service", "url", "interval", "timeout", "confirm", "expect.status", "expect.body",
 	"expect.certificate", "username", "password", "host", "port", "send", "grace",
+	"vantage.sondes", "vantage.agree", "vantage.escalate", "vantage.credentials",
 }
 
 // localTime is how a browser writes date and time into a form.
@@ -62,6 +63,14 @@ func fillForm(m Monitor) *web.Form {
 	if s.Port != 0 {
 		f.Values.Set("port", strconv.Itoa(s.Port))
 	}
+	if v := s.Vantage; len(v.Sondes) > 0 {
+		f.Values["vantage.sondes"] = slices.Clone(v.Sondes)
+		f.Values.Set("vantage.agree", strconv.Itoa(v.Agree))
+		f.Values.Set("vantage.escalate", spanText(v.Escalate.D()))
+		if v.Credentials {
+			f.Values.Set("vantage.credentials", "yes")
+		}
+	}
 	if s.Expect.Certificate > 0 {
 		f.Values.Set("expect.certificate", strconv.Itoa(int(s.Expect.Certificate.D()/day)))
 	}
@@ -82,6 +91,7 @@ func readForm(f *web.Form, old Monitor) Monitor {
 		s.Grace = readSpan(f, "grace")
 		return m
 	}
+	s.Vantage = readVantage(f)
 	s.Timeout = readSpan(f, "timeout")
 	s.Confirm = readNumber(f, "confirm", "monitor.problem.range")
 	s.Expect.Body = f.Get("expect.body")
@@ -106,6 +116,17 @@ func readForm(f *web.Form, old Monitor) Monitor {
 		s.Password = f.Values.Get("password")
 	}
 	return m
+}
+
+// readVantage takes what was chosen; without a sonde the rest means nothing.
+func readVantage(f *web.Form) Vantage {
+	if len(f.All("vantage.sondes")) == 0 {
+		return Vantage{}
+	}
+	return Vantage{
+		Sondes: f.All("vantage.sondes"), Agree: readNumber(f, "vantage.agree", ProblemRange), Escalate: readSpan(f, "vantage.escalate"),
+		Credentials: f.Has("vantage.credentials", "yes"),
+	}
 }
 
 func readSpan(f *web.Form, name string) (d Duration) {

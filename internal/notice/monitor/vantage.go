@@ -64,14 +64,14 @@ func (s *Spec) normalVantage(c *check) {
 		c.add("vantage.agree", ProblemRange, "min", 1, "max", points)
 	}
 	c.span("vantage.escalate", &v.Escalate, DefaultEscalate, time.Second, MaxEscalate)
-	if s.secrets() && !v.Credentials {
+	if s.Secrets() && !v.Credentials {
 		c.add("vantage.credentials", ProblemCredentials)
 	}
 }
 
-// secrets tells whether the check itself needs something that not everybody may
+// Secrets tells whether the check itself needs something that not everybody may
 // know.
-func (s Spec) secrets() bool { return s.HasCredentials() || s.SNMP.Community != "" }
+func (s Spec) Secrets() bool { return s.HasCredentials() || s.SNMP.Community != "" }
 
 // Sighting is what one vantage point holds a monitor to be.
 type Sighting struct {
@@ -197,6 +197,9 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 	st.Failing, st.Fresh, st.Need = failing, fresh, max(1, min(s.Vantage.Agree, fresh))
 	if failing >= st.Need || failing == 0 {
 		st.FewSince = time.Time{}
+	}
+	if failing == 0 && !st.Open {
+		st.NextAt = time.Time{} // whoever grows old now changes nothing
 	}
 	switch {
 	case failing >= st.Need && !st.Open:

@@ -185,8 +185,15 @@ type view struct {
 	Windows    []window
 	Window     *web.Form // the form of a new maintenance
 	Said       string    // what was just done
+	Points     []point   // vantage points; one alone is none
 	MayChange  bool
 	MayOperate bool
+}
+
+// point is what one vantage point says, and whether its voice counts now.
+type point struct {
+	Sighting
+	Voice bool
 }
 
 // window is a maintenance that is announced or running.
@@ -217,6 +224,16 @@ func (r *Room) view(ctx context.Context, slug string) (view, error) {
 		v.PingURL = r.pingURL(ctx, m)
 	}
 	now := r.o.Clock.Now()
+	if m.watched() {
+		seen, err := r.Sightings(ctx, m)
+		if err != nil {
+			return v, err
+		}
+		for _, x := range seen {
+			_, voice := x.Counts(m.Spec, now)
+			v.Points = append(v.Points, point{x, voice})
+		}
+	}
 	for _, o := range m.effective().Maintenance {
 		if o.To.After(now) {
 			v.Windows = append(v.Windows, window{o, slices.Contains(m.Windows, o)})
@@ -328,6 +345,7 @@ type editing struct {
 	Form     *web.Form
 	Services []web.Option
 	Secret   bool // a password is stored
+	Sondes   []web.Option
 }
 
 func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
@@ -367,6 +385,15 @@ func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, sl
 	e.Services = []web.Option{{Text: i18n.T(ctx, "monitor.no_service")}}
 	for _, s := range all {
 		e.Services = append(e.Services, web.Option{Value: s.Slug, Text: s.Name})
+	}
+	if r.vantages != nil {
+		names, err := r.vantages.Sondes(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			e.Sondes = append(e.Sondes, web.Option{Value: n, Text: n})
+		}
 	}
 	return web.RenderStatus(w, req, status, formPage(e))
 }
