@@ -172,9 +172,12 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 		st.become(Maintenance, now)
 		return st, None
 	}
-	var failing, fresh, unsure int
-	since := now
+	var failing, fresh, unsure, soft int
+	since, here := now, Unknown
 	for _, v := range seen {
+		if v.Sonde == "" && v.State != "" {
+			here = v.State
+		}
 		until, ok := v.Counts(s, now)
 		if !ok {
 			continue
@@ -187,12 +190,21 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 			if !v.Since.IsZero() && v.Since.Before(since) {
 				since = v.Since
 			}
-		case v.State != Up && v.State != Degraded:
+		case v.State == Degraded:
+			soft++
+		case v.State != Up:
 			unsure++
 		}
 	}
+	if here == Unreachable && !st.Open {
+		// A parent is down, for everybody: the alarm is withheld and listed as it
+		// is for a monitor without sondes.
+		st.Failing, st.FewSince, st.NextAt = 0, time.Time{}, time.Time{}
+		st.become(Unreachable, now)
+		return st, None
+	}
 	if fresh == 0 {
-		return st.unseen(s, now)
+		return st.unseen(s, here, now)
 	}
 	st.Failing, st.Fresh, st.Need = failing, fresh, max(1, min(s.Vantage.Agree, fresh))
 	if failing >= st.Need || failing == 0 {
@@ -223,6 +235,8 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 		return st.dispute(s, since, now)
 	case unsure > 0:
 		st.become(Suspect, now)
+	case soft > 0:
+		st.become(Degraded, now)
 	default:
 		st.become(Up, now)
 	}
@@ -231,14 +245,14 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 
 // unseen is what is left when nobody fresh looks: all stays, and what was seen
 // before does not wait for ever.
-func (st Standing) unseen(s Spec, now time.Time) (Standing, Transition) {
+func (st Standing) unseen(s Spec, here State, now time.Time) (Standing, Transition) {
 	switch {
 	case st.Open:
 		st.become(Down, now)
 	case !st.FewSince.IsZero():
 		return st.dispute(s, st.FailingSince, now)
-	case st.State == Maintenance:
-		st.become(Unknown, now)
+	default:
+		st.become(here, now) // blind, or never judged
 	}
 	return st, None
 }

@@ -359,9 +359,9 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 }
 
 // ForSonde is the part of the spec that a sonde needs to look: neither who else
-// looks nor when maintenance is, which is judged here.
+// looks nor what stands before it nor when maintenance is, which is judged here.
 func (s Spec) ForSonde() Spec {
-	s.Vantage, s.Maintenance = Vantage{}, nil
+	s.Vantage, s.Maintenance, s.Parents, s.By = Vantage{}, nil, nil, ""
 	return s
 }
 
