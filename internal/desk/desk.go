@@ -84,6 +84,7 @@ type lage struct {
 	Incidents []incident.Incident
 	Due       []due
 	Withheld  []alert.Withheld
+	Disputed  []monitor.Monitor // failing, as too few vantage points see
 	Signals   []signal.Signal
 	Duty      []person
 	Monitors  map[monitor.State]int
@@ -123,6 +124,9 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	if l.Withheld, err = d.o.Alert.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {
+		return l, err
+	}
+	if l.Disputed, err = d.o.Monitor.Disputed(ctx); err != nil {
 		return l, err
 	}
 	if l.Signals, err = d.o.Signal.List(ctx, signal.Filter{Limit: 6}); err != nil {

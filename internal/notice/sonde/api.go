@@ -3,10 +3,13 @@ package sonde
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/web"
 )
 
@@ -72,6 +75,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("list-sondes", http.MethodGet, "", "List the remote vantage points", 200), scope, r.apiList)
 	web.Operation(a, op("add-sonde", http.MethodPost, "", "Add a remote vantage point; the answer holds its one-time token", 201), scope, r.apiAdd)
 	web.Operation(a, op("get-sonde", http.MethodGet, "/{name}", "One sonde and what it sees", 200), scope, r.apiGet)
+	web.Operation(a, op("list-sonde-results", http.MethodGet, "/{name}/results", "What a sonde saw, newest first", 200), scope, r.apiResults)
 	web.Operation(a, op("renew-sonde", http.MethodPost, "/{name}/renew", "Give a sonde a new one-time token", 200), scope, r.apiRenew)
 	web.Operation(a, op("revoke-sonde", http.MethodPost, "/{name}/revoke", "Refuse a sonde's key from now on", 200), scope, r.apiRevoke)
 }
@@ -102,6 +106,53 @@ func (r *Room) apiAdd(ctx context.Context, in *apiNewInput) (*web.One[sondeBody]
 		return nil, err
 	}
 	return r.withToken(ctx, in.Body.Name, token)
+}
+
+// sondeResultBody is one result of a sonde.
+type sondeResultBody struct {
+	Monitor string    `json:"monitor" doc:"Slug"`
+	At      time.Time `json:"at" doc:"By the server's clock"`
+	OK      bool      `json:"ok"`
+	Reason  string    `json:"reason"`
+	Code    int       `json:"code,omitempty"`
+	TookMS  int64     `json:"took_ms"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+type apiResultsInput struct {
+	web.Paging
+	Name    string `path:"name"`
+	Monitor string `query:"monitor" doc:"Slug; without: all"`
+}
+
+func (r *Room) apiResults(ctx context.Context, in *apiResultsInput) (*web.List[sondeResultBody], error) {
+	if _, err := r.Get(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	var before time.Time
+	ms, slug, _ := strings.Cut(in.After, ".")
+	if in.After != "" {
+		n, err := strconv.ParseInt(ms, 10, 64)
+		if err != nil || !plausible(n) {
+			return nil, fault.New(fault.Invalid, "sonde.bad_after")
+		}
+		before = time.UnixMilli(n).UTC()
+	}
+	rs, err := r.Results(ctx, in.Name, in.Monitor, before, slug, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	next := ""
+	if len(rs) > in.Limit {
+		rs = rs[:in.Limit]
+		last := rs[in.Limit-1]
+		next = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Monitor
+	}
+	items := make([]sondeResultBody, len(rs))
+	for i, x := range rs {
+		items[i] = sondeResultBody{x.Monitor, x.At, x.OK, string(x.Reason), x.Code, x.Took.Milliseconds(), x.Detail}
+	}
+	return web.NewList(items, next), nil
 }
 
 func (r *Room) apiRenew(ctx context.Context, in *apiNameInput) (*web.One[sondeBody], error) {

@@ -413,7 +413,7 @@ func TestDeliveries(t *testing.T) {
 		for range 3 {
 			a.reports(ps...)
 		}
-		got, err := w.sondes.Results(w.ctx, "a", "", 100)
+		got, err := w.sondes.Results(w.ctx, "a", "", time.Time{}, "", 100)
 		w.must(err)
 		if len(got) != 5 || !got[0].At.Equal(w.clock.Now()) || !got[4].At.Equal(w.clock.Now().Add(-4*time.Minute)) {
 			t.Fatalf("%d %+v", len(got), got)
@@ -442,7 +442,7 @@ func TestDeliveries(t *testing.T) {
 		future.At += 3_600_000
 		ancient.At -= 30 * 24 * 3_600_000
 		a.reports(future, ancient)
-		got, err = w.sondes.Results(w.ctx, "a", "", 100)
+		got, err = w.sondes.Results(w.ctx, "a", "", time.Time{}, "", 100)
 		if w.must(err); len(got) != 8 || got[0].At.After(w.clock.Now()) {
 			t.Fatalf("%d %+v", len(got), got[0])
 		}
@@ -560,6 +560,13 @@ func TestPages(t *testing.T) {
 	a.reports(a.sees("portal", monitor.Down))
 	one := page("admin", "GET", "/sonde/a", "", 200)
 	has(one, "portal", "gestört", "42 ms", "geht 10 Minuten vor", "Widerrufen")
+	w.clock.pass(time.Second)
+	a.reports(a.sees("portal", monitor.Up))
+	first := page("reader", "GET", "/api/v1/sondes/a/results?limit=1", "", 200)
+	has(first, `"ok":true`, `"next":"1772460001000.portal"`)
+	has(page("reader", "GET", "/api/v1/sondes/a/results?monitor=portal&after=1772460001000.portal", "", 200), `"ok":false`, `"took_ms":42`)
+	page("reader", "GET", "/api/v1/sondes/a/results?after=x", "", 422)
+	page("reader", "GET", "/api/v1/sondes/nobody/results", "", 404)
 	if strings.Contains(page("reader", "GET", "/sonde/a", "", 200), "/sonde/a/revoke") {
 		t.Error("a reader is offered to revoke")
 	}

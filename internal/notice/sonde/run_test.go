@@ -136,7 +136,7 @@ func TestRun(t *testing.T) {
 		tick(2 * time.Minute)
 		results := func() []sonde.Result {
 			t.Helper()
-			rs, err := w.sondes.Results(w.ctx, "a", "portal", 10_000)
+			rs, err := w.sondes.Results(w.ctx, "a", "portal", time.Time{}, "", 10_000)
 			w.must(err)
 			return rs
 		}

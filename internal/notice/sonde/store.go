@@ -368,14 +368,17 @@ type Result struct {
 	monitor.Result
 }
 
-// Results lists the latest results of a sonde, newest first; monitor may be
-// empty.
-func (r *Room) Results(ctx context.Context, name, slug string, limit int) ([]Result, error) {
+// Results lists the results of a sonde, newest first; slug may be empty. before
+// and after continue behind the last one seen: its moment and its monitor.
+func (r *Room) Results(ctx context.Context, name, slug string, before time.Time, after string, limit int) ([]Result, error) {
 	var rows []resultRow
 	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ? AND sonde = ?", ident.TenantOf(ctx), name).
-		Order("seen_at DESC").Limit(int64(min(max(limit, 1), 10_000)))
+		Order("seen_at DESC", "monitor").Limit(int64(min(max(limit, 1), 10_000)))
 	if slug != "" {
 		q = q.Where("monitor = ?", slug)
+	}
+	if !before.IsZero() {
+		q = q.Where("(seen_at < ? OR seen_at = ? AND monitor > ?)", before, before, after)
 	}
 	if err := q.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("sonde: results: %w", err)
