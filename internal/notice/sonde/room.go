@@ -213,14 +213,14 @@ func (r *Room) tell(ctx context.Context, row sondeRow, state signal.State) error
 	switch {
 	case state == signal.Firing:
 		s.Title = l.Catalog.Text(l.Lang, "sonde.signal_silent", row.Name)
-		s.Detail = l.Catalog.Text(l.Lang, "sonde.signal_silent_detail", l.Short(row.SeenAt), len(ms))
+		s.Detail = i18n.N(i18n.With(ctx, l), "sonde.signal_silent_detail", len(ms), l.Short(row.SeenAt))
 	case !row.RevokedAt.IsZero():
 		s.Title = l.Catalog.Text(l.Lang, "sonde.signal_revoked", row.Name)
 		s.Detail = l.Catalog.Text(l.Lang, "sonde.signal_revoked_detail", ident.ActorOf(ctx).Name)
 		s.Since = now
 	default:
 		s.Title = l.Catalog.Text(l.Lang, "sonde.signal_back", row.Name)
-		s.Detail = l.Catalog.Text(l.Lang, "sonde.signal_back_detail", len(ms))
+		s.Detail = i18n.N(i18n.With(ctx, l), "sonde.signal_back_detail", len(ms))
 		s.Since = now
 	}
 	_, err = r.o.Signals.Record(ctx, s)
