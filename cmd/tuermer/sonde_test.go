@@ -62,7 +62,7 @@ type lookout struct {
 	done   chan error
 }
 
-// sonde: Sonde kassel beginnt | verstummt | kehrt zurück.
+// sonde: Sonde kassel beginnt | verstummt | kehrt zurück | wird abgewiesen.
 func (s *stage) sonde(args []string) error {
 	name := args[0]
 	switch how := strings.Join(args[1:], " "); how {
@@ -89,8 +89,20 @@ func (s *stage) sonde(args []string) error {
 		s.runSonde(name, "")
 	case "verstummt":
 		return s.haltSonde(name)
+	case "wird abgewiesen": // and ends by itself
+		l := s.lookouts[name]
+		if l == nil || l.cancel == nil {
+			return fmt.Errorf("die Sonde „%s“ läuft nicht", name)
+		}
+		err := <-l.done
+		l.cancel()
+		l.cancel = nil
+		l.client.CloseIdleConnections()
+		if !errors.Is(err, sonde.ErrRevoked) {
+			return fmt.Errorf("die Sonde „%s“ endet mit: %w", name, err)
+		}
 	default:
-		return fmt.Errorf("„%s“: erwartet wird beginnt, verstummt oder kehrt zurück", how)
+		return fmt.Errorf("„%s“: erwartet wird beginnt, verstummt, kehrt zurück oder wird abgewiesen", how)
 	}
 	return nil
 }
