@@ -48,6 +48,7 @@ type application interface {
 	Import(ctx context.Context, s app.Settings, format, file string, dry bool) (report string, err error)
 	// TownNetworks answers where checks that people enter may go, and sets it.
 	TownNetworks(ctx context.Context, s app.Settings, town string, networks []string, reset bool) (now []string, err error)
+	sondes
 }
 
 // Exit codes.
@@ -88,6 +89,7 @@ type flags struct {
 	Town   struct {
 		Networks townNetworksCmd `cmd:"" help:"${cmd_town_networks}"`
 	} `cmd:"" help:"${cmd_town}"`
+	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 

@@ -100,6 +100,26 @@ func TestProbeCommands(t *testing.T) {
 	}
 }
 
+func (r *recorder) RunSonde(_ context.Context, s app.Settings, q app.SondeSettings) error {
+	return r.note("sonde run "+q.Server+" "+q.Token+" "+strings.Join(q.Allow, "+"), s)
+}
+
+func (r *recorder) AddSonde(_ context.Context, s app.Settings, name string) (string, error) {
+	return "tuermer_sonde_einmal", r.note("sonde add "+name, s)
+}
+
+func (r *recorder) RenewSonde(_ context.Context, s app.Settings, name string) (string, error) {
+	return "tuermer_sonde_neu", r.note("sonde renew "+name, s)
+}
+
+func (r *recorder) RevokeSonde(_ context.Context, s app.Settings, name string) error {
+	return r.note("sonde revoke "+name, s)
+}
+
+func (r *recorder) Sondes(_ context.Context, s app.Settings) ([]app.SondeLine, error) {
+	return []app.SondeLine{{Name: "kassel", State: "meldet sich"}}, r.note("sonde list", s)
+}
+
 // call runs one command line.
 func call(r *recorder, env []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -126,6 +146,16 @@ func TestUsage(t *testing.T) {
 		{args: "user add --person ada@a.example --name Ada", did: "user add"},
 		{args: "user add --email ada@a.example --name Ada --roles it", did: "user add"},
 		{args: "token create --email a@a.example --name x --scopes alerts", did: "token create"},
+		{args: "sonde add --name kassel", did: "sonde add kassel", says: "tuermer_sonde_einmal"},
+		{args: "sonde renew kassel", did: "sonde renew kassel", says: "tuermer_sonde_neu"},
+		{args: "sonde revoke kassel", did: "sonde revoke kassel", says: "abgewiesen"},
+		{args: "sonde revoke", code: 2, says: "Name der Sonde"},
+		{args: "sonde list", did: "sonde list", says: "kassel  meldet sich"},
+		{args: "sonde run --server https://lage.example/ --token x --allow 192.0.2.0/24,2001:db8::/32", did: "sonde run https://lage.example x 192.0.2.0/24+2001:db8::/32"},
+		{args: "sonde run", env: "TUERMER_SERVER=http://127.0.0.1:8420", did: "sonde run http://127.0.0.1:8420  "},
+		{args: "sonde run", code: 2, says: "--server"},
+		{args: "sonde run --server http://lage.example", code: 2, says: "https://name"},
+		{args: "sonde run --server https://lage.example --allow all", code: 2, says: "kein Netz"},
 		{args: "user reset Ada@A.example", did: "user reset ada@a.example", says: "login/2"},
 		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
 		{args: "token create --person a@a.example --name PRTG", did: "token create"},

@@ -94,6 +94,8 @@ type stage struct {
 	zone    *time.Location
 	// database is a PostgreSQL: then time is real.
 	database string
+	sights   sights
+	lookouts map[string]*lookout
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -208,7 +210,7 @@ func often(yaml []byte) []byte {
 func (s *stage) options() app.Options {
 	return app.Options{
 		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
-		Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.net.Dial,
+		Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
 	}
 }
 
@@ -231,6 +233,13 @@ func (s *stage) stopApp() error {
 }
 
 func (s *stage) end() {
+	for name, l := range s.lookouts {
+		if l.cancel != nil {
+			if err := s.haltSonde(name); err != nil {
+				s.t.Errorf("sonde %s: %v", name, err)
+			}
+		}
+	}
 	if err := s.stopApp(); err != nil {
 		s.t.Errorf("stop: %v", err)
 	}
@@ -298,6 +307,8 @@ var vocabulary = map[string]act{
 	"Mails":      {2, (*stage).letters},
 	"Link":       {1, (*stage).link},
 	"API":        {2, (*stage).api},
+	"Sonde":      {2, (*stage).sonde},
+	"Standort":   {3, (*stage).place},
 }
 
 func (s *stage) do(words []string) error {

@@ -27,7 +27,7 @@ var tower = []struct {
 }{
 	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "i18n", "web", "paper", "storetest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel"}},
-	{"notice", []string{"signal", "monitor", "intake", "listen"}},
+	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},
 	{"coordinate", []string{"incident", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "rumour", "inbox", "editorial"}},

@@ -22,9 +22,14 @@ func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err e
 	}
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
 		out = append(out, a.checkWays(ctx, s)...)
-		more, err := a.checkPeople(ctx, s)
-		out = append(out, more...)
-		return err
+		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkSondes} {
+			more, err := look(ctx, s)
+			if err != nil {
+				return err
+			}
+			out = append(out, more...)
+		}
+		return nil
 	})
 	return out, err
 }

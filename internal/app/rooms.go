@@ -18,6 +18,7 @@ import (
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/notice/sonde"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
@@ -50,6 +51,7 @@ type rooms struct {
 
 	signal  *signal.Room
 	monitor *monitor.Room
+	sonde   *sonde.Room
 
 	alert *alert.Room
 
@@ -70,7 +72,7 @@ func Migrations() []store.Migrations {
 	return []store.Migrations{
 		bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
-		signal.Migrations(), monitor.Migrations(),
+		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
@@ -83,7 +85,7 @@ func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
-		signal.Texts(), monitor.Texts(),
+		signal.Texts(), monitor.Texts(), sonde.Texts(),
 		alert.Texts(),
 		incident.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
@@ -133,6 +135,12 @@ func (a *App) build() (err error) {
 		Probers:    monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
 		References: references(o.Config), Networks: a.networks,
 	})
+
+	a.sonde = sonde.New(sonde.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Monitors: a.monitor, Locale: a.townLocale,
+		ServerURL: a.staffURL,
+	})
+	a.monitor.SetVantages(a.sonde)
 
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
@@ -188,7 +196,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -220,7 +228,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell,
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -275,12 +283,15 @@ func (a *App) networks(ctx context.Context) ([]netip.Prefix, error) {
 	return prefixes(t.Networks), err
 }
 
-func (a *App) pingURL(ctx context.Context) string {
+func (a *App) pingURL(ctx context.Context) string { return a.staffURL(ctx) + "/ping" }
+
+// staffURL is where the town in ctx has its console.
+func (a *App) staffURL(ctx context.Context) string {
 	t, err := a.identity.Current(ctx)
 	if err != nil {
-		return "/ping"
+		return ""
 	}
-	return t.StaffURL + "/ping"
+	return t.StaffURL
 }
 
 // owners are the addresses of the people who are responsible for services.

@@ -88,6 +88,7 @@ type lage struct {
 	Withheld  []alert.Withheld
 	Held      []monitor.HeldGroup // withheld by the monitors themselves
 	Uplink    monitor.UplinkView
+	Disputed  []monitor.Monitor // failing, as too few vantage points see
 	Signals   []signal.Signal
 	Duty      []person
 	Monitors  map[monitor.State]int
@@ -139,6 +140,9 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	l.Uplink = d.o.Monitor.Uplink(ctx)
+	if l.Disputed, err = d.o.Monitor.Disputed(ctx); err != nil {
+		return l, err
+	}
 	if l.Signals, err = d.o.Signal.List(ctx, signal.Filter{Limit: 6}); err != nil {
 		return l, err
 	}

@@ -157,7 +157,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
 /** Pages beside the thread, with something in them. */
 const beside = [
   "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal",
-  "/monitor", "/monitor/new", "/monitor/new?kind=dns", "/monitor/new/from", "/monitor/new/from/mail", "/monitor/new/import", "/monitor/portal", "/monitor/portal?range=1y", "/monitor/-/history", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
+  "/monitor", "/monitor/new", "/monitor/new?kind=dns", "/monitor/new/from", "/monitor/new/from/mail", "/monitor/new/import", "/monitor/portal", "/monitor/portal?range=1y", "/monitor/-/history", "/sonde", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/profile", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/more", "/search?q=portal",
   "/gibt-es-nicht",
 ];

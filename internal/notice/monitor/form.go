@@ -21,7 +21,8 @@ var formKinds = []Kind{HTTP, TLS, TCP, ICMP, DNS, SMTP, IMAP, Heartbeat, Domain,
 // isFormField tells whether a problem can stand at the field.
 func isFormField(name string) bool {
 	switch name {
-	case "slug", "name", "service", "interval", "timeout", "confirm", "grace", "parents", "degraded.within":
+	case "slug", "name", "service", "interval", "timeout", "confirm", "grace", "parents", "degraded.within",
+		"vantage.sondes", "vantage.agree", "vantage.escalate", "vantage.credentials":
 		return true
 	}
 	return slices.ContainsFunc(checkFields, func(f formField) bool { return f.name == name })
@@ -58,6 +59,14 @@ func fillForm(m Monitor) *web.Form {
 	})
 	fillStates(f, s)
 	fillCheck(f, s)
+	if v := s.Vantage; len(v.Sondes) > 0 {
+		f.Values["vantage.sondes"] = slices.Clone(v.Sondes)
+		f.Values.Set("vantage.agree", strconv.Itoa(v.Agree))
+		f.Values.Set("vantage.escalate", spanText(v.Escalate.D()))
+		if v.Credentials {
+			f.Values.Set("vantage.credentials", "yes")
+		}
+	}
 	return f
 }
 
@@ -76,10 +85,22 @@ func readForm(f *web.Form, old Monitor) Monitor {
 		s.Grace = readSpan(f, "grace")
 		return m
 	}
+	s.Vantage = readVantage(f)
 	s.Timeout = readSpan(f, "timeout")
 	s.Confirm = readNumber(f, "confirm", "monitor.problem.range")
 	readCheck(f, s)
 	return m
+}
+
+// readVantage takes what was chosen; without a sonde the rest means nothing.
+func readVantage(f *web.Form) Vantage {
+	if len(f.All("vantage.sondes")) == 0 {
+		return Vantage{}
+	}
+	return Vantage{
+		Sondes: f.All("vantage.sondes"), Agree: readNumber(f, "vantage.agree", ProblemRange), Escalate: readSpan(f, "vantage.escalate"),
+		Credentials: f.Has("vantage.credentials", "yes"),
+	}
 }
 
 func readSpan(f *web.Form, name string) (d Duration) {

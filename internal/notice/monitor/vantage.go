@@ -64,14 +64,14 @@ func (s *Spec) normalVantage(c *check) {
 		c.add("vantage.agree", ProblemRange, "min", 1, "max", points)
 	}
 	c.span("vantage.escalate", &v.Escalate, DefaultEscalate, time.Second, MaxEscalate)
-	if s.secrets() && !v.Credentials {
+	if s.Secrets() && !v.Credentials {
 		c.add("vantage.credentials", ProblemCredentials)
 	}
 }
 
-// secrets tells whether the check itself needs something that not everybody may
+// Secrets tells whether the check itself needs something that not everybody may
 // know.
-func (s Spec) secrets() bool { return s.HasCredentials() || s.SNMP.Community != "" }
+func (s Spec) Secrets() bool { return s.HasCredentials() || s.SNMP.Community != "" }
 
 // Sighting is what one vantage point holds a monitor to be.
 type Sighting struct {
@@ -172,9 +172,12 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 		st.become(Maintenance, now)
 		return st, None
 	}
-	var failing, fresh, unsure int
-	since := now
+	var failing, fresh, unsure, soft int
+	since, here := now, Unknown
 	for _, v := range seen {
+		if v.Sonde == "" && v.State != "" {
+			here = v.State
+		}
 		until, ok := v.Counts(s, now)
 		if !ok {
 			continue
@@ -187,16 +190,28 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 			if !v.Since.IsZero() && v.Since.Before(since) {
 				since = v.Since
 			}
-		case v.State != Up && v.State != Degraded:
+		case v.State == Degraded:
+			soft++
+		case v.State != Up:
 			unsure++
 		}
 	}
+	if here == Unreachable && !st.Open {
+		// A parent is down, for everybody: the alarm is withheld and listed as it
+		// is for a monitor without sondes.
+		st.Failing, st.FewSince, st.NextAt = 0, time.Time{}, time.Time{}
+		st.become(Unreachable, now)
+		return st, None
+	}
 	if fresh == 0 {
-		return st.unseen(s, now)
+		return st.unseen(s, here, now)
 	}
 	st.Failing, st.Fresh, st.Need = failing, fresh, max(1, min(s.Vantage.Agree, fresh))
 	if failing >= st.Need || failing == 0 {
 		st.FewSince = time.Time{}
+	}
+	if failing == 0 && !st.Open {
+		st.NextAt = time.Time{} // whoever grows old now changes nothing
 	}
 	switch {
 	case failing >= st.Need && !st.Open:
@@ -220,6 +235,8 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 		return st.dispute(s, since, now)
 	case unsure > 0:
 		st.become(Suspect, now)
+	case soft > 0:
+		st.become(Degraded, now)
 	default:
 		st.become(Up, now)
 	}
@@ -228,14 +245,14 @@ func (st Standing) Weigh(s Spec, seen []Sighting, now time.Time) (Standing, Tran
 
 // unseen is what is left when nobody fresh looks: all stays, and what was seen
 // before does not wait for ever.
-func (st Standing) unseen(s Spec, now time.Time) (Standing, Transition) {
+func (st Standing) unseen(s Spec, here State, now time.Time) (Standing, Transition) {
 	switch {
 	case st.Open:
 		st.become(Down, now)
 	case !st.FewSince.IsZero():
 		return st.dispute(s, st.FailingSince, now)
-	case st.State == Maintenance:
-		st.become(Unknown, now)
+	default:
+		st.become(here, now) // blind, or never judged
 	}
 	return st, None
 }

@@ -350,7 +350,7 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Spec.secrets() && !m.Spec.Vantage.Credentials {
+		if m.Spec.Secrets() && !m.Spec.Vantage.Credentials {
 			continue
 		}
 		out = append(out, m)
@@ -359,8 +359,32 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 }
 
 // ForSonde is the part of the spec that a sonde needs to look: neither who else
-// looks nor when maintenance is, which is judged here.
+// looks nor what stands before it nor when maintenance is, which is judged here.
 func (s Spec) ForSonde() Spec {
-	s.Vantage, s.Maintenance, s.MaintenanceRules, s.Parents = Vantage{}, nil, nil, nil
+	s.Vantage, s.Maintenance, s.MaintenanceRules, s.Parents, s.By = Vantage{}, nil, nil, nil, ""
 	return s
+}
+
+// Glance looks at a monitor at once, because another vantage point is in doubt.
+func (r *Room) Glance(ctx context.Context, slug string) {
+	r.engine.ProbeNow(engineID(ident.TenantOf(ctx), slug))
+}
+
+// PlainDetail makes a detail that came from elsewhere safe to store and show.
+func PlainDetail(s string) string { return plain(s) }
+
+// DoubtSince is since when some vantage point sees a failure that is not told
+// yet; zero: nobody does. The others should look now.
+func (m Monitor) DoubtSince() time.Time {
+	if m.Standing.Open {
+		return time.Time{}
+	}
+	var at time.Time
+	if s := m.Status.State; (s == Suspect || s == Down) && !m.Status.FailingSince.IsZero() {
+		at = m.Status.FailingSince
+	}
+	if few := m.Standing.FewSince; !few.IsZero() && few.After(at) {
+		at = few
+	}
+	return at
 }

@@ -53,6 +53,28 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
+// A parent that is down excuses the failure for everybody, and what has alarmed
+// already stays; blind, this machine has no voice.
+func TestAroundSeveral(t *testing.T) {
+	s := twoOfThree(t)
+	both := []Sighting{here(Unreachable), from("a", Down, t0), from("b", Down, t0)}
+	if st, tr := (Standing{}).Weigh(s, both, t0); tr != None || st.State != Unreachable || st.Disputed() {
+		t.Errorf("%q %+v", tr, st)
+	}
+	if st, tr := (Standing{Open: true, Episode: "v1", State: Down}).Weigh(s, both, t0); tr != None || !st.Open || st.State != Down {
+		t.Errorf("%q %+v", tr, st)
+	}
+	if st, tr := (Standing{}).Weigh(s, []Sighting{here(Blind), from("a", Down, t0), from("b", Down, t0)}, t0); tr != WentDown || st.Fresh != 2 {
+		t.Errorf("%q %+v", tr, st)
+	}
+	if st, tr := (Standing{State: Up}).Weigh(s, []Sighting{here(Blind)}, t0); tr != None || st.State != Blind {
+		t.Errorf("%q %+v", tr, st)
+	}
+	if st, _ := (Standing{}).Weigh(s, []Sighting{here(Degraded), from("a", Up, t0)}, t0); st.State != Degraded || st.Failing != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 // What too few see alarms after the stated time, gets worse when others agree,
 // and ends only when nobody sees it any more.
 func TestFewEscalate(t *testing.T) {

@@ -206,8 +206,15 @@ type view struct {
 	Window     *web.Form // the form of a new maintenance
 	Said       string    // what was just done
 	Seen       *Result   // what the check that was asked for has seen
+	Vantage    []point   // vantage points; one alone is none
 	MayChange  bool
 	MayOperate bool
+}
+
+// point is what one vantage point says, and whether its voice counts now.
+type point struct {
+	Sighting
+	Voice bool
 }
 
 // window is a maintenance that is announced or running.
@@ -238,6 +245,16 @@ func (r *Room) view(ctx context.Context, slug string, rg Range) (view, error) {
 		v.PingURL = r.pingURL(ctx, m)
 	}
 	now := r.o.Clock.Now()
+	if m.watched() {
+		seen, err := r.Sightings(ctx, m)
+		if err != nil {
+			return v, err
+		}
+		for _, x := range seen {
+			_, voice := x.Counts(m.Spec, now)
+			v.Vantage = append(v.Vantage, point{x, voice})
+		}
+	}
 	for _, o := range m.effective().Maintenance {
 		if o.To.After(now) {
 			v.Windows = append(v.Windows, window{o, slices.Contains(m.Windows, o)})
@@ -366,6 +383,7 @@ type editing struct {
 	Form     *web.Form
 	Services []web.Option
 	Kept     []string // secrets that are stored
+	Sondes   []web.Option
 }
 
 func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
@@ -407,6 +425,15 @@ func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, sl
 	var err error
 	if e.Services, err = r.serviceOptions(ctx); err != nil {
 		return err
+	}
+	if r.vantages != nil {
+		names, err := r.vantages.Sondes(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			e.Sondes = append(e.Sondes, web.Option{Value: n, Text: n})
+		}
 	}
 	return web.RenderStatus(w, req, status, formPage(e))
 }

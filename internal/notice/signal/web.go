@@ -53,10 +53,13 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 }
 
 // sourceURL is the page of what noticed it; empty when it has none. Monitors
-// name themselves in the key.
+// and sondes name themselves in the key.
 func (s Signal) sourceURL() string {
 	if slug, ok := strings.CutPrefix(s.Key, "monitor:"); ok && s.Source == Monitor {
 		return "/monitor/" + url.PathEscape(slug)
+	}
+	if name, ok := strings.CutPrefix(s.Key, "sonde:"); ok && s.Source == Monitor {
+		return "/sonde/" + url.PathEscape(name)
 	}
 	return ""
 }

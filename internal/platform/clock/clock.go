@@ -27,6 +27,16 @@ func (System) Now() time.Time { return Cut(time.Now()) }
 // monotonic reading.
 func Cut(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
+// Steady is right when it is made and then runs by the machine's stopwatch:
+// whoever sets the machine's clock meanwhile does not move it.
+type Steady struct{ start time.Time }
+
+// NewSteady makes a clock that begins now.
+func NewSteady() Steady { return Steady{time.Now()} }
+
+// Now implements [Clock].
+func (s Steady) Now() time.Time { return Cut(s.start.Add(time.Since(s.start))) }
+
 // Fixed is a clock that stands still, for tests of pure rules.
 type Fixed time.Time
 
