@@ -155,6 +155,7 @@ func (a *App) build() (err error) {
 
 	a.incident = incident.New(incident.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Alerts: a.alert, Services: a.service, Town: a.identity,
+		Plan: a.plan, Outbox: a.channel,
 	})
 	a.incident.Subscribe(a.bus)
 
@@ -196,7 +197,7 @@ func (a *App) build() (err error) {
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish, Review: a.review,
-		Notes: a.notes, Declared: a.townDeclared,
+		Notes: a.notes, Declared: a.townDeclared, Hooks: hooks{a}, Fetch: a.fetch,
 	})
 	return a.site()
 }
