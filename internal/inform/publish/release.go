@@ -14,7 +14,6 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
-	"tuermer/internal/town/identity"
 	"tuermer/internal/town/service"
 )
 

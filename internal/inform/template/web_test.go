@@ -205,8 +205,8 @@ func TestAPI(t *testing.T) {
 	}
 	type item struct {
 		ID, Phase, Kind, Audience, Channel, Language, Review, Body string
-		Version                                                   int
-		ApprovedBy                                                string `json:"approved_by"`
+		Version                                                    int
+		ApprovedBy                                                 string `json:"approved_by"`
 	}
 	type list struct {
 		Items []item
@@ -283,10 +283,10 @@ func TestAPI(t *testing.T) {
 	var checked struct {
 		Score        float64
 		OfferedScore float64 `json:"offered_score"`
-		Hints               []struct{ Code, Found, Offer, Reason string }
-		Offered             string
-		HintsBefore         *int     `json:"hints_before"`
-		ScoreBefore         *float64 `json:"score_before"`
+		Hints        []struct{ Code, Found, Offer, Reason string }
+		Offered      string
+		HintsBefore  *int     `json:"hints_before"`
+		ScoreBefore  *float64 `json:"score_before"`
 	}
 	out := post(eva, "/api/v1/language-check", `{"text":"Der Login wurde abgeschaltet.","before":"Seitens der Stadt wurde bezüglich des Accounts der Login abgeschaltet."}`, http.StatusOK)
 	if err := json.Unmarshal(out, &checked); err != nil {
