@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +92,8 @@ type stage struct {
 	last    *letter
 	log     *slog.Logger
 	zone    *time.Location
+	// skew is how far the machine's clock was set; see [stage.setClock].
+	skew atomic.Int64
 	// database is a PostgreSQL: then time is real.
 	database string
 }
@@ -176,7 +179,7 @@ func (s *stage) begin() error {
 func (s *stage) options() app.Options {
 	return app.Options{
 		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
-		Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.net.Dial,
+		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.net.Dial,
 	}
 }
 
@@ -253,6 +256,7 @@ type act struct {
 var vocabulary = map[string]act{
 	"Uhrzeit":    {1, (*stage).until},
 	"Warte":      {1, (*stage).wait},
+	"Uhr":        {2, (*stage).setClock},
 	"Dienst":     {2, (*stage).targetTo},
 	"Mailserver": {2, (*stage).mailTo},
 	"Neustart":   {0, (*stage).restart},
@@ -333,6 +337,24 @@ func (s *stage) wait(args []string) error {
 	}
 	time.Sleep(d)
 	return nil
+}
+
+// setClock: Uhr springt 2h | -2h. Only what the product takes for the time
+// jumps; the scenario's own times of day stay what they were.
+func (s *stage) setClock(args []string) error {
+	d, err := time.ParseDuration(args[1])
+	if err != nil || args[0] != "springt" {
+		return errors.New("erwartet wird: Uhr springt 2h oder Uhr springt -2h")
+	}
+	s.skew.Add(int64(d))
+	return nil
+}
+
+// skewed is a machine's clock that somebody may set.
+type skewed struct{ by *atomic.Int64 }
+
+func (c skewed) Now() time.Time {
+	return clock.Cut(time.Now().Add(time.Duration(c.by.Load())))
 }
 
 // targetTo: Dienst portal fällt aus | antwortet | meldet Fehler | hängt.
