@@ -21,8 +21,8 @@ run: build ## start the demo town on http://127.0.0.1:8420 and :8421
 test: ## install what is missing, then run every check and test
 	@script/test
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## run the benchmarks, beside peers where Debian has them
+	@script/bench
 
 lint: $(TOOLS)/golangci-lint ## say what a reviewer would say
 	$(TOOLS)/golangci-lint run

@@ -112,11 +112,14 @@ func Start(name string, env []string, args ...string) (*Process, error) {
 // Serve starts `tuermer serve` with a configuration, on a data folder that it
 // makes or finds in dir, and waits until it is ready.
 func Serve(bin, dir, yaml string, env ...string) (*Process, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	config := filepath.Join(dir, "tuermer.yaml")
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
+	data := filepath.Join(dir, "data") // the commands beside it find it there too
 	p, err := Start(bin, append(env, "TUERMER_LANG=de", "TZ=UTC"), "serve", "--config", config, "--data", data, "--staff", "127.0.0.1:0", "--public", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

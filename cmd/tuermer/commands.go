@@ -36,11 +36,19 @@ func (l listeners) settings(s *session) (app.Settings, error) {
 		out.Public = l.Public
 	}
 	out.Log = s.log(slog.LevelInfo)
-	for _, w := range out.Warnings {
+	for i, w := range out.Warnings {
+		if i == shownWarnings {
+			s.note("cli.more_warnings", len(out.Warnings)-i)
+			break
+		}
 		s.note("cli.warning", w.In(s.lang))
 	}
 	return out, nil
 }
+
+// shownWarnings is how many of the file's warnings a start prints; `check` prints
+// them all. Ten thousand lines would hide the one with the sign-in link.
+const shownWarnings = 50
 
 // serveCmd is `tuermer serve`.
 type serveCmd struct{ listeners }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,8 @@ type stage struct {
 	last    *letter
 	log     *slog.Logger
 	zone    *time.Location
+	// skew is how far the machine's clock was set; see [stage.setClock].
+	skew atomic.Int64
 	// database is a PostgreSQL: then time is real.
 	database string
 	sights   sights
@@ -210,7 +213,7 @@ func often(yaml []byte) []byte {
 func (s *stage) options() app.Options {
 	return app.Options{
 		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
-		Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
+		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
 	}
 }
 
@@ -294,6 +297,7 @@ type act struct {
 var vocabulary = map[string]act{
 	"Uhrzeit":    {1, (*stage).until},
 	"Warte":      {1, (*stage).wait},
+	"Uhr":        {2, (*stage).setClock},
 	"Dienst":     {2, (*stage).targetTo},
 	"Mailserver": {2, (*stage).mailTo},
 	"Leitung":    {1, (*stage).lineTo},
@@ -377,6 +381,24 @@ func (s *stage) wait(args []string) error {
 	}
 	time.Sleep(d)
 	return nil
+}
+
+// setClock: Uhr springt 2h | -2h. Only what the product takes for the time
+// jumps; the scenario's own times of day stay what they were.
+func (s *stage) setClock(args []string) error {
+	d, err := time.ParseDuration(args[1])
+	if err != nil || args[0] != "springt" {
+		return errors.New("erwartet wird: Uhr springt 2h oder Uhr springt -2h")
+	}
+	s.skew.Add(int64(d))
+	return nil
+}
+
+// skewed is a machine's clock that somebody may set.
+type skewed struct{ by *atomic.Int64 }
+
+func (c skewed) Now() time.Time {
+	return clock.Cut(time.Now().Add(time.Duration(c.by.Load())))
 }
 
 // targetTo: Dienst portal fällt aus | antwortet | meldet Fehler | hängt.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/i18n"
@@ -77,15 +78,18 @@ func (e *ConfigError) In(l i18n.Lang) string {
 	return strings.Join(lines, "\n")
 }
 
-// configText renders one text of this room, or one of the monitors' own. It runs a few times a start at
-// most, so the catalogue is read where it is needed rather than kept.
+// configText renders one text of this room, or one of the monitors' own.
 func configText(l i18n.Lang, key string, args ...any) string {
-	catalog, err := i18n.NewCatalog(configTexts, monitor.Texts())
+	catalog, err := configCatalog()
 	if err != nil {
 		return key // a broken embedded file; the tests read it first
 	}
 	return catalog.Text(l, key, args...)
 }
+
+// configCatalog is read once: a file with ten thousand monitors has as many
+// findings, and each would read all texts again.
+var configCatalog = sync.OnceValues(func() (*i18n.Catalog, error) { return i18n.NewCatalog(configTexts, monitor.Texts()) })
 
 // maxProblems bounds what one refusal prints.
 const maxProblems = 100

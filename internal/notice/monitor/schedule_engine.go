@@ -66,7 +66,7 @@ type EngineOptions struct {
 	InFlight int // probes at once, default 2048
 	PerHost  int // probes at once to one host and port, default 64
 
-	FlushAfter  time.Duration // how long a result may wait for company, default 50 ms
+	FlushAfter  time.Duration // how long a healthy result may wait for company, default 1 s
 	FlushSize   int           // results in one batch, default 256
 	Backlog     int           // results kept while the sink fails, default 20,000
 	SinkTimeout time.Duration // default 30 s
@@ -128,6 +128,7 @@ type item struct {
 	turn uint64
 	// beatDue says that the next wake-up of a heartbeat means "missed".
 	beatDue bool
+	asked   bool // somebody waits for the next look
 	// reference: it serves the uplink and is no monitor.
 	reference bool
 }
@@ -153,7 +154,7 @@ func NewEngine(o EngineOptions) *Engine {
 	set(&o.FlushSize, 256)
 	set(&o.Backlog, 20_000)
 	if o.FlushAfter <= 0 {
-		o.FlushAfter = 50 * time.Millisecond
+		o.FlushAfter = time.Second
 	}
 	if o.SinkTimeout <= 0 {
 		o.SinkTimeout = 30 * time.Second
@@ -328,6 +329,7 @@ func (e *Engine) ProbeNow(id string) bool {
 	if it == nil || it.spec.Kind == Heartbeat || !it.waits {
 		return false
 	}
+	it.asked = true
 	e.plan(it, 0)
 	return true
 }
@@ -502,10 +504,12 @@ func (e *Engine) judge(it *item, r Result, late time.Duration, taken chan struct
 		e.judgeReference(it, now)
 		return
 	}
-	e.out.add(Observation{
+	moved := it.status.moved(before)
+	e.out.add(parcel{taken: taken, prompt: moved || it.asked, o: Observation{
 		ID: it.id, Result: r, Status: it.status, From: before.State, Transition: tr, Late: late,
-		Moved: it.status.moved(before), Before: before.Held,
-	}, taken)
+		Moved: moved, Before: before.Held,
+	}})
+	it.asked = false
 	e.echo(it, before.State)
 }
 

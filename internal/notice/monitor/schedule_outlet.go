@@ -6,11 +6,14 @@ import (
 	"time"
 )
 
-// outlet carries observations to the sink: in order, many at a time, and a
-// transition at once. While the sink fails it keeps them and tries again.
+// outlet carries observations to the sink, in order and many at a time: a
+// transition at once, with all that waits before it; what people see change, or
+// have asked for, promptly; and the healthy rest, which is only history, after
+// FlushAfter. While the sink fails it keeps them and tries again.
 type outlet struct {
 	o    EngineOptions
 	kick chan struct{} // something is waiting
+	soon chan struct{} // something should not wait long for company
 	rush chan struct{} // something must not wait for company
 	quit chan struct{}
 	gone chan struct{}
@@ -20,22 +23,27 @@ type outlet struct {
 	started bool
 	queue   []parcel
 	hasty   int // parcels in queue that must not wait for company
+	prompt  int // parcels in queue that should not wait long
 	stored  int64
 	dropped int64
 }
 
 // parcel is an observation and whoever waits for its being stored.
 type parcel struct {
-	o     Observation
-	taken chan struct{}
+	o      Observation
+	taken  chan struct{}
+	prompt bool // a person may be looking
 }
 
-// hasty tells whether the parcel alarms, or somebody waits for it.
+// promptly is how long such a parcel waits for company.
+const promptly = 50 * time.Millisecond
+
+// hasty tells whether the parcel alarms, or a program waits for it.
 func (p parcel) hasty() bool { return p.taken != nil || p.o.Transition != None }
 
 func newOutlet(o EngineOptions) *outlet {
 	return &outlet{
-		o: o, kick: make(chan struct{}, 1), rush: make(chan struct{}, 1),
+		o: o, kick: make(chan struct{}, 1), soon: make(chan struct{}, 1), rush: make(chan struct{}, 1),
 		quit: make(chan struct{}), gone: make(chan struct{}),
 	}
 }
@@ -65,21 +73,35 @@ func (u *outlet) stats() (unsaved int, stored, dropped int64) {
 	return len(u.queue), u.stored, u.dropped
 }
 
-func (u *outlet) add(o Observation, taken chan struct{}) {
+func (u *outlet) add(p parcel) {
 	u.mu.Lock()
-	p := parcel{o, taken}
 	u.queue = append(u.queue, p)
-	if p.hasty() {
-		u.hasty++
-	}
+	u.count(p, 1)
 	if len(u.queue) > u.o.Backlog {
 		u.shed()
 	}
-	rush := u.full()
+	u.nudge()
 	u.mu.Unlock()
+}
+
+// count keeps the two counts of what is in queue; u.mu is held.
+func (u *outlet) count(p parcel, by int) {
+	if p.hasty() {
+		u.hasty += by
+	}
+	if p.prompt {
+		u.prompt += by
+	}
+}
+
+// nudge tells run how urgent what waits is; u.mu is held.
+func (u *outlet) nudge() {
 	nudgeChan(u.kick)
-	if rush {
+	switch {
+	case u.full():
 		nudgeChan(u.rush)
+	case u.prompt > 0:
+		nudgeChan(u.soon)
 	}
 }
 
@@ -103,6 +125,7 @@ func (u *outlet) shed() {
 		if drop == 0 || i < u.o.FlushSize || p.hasty() {
 			kept = append(kept, p)
 		} else {
+			u.count(p, -1)
 			u.dropped++
 			drop--
 		}
@@ -133,22 +156,23 @@ func (u *outlet) done(n int) {
 		if c := u.queue[i].taken; c != nil {
 			close(c)
 		}
-		if u.queue[i].hasty() {
-			u.hasty--
-		}
+		u.count(u.queue[i], -1)
 		u.queue[i] = parcel{}
 	}
 	u.queue = u.queue[n:]
 	u.stored += int64(n)
-	switch {
-	case len(u.queue) == 0:
-		u.queue = nil // let go of the memory of a burst
-	case u.full():
-		nudgeChan(u.rush)
-		fallthrough
-	default:
-		nudgeChan(u.kick)
+	// What was urgent is stored; whether something still is, the counts say.
+	for _, c := range []chan struct{}{u.soon, u.rush} {
+		select {
+		case <-c:
+		default:
+		}
 	}
+	if len(u.queue) == 0 {
+		u.queue = nil // let go of the memory of a burst
+		return
+	}
+	u.nudge()
 }
 
 func (u *outlet) run(ctx context.Context) {
@@ -162,17 +186,27 @@ func (u *outlet) run(ctx context.Context) {
 			u.last(ctx)
 			return
 		}
-		timer.Reset(u.o.FlushAfter)
-		select {
-		case <-timer.C:
-		case <-u.rush:
-		case <-u.quit:
+		if !u.wait(timer) || !u.drain(ctx, timer) {
 			u.last(ctx)
 			return
 		}
-		if !u.drain(ctx, timer) {
-			u.last(ctx)
-			return
+	}
+}
+
+// wait lets company come to what is there. It answers false at the end.
+func (u *outlet) wait(timer *time.Timer) bool {
+	timer.Reset(u.o.FlushAfter)
+	for soon := u.soon; ; {
+		select {
+		case <-soon:
+			soon = nil // the first one counts
+			timer.Reset(min(promptly, u.o.FlushAfter))
+		case <-timer.C:
+			return true
+		case <-u.rush:
+			return true
+		case <-u.quit:
+			return false
 		}
 	}
 }

@@ -367,7 +367,9 @@ func TestStopHandsOverTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		e := w.engine(EngineOptions{FlushAfter: time.Hour})
-		e.Set([]Item{tcpItem(t, "a")})
+		healthy := tcpItem(t, "a")
+		healthy.Status = Status{State: Up, Since: w.now(), Turns: windowSeen}
+		e.Set([]Item{healthy})
 		e.Start(t.Context())
 		time.Sleep(time.Second)
 		if n := len(w.observations()); n != 0 {
@@ -522,4 +524,51 @@ func TestScheduleNeverFallsAsleep(t *testing.T) {
 			t.Fatalf("asleep after %d looks", before)
 		}
 	}
+}
+
+// An alarm is handed over at once, what people see change promptly, and the
+// healthy rest in company.
+func TestOutletKnowsWhatIsUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		at := map[string]time.Duration{}
+		batches := 0
+		u := newOutlet(EngineOptions{FlushAfter: time.Second, FlushSize: 256, Backlog: 1000, SinkTimeout: time.Second, Sink: func(_ context.Context, b []Observation) error {
+			batches++
+			for _, o := range b {
+				at[o.ID] = time.Since(begin)
+			}
+			return nil
+		}})
+		u.start(t.Context())
+		put := func(id string, p parcel) {
+			p.o.ID = id
+			u.add(p)
+		}
+		put("healthy", parcel{})
+		time.Sleep(2 * time.Second)
+		begin = begin.Add(2 * time.Second)
+		put("before", parcel{})
+		for range 10 {
+			time.Sleep(10 * time.Millisecond)
+			put("changed", parcel{prompt: true}) // each comes soon after the last
+		}
+		time.Sleep(2 * time.Second)
+		begin = time.Now()
+		put("first", parcel{})
+		put("alarm", parcel{o: Observation{Transition: WentDown}})
+		put("after", parcel{})
+		synctest.Wait()
+		if at["alarm"] != 0 || at["first"] != 0 {
+			t.Errorf("the alarm waited: %v", at)
+		}
+		time.Sleep(2 * time.Second)
+		u.stop()
+		if at["healthy"] != time.Second || at["before"] != 60*time.Millisecond || at["after"] > time.Second {
+			t.Errorf("%v", at)
+		}
+		if batches > 7 {
+			t.Errorf("%d batches", batches)
+		}
+	})
 }

@@ -133,5 +133,5 @@ func (e *Engine) judgeReference(it *item, now time.Time) {
 // tellUplink passes a change of the line on, in order with everything else.
 func (e *Engine) tellUplink(tr Transition, now time.Time) {
 	state := e.up.UplinkState
-	e.out.add(Observation{Transition: tr, Result: Result{At: stamp(now)}, Uplink: &state}, nil)
+	e.out.add(parcel{o: Observation{Transition: tr, Result: Result{At: stamp(now)}, Uplink: &state}})
 }

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -97,7 +98,7 @@ func weigh(key standing, known State, s Signal) verdict {
 		return verdict{Repeat, known, key}
 	case current:
 		return verdict{"", s.State, next}
-	case !fresh && s.Since.Before(key.Since):
+	case !fresh && older(s, key):
 		return verdict{Older, s.State, key}
 	case key.State != Firing && s.State == Resolved:
 		// The end of an episode whose beginning we never saw. It is remembered,
@@ -107,4 +108,19 @@ func weigh(key standing, known State, s Signal) verdict {
 	default:
 		return verdict{"", s.State, next}
 	}
+}
+
+// older tells whether s is news of an episode before the key's newest. Our own
+// monitors count their episodes, and the count stands above the time: after the
+// machine's clock was set back, an outage must not pass for an old one. What
+// others number need not be in order.
+func older(s Signal, key standing) bool {
+	if s.Source == Monitor {
+		ours, err := strconv.ParseInt(s.Episode, 10, 64)
+		newest, err2 := strconv.ParseInt(key.Episode, 10, 64)
+		if err == nil && err2 == nil {
+			return ours < newest
+		}
+	}
+	return s.Since.Before(key.Since)
 }

@@ -94,3 +94,25 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+// A clock that was set back must not make a new outage look old (I20): our own
+// monitors count their episodes. What others send is put in order by its time.
+func TestWeighAfterTheClockWasSetBack(t *testing.T) {
+	before := time.Date(2026, 1, 1, 16, 10, 0, 0, time.UTC)
+	after := before.Add(-4 * time.Hour)
+	key := standing{Seq: 2, Episode: "9", State: Resolved, Since: before, Severity: Critical}
+	for _, c := range []struct {
+		source  Source
+		episode string
+		reason  Reason
+	}{
+		{Monitor, "10", ""}, // the tenth is newer than the ninth, whatever the clock says
+		{Monitor, "8", Older},
+		{Intake, "10", Older},
+	} {
+		s := Signal{Source: c.source, Episode: c.episode, State: Firing, Since: after, Severity: Critical}
+		if v := weigh(key, "", s); v.reason != c.reason {
+			t.Errorf("%s, episode %s: %q, want %q", c.source, c.episode, v.reason, c.reason)
+		}
+	}
+}
