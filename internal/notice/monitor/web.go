@@ -392,12 +392,22 @@ func (r *Room) editable(req *http.Request) (Monitor, error) {
 	return m, err
 }
 
+// pageEdit shows the form; of a declared monitor it shows what the file says,
+// locked.
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.editable(req)
+	if err := mayChange(req.Context()); err != nil {
+		return err
+	}
+	m, err := r.Get(req.Context(), req.PathValue("slug"))
+	if err == nil && !slices.Contains(formKinds, m.Spec.Kind) {
+		err = fault.New(fault.Conflict, "monitor.no_form")
+	}
 	if err != nil {
 		return err
 	}
-	return r.showForm(w, req, http.StatusOK, m.Slug, m.Spec, fillForm(m))
+	f := fillForm(m)
+	f.Locked = m.Declared
+	return r.showForm(w, req, http.StatusOK, m.Slug, m.Spec, f)
 }
 
 func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
