@@ -91,16 +91,16 @@ type surveyOpinionBody struct {
 }
 
 type reviewBody struct {
-	Incident     string            `json:"incident"`
-	Detect       *float64          `json:"seconds_to_detect,omitempty"`
-	First        *float64          `json:"seconds_to_first_message,omitempty" doc:"After confirmation"`
-	Restore      *float64          `json:"seconds_to_restore,omitempty"`
-	Kept         int               `json:"promises_kept"`
-	Missed       int               `json:"promises_missed"`
-	Audiences    []heardBody    `json:"audiences" nullable:"false"`
-	Clocks       []legalClockBody       `json:"clocks" nullable:"false"`
-	Improvements []improvementBody `json:"improvements" nullable:"false"`
-	Opinions     []surveyOpinionBody     `json:"opinions" nullable:"false"`
+	Incident     string              `json:"incident"`
+	Detect       *float64            `json:"seconds_to_detect,omitempty"`
+	First        *float64            `json:"seconds_to_first_message,omitempty" doc:"After confirmation"`
+	Restore      *float64            `json:"seconds_to_restore,omitempty"`
+	Kept         int                 `json:"promises_kept"`
+	Missed       int                 `json:"promises_missed"`
+	Audiences    []heardBody         `json:"audiences" nullable:"false"`
+	Clocks       []legalClockBody    `json:"clocks" nullable:"false"`
+	Improvements []improvementBody   `json:"improvements" nullable:"false"`
+	Opinions     []surveyOpinionBody `json:"opinions" nullable:"false"`
 }
 
 type incidentPath struct {
