@@ -140,6 +140,7 @@ func (a *App) build() (err error) {
 
 	a.incident = incident.New(incident.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Alerts: a.alert, Services: a.service, Town: a.identity,
+		Plan: a.plan, Outbox: a.channel,
 	})
 	a.incident.Subscribe(a.bus)
 

@@ -455,7 +455,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

@@ -20,6 +20,7 @@ type room struct {
 	Incident   incident.Incident
 	Facts      []incident.Fact
 	Journal    []incident.Entry
+	Tasks      []incident.Task
 	Others     []incident.Incident
 	Alerts     []alert.Alert
 	Promises   []due
@@ -60,6 +61,9 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 		return v, err
 	}
 	if v.Journal, err = d.o.Incident.Journal(ctx, id); err != nil {
+		return v, err
+	}
+	if v.Tasks, err = d.o.Incident.Tasks(ctx, id); err != nil {
 		return v, err
 	}
 	if v.Alerts, err = d.o.Alert.List(ctx, alert.Filter{Incident: string(id), Limit: 50}); err != nil {

@@ -240,6 +240,7 @@ func (r *Room) API(a *web.API) {
 		o.DefaultStatus = http.StatusCreated
 		return o
 	}
+	r.taskAPI(a)
 	web.Operation(a, op("list-incidents", http.MethodGet, "", "List incidents, newest first"), scope, r.apiList)
 	web.Operation(a, created(op("open-incident", http.MethodPost, "", "Open an incident")), scope, r.apiOpen)
 	web.Operation(a, op("list-incident-rules", http.MethodGet, "/rules", "Rules by which an alert opens an incident"), scope, r.apiRules)

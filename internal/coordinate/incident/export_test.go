@@ -23,3 +23,6 @@ func AlertClosed(r *Room, ctx context.Context, at time.Time, e alert.Happened) e
 
 // Sweep applies the rules once.
 func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { return r.sweep(ctx, now) }
+
+// GiveTasks gives the tasks of an incident, as its events would.
+func GiveTasks(r *Room, ctx context.Context, id ID) error { return r.giveTasks(ctx, id) }

@@ -80,6 +80,8 @@ type Options struct {
 	Town     Town
 	Gate     Gate       // nil: nothing can be restored or closed
 	Crisis   CrisisHook // nil: there is nothing to hold
+	Plan     Plan       // nil: nobody gets a task by the plan
+	Outbox   Outbox     // nil: nobody is written to about tasks
 }
 
 // Room keeps the incidents of all tenants.
@@ -116,6 +118,7 @@ func (r *Room) Subscribe(b *bus.Bus) {
 	bus.On(b, alert.Opened, "incident.alert_opened", r.onAlertOpened)
 	bus.On(b, alert.Acknowledged, "incident.alert_acknowledged", r.onAlertAcknowledged)
 	bus.On(b, alert.Closed, "incident.alert_closed", r.onAlertClosed)
+	r.subscribeTasks(b)
 }
 
 // Start begins to open incidents by rule.

@@ -42,6 +42,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /incident/{id}/journal", web.Staff(r.postNote))
 	s.Handle("GET /incident/{id}/facts/{fact}", web.Staff(r.pageFact))
 	s.Handle("POST /incident/{id}/facts/{fact}", web.Staff(r.postFact))
+	r.taskRoutes(s)
 }
 
 const perPage = 50
