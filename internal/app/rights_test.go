@@ -68,7 +68,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"read":       nil,
 		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated"},
 		"incidents":  {"/incidents", "/legal-rules", "/clocks", "/improvements"},
-		"statements": {"/statements", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
+		"statements": {"/statements", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences"},
 		"monitors":   {"/monitors", "/signals"},
 		"people":     {"/people", "/audiences", "/plan"},

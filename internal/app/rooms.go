@@ -174,7 +174,7 @@ func (a *App) build() (err error) {
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish, Review: a.review,
-		Notes: a.notes, Declared: a.townDeclared,
+		Notes: a.notes, Declared: a.townDeclared, Hooks: hooks{a}, Fetch: a.fetch,
 	})
 	return a.site()
 }

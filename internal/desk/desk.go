@@ -51,6 +51,12 @@ type Options struct {
 	// Declared reports whether the town stands in tuermer.yaml, where it is then
 	// changed; nil: it does not.
 	Declared func(ctx context.Context) bool
+	// Hooks are the town's webhooks, and Fetch asks for an address from outside,
+	// both for trying ways out. Nil: there is nothing to try.
+	Hooks interface {
+		Hooks(ctx context.Context) ([]alert.Hook, error)
+	}
+	Fetch func(ctx context.Context, url string) error
 	// Notes are bands over every page that somebody else adds.
 	Notes func(ctx context.Context) []web.Note
 }
@@ -77,6 +83,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("GET /alert/{id}/inform", web.Staff(d.inform))
 	s.Handle("POST /alert/{id}/inform", web.Staff(d.informNow))
 	s.Handle("POST /alert/{id}/incident", web.Staff(d.openIncident))
+	d.kitRoutes(s)
 }
 
 // lage is what the Lagebild knows.

@@ -100,7 +100,7 @@ func informPage(v informing) templ.Component {
 			}
 			for n, t := range publicTexts(v.Texts) {
 				if n == 0 {
-					templ_7745c5c3_Err = paper(t).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = informPaper(t).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -129,7 +129,7 @@ func informPage(v informing) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, t := range more[1:] {
-					templ_7745c5c3_Err = paper(t).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = informPaper(t).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -273,7 +273,7 @@ func informPage(v informing) templ.Component {
 }
 
 // paper is a text as its reader will see it.
-func paper(t publish.Variant) templ.Component {
+func informPaper(t publish.Variant) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -276,6 +276,7 @@ func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c.Scenario = s.Scenario // the form does not ask for it
 	if !f.OK() {
 		return r.refused(w, req, s, k, f, nil)
 	}
@@ -310,6 +311,7 @@ func (r *Room) postDraft(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c.Scenario = s.Scenario // the form does not ask for it
 	if !f.OK() {
 		return web.RenderStatus(w, req, http.StatusUnprocessableEntity, unsavedLine())
 	}
