@@ -28,6 +28,7 @@ type demoTown struct {
 	config   *Config
 	services []demoService
 	staff    []byte // CSV
+	plan     []byte // YAML
 	history  []demoStory
 }
 
@@ -66,6 +67,9 @@ func readDemo(files fs.FS) (t demoTown, err error) {
 		}
 	}
 	if t.staff, err = fs.ReadFile(files, "demo/staff.csv"); err != nil {
+		return t, err
+	}
+	if t.plan, err = fs.ReadFile(files, "demo/plan.yaml"); err != nil {
 		return t, err
 	}
 	rows, _, err := identity.ParseCSV(t.staff)
@@ -177,6 +181,9 @@ func (t demoTown) furnish(ctx context.Context, a *App) error {
 		if err := a.monitor.Save(ctx, t.monitor(s)); err != nil {
 			return fmt.Errorf("app: demo monitor %s: %w", s.Slug, err)
 		}
+	}
+	if err := t.lay(ctx, a); err != nil {
+		return err
 	}
 	approver, err := a.as(ctx, t.email("petra.presse"))
 	if err != nil {

@@ -130,7 +130,7 @@ func (p printing) sheet(title, subtitle string, sections []paper.Section) paper.
 		{Label: p.t("stand"), Value: stand}, {Label: p.t("version"), Value: strconv.Itoa(p.stand.Number)},
 		{Label: p.t("valid_until"), Value: until}, {Label: p.t("mark"), Value: mark(doc)},
 	}
-	doc.Foot = p.town.Name + " · " + title + " · " + p.t("stand") + " " + stand + " · " + p.t("valid_until") + " " + until
+	doc.Foot = p.town.Name + " · " + p.t("stand") + " " + stand + " · " + p.t("valid_until") + " " + until + " · " + title
 	return doc
 }
 

@@ -190,7 +190,7 @@ func (d *Desk) routes(ctx context.Context) ([]plan.Named, error) {
 		} else if way.Kind != channel.Mail {
 			continue // its own room tells how it stands
 		}
-		out = append(out, plan.Named{Slug: string(way.Kind) + "/" + way.Name, Name: i18n.T(ctx, "channel.kind_"+string(way.Kind)) + " „" + way.Name + "“"})
+		out = append(out, plan.Named{Slug: string(way.Kind) + "/" + way.Name, Name: i18n.T(ctx, "channel.kind_"+string(way.Kind)) + " (" + way.Name + ")"})
 	}
 	return out, nil
 }

@@ -32,7 +32,7 @@ type kitToolBody struct {
 
 type completeness struct {
 	Percent int           `json:"percent"`
-	Tools   []kitToolBody    `json:"tools"`
+	Tools   []kitToolBody `json:"tools"`
 	Missing []missingBody `json:"missing"`
 }
 

@@ -158,6 +158,8 @@ async function thread(browser, { name, width, scripts = true, released }, findin
 const beside = [
   "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/statuspage", "/statuspage/buergerportal",
   "/monitor", "/monitor/new", "/monitor/portal", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
+  "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
+  "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone",
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/profile", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/more", "/search?q=portal",
   "/gibt-es-nicht",
 ];

@@ -122,7 +122,11 @@ func (p *printer) foot() {
 	p.SetTextColor(60, 60, 60)
 	p.SetXY(marginX, pageHeight-marginFoot+6)
 	page := strings.NewReplacer("{0}", strconv.Itoa(p.PageNo()), "{1}", "{nb}").Replace(p.d.PageOf)
-	p.CellFormat(textWidth*0.8, h, p.letters(p.d.Foot), "", 0, "L", false, 0, "")
+	foot := []rune(p.letters(p.d.Foot))
+	for cut := len(foot); p.GetStringWidth(string(foot)) > textWidth*0.8 && cut > 1; cut-- {
+		foot = append(foot[:cut-1:cut-1], '…')
+	}
+	p.CellFormat(textWidth*0.8, h, string(foot), "", 0, "L", false, 0, "")
 	p.CellFormat(textWidth*0.2, h, page, "", 0, "R", false, 0, "")
 	p.SetTextColor(0, 0, 0)
 }
