@@ -53,6 +53,7 @@ type rooms struct {
 
 	incident *incident.Room
 
+	template   *template.Room
 	publish    *publish.Room
 	statuspage *statuspage.Room
 	editorial  *editorial.Room
@@ -70,6 +71,7 @@ func Migrations() []store.Migrations {
 		signal.Migrations(), monitor.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(),
+		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
 		review.Migrations(),
 	}
@@ -83,6 +85,7 @@ func Texts() []fs.FS {
 		signal.Texts(), monitor.Texts(),
 		alert.Texts(),
 		incident.Texts(),
+		template.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
 		review.Texts(),
 		desk.Texts(),
@@ -147,11 +150,15 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
+	a.template = template.NewRoom(template.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, Shipped: library,
+	})
 	a.publish = publish.New(publish.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
-		Library: library, Sole: sole,
+		Library: library, Prepared: a.template, Sole: sole,
 	})
+	a.template.SetSaid(a.publish)
 	a.publish.Subscribe(a.bus)
 	a.incident.SetGate(a.publish)
 	a.statuspage = statuspage.New(statuspage.Options{
@@ -209,10 +216,10 @@ func (a *App) site() error {
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
 		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: identity.SignInPath,
 		StillIn: a.identity.StillIn,
-		Shell:   a.desk.Shell,
+		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.alert, a.incident, a.template, a.publish, a.statuspage, a.editorial, a.review, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

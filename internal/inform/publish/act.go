@@ -238,10 +238,14 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, in inciden
 	if err != nil {
 		return nil, err
 	}
+	lib, err := r.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(slugs, func(slug string) bool {
 		i := slices.IndexFunc(all, func(a plan.Audience) bool { return a.Slug == slug })
 		kind := all[i].Kind
-		_, ok := r.o.Library.Find(k, template.AudienceKind(kind), template.Mail, template.DE, "")
+		_, ok := lib.Find(k, template.AudienceKind(kind), template.Mail, template.DE, "")
 		return !ok || (in.Private && kind.Public())
 	}), nil
 }

@@ -28,7 +28,7 @@ type visit struct {
 
 func (g *rig) visit(t *testing.T) *visit {
 	t.Helper()
-	catalog, err := i18n.NewCatalog(web.Texts(), Texts())
+	catalog, err := i18n.NewCatalog(web.Texts(), template.Texts(), Texts())
 	if err != nil {
 		t.Fatal(err)
 	}

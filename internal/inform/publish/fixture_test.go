@@ -264,7 +264,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := i18n.NewCatalog(Texts())
+	texts, err := i18n.NewCatalog(Texts(), template.Texts())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,11 +72,11 @@ func englishField(s template.Slot) string { return "en." + FactKey(s) }
 func nextField(slug string) string        { return "next." + slug }
 
 // questions splits what is asked for a kind: what must be told, and the rest.
-func (r *Room) questions(k template.Kind, scenario template.Scenario, audiences []plan.Audience) (core, more []template.Question) {
+func questions(lib *template.Library, k template.Kind, scenario template.Scenario, audiences []plan.Audience) (core, more []template.Question) {
 	var entries []template.Entry
 	for _, a := range audiences {
 		for _, f := range ways(a.Kind) {
-			if e, ok := r.o.Library.Find(k, template.AudienceKind(a.Kind), f, template.DE, scenario); ok {
+			if e, ok := lib.Find(k, template.AudienceKind(a.Kind), f, template.DE, scenario); ok {
 				entries = append(entries, e)
 			}
 		}
@@ -134,7 +134,11 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 			chosen = append(chosen, a)
 		}
 	}
-	v.Core, v.More = r.questions(k, s.Scenario, chosen)
+	lib, err := r.prepared(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Core, v.More = questions(lib, k, s.Scenario, chosen)
 	if v.Form == nil {
 		v.Form = r.formOf(ctx, c, zone)
 	}

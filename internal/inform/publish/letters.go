@@ -101,7 +101,7 @@ func (r *Room) toPeople(ctx context.Context, zone *time.Location, people []ident
 
 // kindTitle is the kind's name for a reader.
 func kindTitle(l i18n.Locale, k template.Kind) string {
-	return l.Catalog.Text(l.Lang, "publish.kind."+string(k))
+	return l.Catalog.Text(l.Lang, "template.kind."+string(k))
 }
 
 // excerpt shows the words in the reader's language: the first mail text.

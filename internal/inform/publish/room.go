@@ -83,6 +83,11 @@ type Refusals interface {
 	Refused(ctx context.Context, addresses []string) (map[string]string, error)
 }
 
+// Prepared is the texts as the town words them.
+type Prepared interface {
+	Library(ctx context.Context) (*template.Library, error)
+}
+
 // Options is what the room needs. Refusals may be nil: nobody refused.
 type Options struct {
 	Store     *store.Store
@@ -99,8 +104,10 @@ type Options struct {
 	Ways      Ways
 	Vault     Signer
 	Refusals  Refusals
-	// Library holds the prepared texts; the town's releases are laid over it.
-	Library *template.Library
+	// Library holds the shipped texts. Prepared lays the town's own over them; nil:
+	// it has none. The town's releases come on top.
+	Library  *template.Library
+	Prepared Prepared
 	// Sole: no other process sends from this database, so what a crash left
 	// "sending" is taken up at once instead of after its lease.
 	Sole bool

@@ -20,8 +20,20 @@
 // write one.
 //
 // The shipped texts are the YAML files in grid/, embedded and parsed by
-// [Default] into a [Library]. The package is pure: it reads no clock, no file
-// outside the binary and no database, so the same facts always give the same
-// words. A town's own texts and approvals are laid over the library with
-// [Library.Overlay].
+// [Default] into a [Library]. Library, rendering ([Render]) and the language
+// check ([Assess]) are pure: they read no clock and no database, so the same
+// facts always give the same words.
+//
+// A [Room] keeps what belongs to a town:
+//
+//	Version    template_text       its own words for a place of the grid
+//	Signature  template_signature  who has read a text in Leichter Sprache
+//	rehearsal  template_rehearsal  when a text was last gone through
+//
+// [Room.Library] lays the approved ones over the shipped texts. A draft is in
+// use only when a second person has approved it; every new wording needs that
+// again, and Leichte Sprache stays marked as unchecked until a group of readers
+// has signed the very words. Texts travel between towns in the file that
+// exchange.go describes. The room never sends anything, and a text that was
+// published is not its business any more.
 package template

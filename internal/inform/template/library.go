@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -156,20 +157,60 @@ func (l *Library) family(s Scenario) string {
 
 // Overlay lays a town's own texts and approvals over the library: an entry in
 // the same cell replaces the shipped one, others join. The library itself stays
-// as it is. Every entry goes through [Prepare].
+// as it is. Every entry goes through [Prepare]. Only what changes is worked out
+// anew: a statement is rendered several times while somebody writes it.
 func (l *Library) Overlay(own []Entry) (*Library, error) {
-	entries := slices.Clone(l.entries)
+	out := &Library{
+		entries: slices.Clone(l.entries), index: maps.Clone(l.index), scenarios: l.scenarios, frames: l.frames,
+		mails: maps.Clone(l.mails), byID: maps.Clone(l.byID),
+	}
 	for _, e := range own {
 		e, err := Prepare(e)
 		if err != nil {
 			return nil, fmt.Errorf("template %s: %w", e.ID, err)
 		}
-		if i, ok := l.index[e.cell()]; ok {
-			e.ID = l.entries[i].ID
-			entries[i] = e
-		} else {
-			entries = append(entries, e)
+		if err := out.lay(e); err != nil {
+			return nil, fmt.Errorf("template %s: %w", e.ID, err)
 		}
 	}
-	return newLibrary(entries, l.scenarios, l.frames)
+	return out, nil
+}
+
+// lay puts one entry into its cell, and the mail that is made from it.
+func (l *Library) lay(e Entry) error {
+	c := e.cell()
+	if i, ok := l.index[c]; ok {
+		e.ID = l.entries[i].ID
+		l.entries[i] = e
+	} else {
+		if l.byID[e.ID].ID != "" && l.byID[e.ID].cell() != c {
+			return fmt.Errorf("the grid has %s already", e.ID)
+		}
+		l.index[c] = len(l.entries)
+		l.entries = append(l.entries, e)
+	}
+	l.byID[e.ID] = e
+	mail := c
+	mail.format = Mail
+	switch {
+	case e.Format == Mail:
+		delete(l.mails, c)
+	case e.Format == Page:
+		if _, own := l.index[mail]; own {
+			return nil
+		}
+		if old, ok := l.mails[mail]; ok {
+			delete(l.byID, old.ID)
+			delete(l.mails, mail)
+		}
+		if e.Subject == "" {
+			return nil
+		}
+		m, err := l.asMail(e)
+		if err != nil {
+			return err
+		}
+		l.mails[mail], l.byID[m.ID] = m, m
+	}
+	return nil
 }

@@ -47,6 +47,8 @@ type Options struct {
 	SignIn string
 	// MaxBody is the most that a request may send, in bytes; zero: 1 MiB.
 	MaxBody int64
+	// Large are the addresses that may send more, with how much.
+	Large map[string]int64
 	// Trusted origins that may post although they are another site.
 	TrustedOrigins []string
 }
@@ -162,7 +164,7 @@ func (s *Site) headers(next http.Handler) http.Handler {
 
 func (s *Site) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, max(s.o.MaxBody, s.o.Large[r.URL.Path]))
 		next.ServeHTTP(w, r)
 	})
 }
