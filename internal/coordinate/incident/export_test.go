@@ -23,3 +23,8 @@ func AlertClosed(r *Room, ctx context.Context, at time.Time, e alert.Happened) e
 
 // Sweep applies the rules once.
 func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { return r.sweep(ctx, now) }
+
+// SweepCommitments looks at what was promised, once.
+func (r *Room) SweepCommitments(ctx context.Context, now time.Time) (time.Time, error) {
+	return r.sweepCommitments(ctx, now)
+}
