@@ -57,6 +57,8 @@ type testTown struct {
 	post     string // planned for a network
 	clock    string // legal, running
 	improve  string // to do
+	promise  string // what the town has promised
+	prepared string // a text of its own
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
@@ -226,6 +228,14 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	improve, err := a.review.AddImprovement(as(identity.RoleIT), review.Improvement{Incident: inc.ID, Text: "Besser " + w.mark, Owner: w.people[identity.RoleIT].Email, Due: "2026-12-24"})
 	must(err)
 	w.improve = improve.ID
+	promise, err := a.incident.Commit(as(identity.RoleIT), inc.ID, incident.Commitment{Text: "Zusage " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
+	must(err)
+	w.promise = string(promise.ID)
+	prepared, err := a.template.Write(as(identity.RolePublisher), template.Entry{
+		Kind: template.First, Audience: template.Staff, Format: template.SMS, Language: template.DE, Scenario: template.Scenario(slug + "-eigen"), Body: "Vorlage " + w.mark,
+	})
+	must(err)
+	w.prepared = prepared.ID
 	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
 	must(err)
 	for _, item := range items {
@@ -420,6 +430,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
 		ids = []string{w.draft, w.waiting, w.said}
+	case strings.HasPrefix(base, "/template"):
+		ids = []string{w.prepared}
 	case strings.HasPrefix(base, "/review"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/clocks"):
@@ -455,7 +467,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{fact}", w.fact, "{commitment}", w.promise, "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

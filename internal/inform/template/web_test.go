@@ -205,8 +205,8 @@ func TestAPI(t *testing.T) {
 	}
 	type item struct {
 		ID, Phase, Kind, Audience, Channel, Language, Review, Body string
-		Version                                                   int
-		ApprovedBy                                                string `json:"approved_by"`
+		Version                                                    int
+		ApprovedBy                                                 string `json:"approved_by"`
 	}
 	type list struct {
 		Items []item
@@ -283,19 +283,20 @@ func TestAPI(t *testing.T) {
 	var checked struct {
 		Score        float64
 		OfferedScore float64 `json:"offered_score"`
-		Hints               []struct{ Code, Found, Offer, Reason string }
-		Offered             string
-		HintsBefore         *int     `json:"hints_before"`
-		ScoreBefore         *float64 `json:"score_before"`
+		Hints        []struct{ Code, Found, Offer, Reason string }
+		Offered      string
+		HintsBefore  *int     `json:"hints_before"`
+		ScoreBefore  *float64 `json:"score_before"`
 	}
-	out := post(eva, "/api/v1/language-check", `{"text":"Der Login wurde abgeschaltet.","before":"Seitens der Stadt wurde bezüglich des Accounts der Login abgeschaltet."}`, http.StatusOK)
+	out := post(ada, "/api/v1/language-check", `{"text":"Der Login wurde abgeschaltet.","before":"Seitens der Stadt wurde bezüglich des Accounts der Login abgeschaltet."}`, http.StatusOK)
 	if err := json.Unmarshal(out, &checked); err != nil {
 		t.Fatal(err)
 	}
 	if checked.HintsBefore == nil || checked.ScoreBefore == nil || *checked.HintsBefore <= len(checked.Hints) || len(checked.Hints) < 2 || checked.Offered != "Der Anmeldung wurde abgeschaltet." || checked.Score <= 0 || checked.OfferedScore <= 0 {
 		t.Errorf("%s", out)
 	}
-	out = post(eva, "/api/v1/language-check", `{"text":"Es ist falsch, dass Daten weg sind 😀","kind":"correction","crisis":true}`, http.StatusOK)
+	post(eva, "/api/v1/language-check", `{"text":"Guten Tag."}`, http.StatusForbidden)
+	out = post(ada, "/api/v1/language-check", `{"text":"Es ist falsch, dass Daten weg sind 😀","kind":"correction","crisis":true}`, http.StatusOK)
 	for _, code := range []string{`"fact_first"`, `"humour"`} {
 		if !strings.Contains(string(out), code) {
 			t.Errorf("no %s in %s", code, out)
