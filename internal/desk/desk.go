@@ -100,8 +100,8 @@ type lage struct {
 	Unreleased bool
 	// OpenWords names services whose changed words wait for a second person.
 	OpenWords []string
-	Submitted  []publish.Statement
-	Legal      []review.Lined // legal clocks that run
+	Submitted []publish.Statement
+	Legal     []review.Lined // legal clocks that run
 }
 
 // due is one promise with the names that a person reads.

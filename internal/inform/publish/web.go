@@ -51,7 +51,7 @@ type listView struct {
 	Published   []Statement
 	Titles      map[incident.ID]string
 	OpenWords   []service.Service // changed since somebody released them
-	Released    string // who has released the holding texts; empty: nobody
+	Released    string            // who has released the holding texts; empty: nobody
 	MayRelease  bool
 	MayWrite    bool
 	Next        ID
