@@ -450,12 +450,19 @@ func (r *Room) changeable(req *http.Request) (Monitor, error) {
 	return m, err
 }
 
+// pageEdit shows the form; of a declared monitor it shows what the file says,
+// locked.
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	m, err := r.changeable(req)
+	if err := mayChange(req.Context()); err != nil {
+		return err
+	}
+	m, err := r.Get(req.Context(), req.PathValue("slug"))
 	if err != nil {
 		return err
 	}
-	return r.showForm(w, req, http.StatusOK, m.Slug, m.Spec, fillForm(m))
+	f := fillForm(m)
+	f.Locked = m.Declared
+	return r.showForm(w, req, http.StatusOK, m.Slug, m.Spec, f)
 }
 
 func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {

@@ -261,7 +261,13 @@ func TestOnePage(t *testing.T) {
 	if html, _ := doc.Html(); strings.Contains(html, "geheim") || doc.Find("a[href='/monitor/p/edit']").Length() != 0 {
 		t.Error("a declared monitor shows its password or a form")
 	}
-	d.page("admin", "GET", "/monitor/p/edit", "", 409)
+	doc = d.page("admin", "GET", "/monitor/p/edit", "", 200)
+	if html, _ := doc.Html(); strings.Contains(html, "geheim") || doc.Find(".tm-locked").Length() != 1 || doc.Find("fieldset[disabled] input[name=url]").Length() != 1 {
+		t.Error("the form of a declared monitor is not shown, not locked, or shows its password")
+	}
+	if out := d.ask("admin", "POST", "/monitor/p/edit", "name=X&kind=http"); out.Code != 409 {
+		t.Errorf("a declared monitor was changed: %d", out.Code)
+	}
 	d.page("admin", "GET", "/monitor/p/remove", "", 409)
 	for _, act := range []string{"check", "pause", "resume", "maintenance", "maintenance/end"} {
 		if got := d.ask("reader", "POST", "/monitor/p/"+act, "from=2099-01-01T10%3A00&to=2099-01-01T11%3A00&reason=x").Code; got != 403 && act != "maintenance/end" {

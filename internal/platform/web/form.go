@@ -15,6 +15,7 @@ import (
 type Form struct {
 	Values url.Values
 	Errors map[string]string // field → text key
+	Locked bool              // its values stand in tuermer.yaml, see [Sealed]
 	order  []string
 }
 

@@ -125,12 +125,19 @@ func (r *Room) changeable(req *http.Request) (Audience, error) {
 	return a, err
 }
 
+// pageEdit shows the form; of a declared audience it shows what the file says,
+// locked.
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	a, err := r.changeable(req)
+	if err := mayChange(req.Context()); err != nil {
+		return err
+	}
+	a, err := r.Audience(req.Context(), req.PathValue("slug"))
 	if err != nil {
 		return err
 	}
-	return r.showForm(w, req, http.StatusOK, a.Slug, fillForm(a))
+	f := fillForm(a)
+	f.Locked = a.Declared
+	return r.showForm(w, req, http.StatusOK, a.Slug, f)
 }
 
 func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {

@@ -131,7 +131,12 @@ func TestPages(t *testing.T) {
 	if doc := page("admin", "GET", "/plan/citizens", "", 200); doc.Find(".tm-locked").Length() != 1 || !strings.Contains(doc.Find("main").Text(), "Eine zweite Person gibt frei") {
 		t.Error("a declared audience is not shown as such")
 	}
-	page("admin", "GET", "/plan/citizens/edit", "", 409)
+	if doc := page("admin", "GET", "/plan/citizens/edit", "", 200); doc.Find(".tm-locked").Length() != 1 || doc.Find("fieldset[disabled] input[name=name]").AttrOr("value", "") != "Alle" {
+		t.Error("the form of a declared audience is not shown, or not locked")
+	}
+	if out := ask("t1", "admin", "POST", "/plan/citizens/edit", "name=X"); out.Code != 409 {
+		t.Errorf("a declared audience was changed: %d", out.Code)
+	}
 	page("admin", "GET", "/plan/citizens/remove", "", 409)
 	page("publisher", "GET", "/plan/council/remove", "", 403)
 	if text := page("admin", "GET", "/plan/council/remove", "", 200).Find("main").Text(); !strings.Contains(text, "2 Empfänger bekommen") {

@@ -247,12 +247,19 @@ func (r *Room) showForm(w http.ResponseWriter, req *http.Request, status int, sl
 	return web.RenderStatus(w, req, status, formPage(e))
 }
 
+// pageEdit shows the form; of a declared service it shows what the file says,
+// locked.
 func (r *Room) pageEdit(w http.ResponseWriter, req *http.Request) error {
-	s, err := r.changeable(req)
+	if err := mayChange(req.Context()); err != nil {
+		return err
+	}
+	s, err := r.Get(req.Context(), req.PathValue("slug"))
 	if err != nil {
 		return err
 	}
-	return r.showForm(w, req, http.StatusOK, s.Slug, fillForm(s, i18n.Of(req.Context()).Zone))
+	f := fillForm(s, i18n.Of(req.Context()).Zone)
+	f.Locked = s.Declared
+	return r.showForm(w, req, http.StatusOK, s.Slug, f)
 }
 
 // changeable is the service of the address, when the actor may change it.

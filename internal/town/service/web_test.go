@@ -213,7 +213,13 @@ func TestForm(t *testing.T) {
 	if doc.Find(".tm-locked").Length() != 1 || doc.Find("a[href='/service/fest/edit']").Length() != 0 {
 		t.Error("a declared service is not shown as such")
 	}
-	d.page("admin", "GET", "/service/fest/edit", "", 409)
+	doc = d.page("admin", "GET", "/service/fest/edit", "", 200)
+	if doc.Find(".tm-locked").Length() != 1 || doc.Find("fieldset[disabled] input[name=name]").AttrOr("value", "") != "Fest" || doc.Find("main button").Not("fieldset[disabled] button").Length() != 0 {
+		t.Error("the form of a declared service is not shown, or not locked")
+	}
+	if out := d.ask("admin", "POST", "/service/fest/edit", f.Encode()); out.Code != 409 {
+		t.Errorf("a declared service was changed: %d", out.Code)
+	}
 	d.page("admin", "GET", "/service/fest/remove", "", 409)
 }
 
