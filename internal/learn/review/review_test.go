@@ -65,8 +65,11 @@ func (t *town) Send(_ context.Context, m channel.Message) error {
 }
 
 func (t *town) List(context.Context, publish.Filter) ([]publish.Statement, error) { return t.said, nil }
-func (t *town) Adherence(context.Context, incident.ID) (int, int, error)          { return 3, 1, nil }
-func (t *town) Heard(context.Context, incident.ID) ([]publish.Heard, error)       { return t.heard, nil }
+
+func (t *town) Adherence(context.Context, incident.ID) (int, int, error) { return 3, 1, nil }
+
+func (t *town) Heard(context.Context, incident.ID) ([]publish.Heard, error) { return t.heard, nil }
+
 func (t *town) Sign(purpose string, payload []byte, expires time.Time) string {
 	return fmt.Sprintf("%s|%x|%d", purpose, payload, expires.Unix())
 }

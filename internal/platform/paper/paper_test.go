@@ -23,10 +23,13 @@ func sample(points int) paper.Document {
 		Sections: []paper.Section{
 			{Title: "Wen rufen wir an?", Blocks: []paper.Block{
 				paper.Table{Caption: "Kontakte", Heads: []string{"Wer", "Telefon"}, Rows: [][]string{{"Größe Öl\nÄmter", "0611 000"}}, Widths: []float64{2, 1}},
-				paper.Text{Text: "Außerhalb der Dienstzeit"}, paper.Heading("Unterschrift"), paper.Blanks{"Name"},
+				paper.Text{Text: "Außerhalb der Dienstzeit"},
+				paper.Heading("Unterschrift"),
+				paper.Blanks{"Name"},
 			}},
 			{Title: "Prüfen", Blocks: []paper.Block{
-				paper.Checks{"Was ist geschehen? ☎ 🚨"}, paper.Quote{Title: "Vorlesen", Text: "Wir prüfen den Ausfall."},
+				paper.Checks{"Was ist geschehen? ☎ 🚨"},
+				paper.Quote{Title: "Vorlesen", Text: "Wir prüfen den Ausfall."},
 				paper.Codes{{Label: "Statusseite", URL: "https://status.musterstadt.example/"}},
 			}},
 		},

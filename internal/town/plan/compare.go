@@ -119,8 +119,16 @@ func yes(b bool) string {
 func contactFields(cs []Contact) (out []item) {
 	for _, c := range cs {
 		out = append(out, item{c.ID, c.Name, [][2]string{
-			{"name", c.Name}, {"kind", string(c.Kind)}, {"role", c.Role}, {"phone", c.Phone}, {"other", c.Other}, {"mail", c.Mail},
-			{"hours", c.Hours}, {"confirmed", c.Confirmed}, {"card", yes(c.Card)}, {"private", yes(c.Private)},
+			{"name", c.Name},
+			{"kind", string(c.Kind)},
+			{"role", c.Role},
+			{"phone", c.Phone},
+			{"other", c.Other},
+			{"mail", c.Mail},
+			{"hours", c.Hours},
+			{"confirmed", c.Confirmed},
+			{"card", yes(c.Card)},
+			{"private", yes(c.Private)},
 		}})
 	}
 	return out
@@ -156,9 +164,16 @@ func profileFields(v Version) (out []item) {
 	for _, slug := range slugs {
 		s, p := names[slug], v.Document.Profiles[slug]
 		out = append(out, item{slug, slug, [][2]string{
-			{"name", s.Name}, {"audience_kind", string(s.Kind)}, {"owner", p.Owner}, {"deputy", p.Deputy},
-			{"first_within", minutes(p.First)}, {"rhythm", minutes(p.Every)}, {"needs", p.Needs},
-			{"audience_questions", strings.Join(p.Questions, "\n")}, {"languages", strings.Join(p.Languages, ", ")}, {"ways", strings.Join(p.Ways, ", ")},
+			{"name", s.Name},
+			{"audience_kind", string(s.Kind)},
+			{"owner", p.Owner},
+			{"deputy", p.Deputy},
+			{"first_within", minutes(p.First)},
+			{"rhythm", minutes(p.Every)},
+			{"needs", p.Needs},
+			{"audience_questions", strings.Join(p.Questions, "\n")},
+			{"languages", strings.Join(p.Languages, ", ")},
+			{"ways", strings.Join(p.Ways, ", ")},
 		}})
 	}
 	return out

@@ -11,8 +11,11 @@ import (
 
 func TestAffected(t *testing.T) {
 	all := []service.Service{
-		{Slug: "netz"}, {Slug: "server", DependsOn: []string{"netz"}}, {Slug: "portal", DependsOn: []string{"server"}},
-		{Slug: "telefon"}, {Slug: "fax", DependsOn: []string{"telefon", "netz"}},
+		{Slug: "netz"},
+		{Slug: "server", DependsOn: []string{"netz"}},
+		{Slug: "portal", DependsOn: []string{"server"}},
+		{Slug: "telefon"},
+		{Slug: "fax", DependsOn: []string{"telefon", "netz"}},
 	}
 	slugs := func(in []service.Service) (out []string) {
 		for _, s := range in {
