@@ -80,6 +80,19 @@ func (r *Room) raiseSoft(ctx context.Context, slug string, o Observation) error 
 	return err
 }
 
+// dropSoft ends what [Room.raiseSoft] has raised for a monitor that is deleted.
+func (r *Room) dropSoft(ctx context.Context, m Monitor) error {
+	if !m.watched() || !m.Status.Mild {
+		return nil
+	}
+	l, now := r.o.Locale(ctx), r.o.Clock.Now()
+	_, err := r.o.Signals.Record(ctx, signal.Signal{
+		Source: signal.Monitor, Key: signalKey(m.Slug) + ":soft", Episode: fmt.Sprint(m.Status.Episode), State: signal.Resolved,
+		Service: m.Service, Severity: signal.Warning, Since: now, At: now, Title: l.Catalog.Text(l.Lang, "monitor.signal_removed", m.Title()),
+	})
+	return err
+}
+
 // detail says what was seen, and how often.
 func (r *Room) detail(l i18n.Locale, m Monitor, o Observation) string {
 	seen := Explain(l, m.Spec, o.Status.Last)

@@ -349,6 +349,9 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 				return err
 			}
 		}
+		if err := r.dropSoft(ctx, m); err != nil {
+			return err
+		}
 		if _, err := db.NewDelete().Model((*entryRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: remove: %w", err)
 		}
