@@ -32,6 +32,11 @@
 // is gone is confirmed afresh and alarms. While a cause is only being looked at,
 // a certain failure waits for it at most [MaxAsking].
 //
+// What was seen is kept: a batch of results is one row of a journal, in the
+// transaction that takes it; a fold makes chunks of it, two bytes a check, and
+// [Figures] of every hour. The page of a monitor, its files and the API read
+// all three. See history_store.go and decision 0032.
+//
 // The pure half of the room (spec, probe, http, tcp, heartbeat, machine,
 // schedule, guard) knows no database. It never resumes or reuses a connection:
 // every check pays for name lookup, connection and handshake, as a citizen's

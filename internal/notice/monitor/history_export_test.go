@@ -18,6 +18,21 @@ func (r *Room) Fold(ctx context.Context) error {
 	return err
 }
 
+// FoldHalf folds the journal of t and leaves it there, as a kill does between
+// the two.
+func (r *Room) FoldHalf(ctx context.Context, t ident.Tenant) error {
+	j, err := r.packJournal(ctx, t)
+	if err != nil {
+		return err
+	}
+	for slug := range j.by {
+		if err := r.foldSamples(ctx, t, map[string][]Sample{slug: sorted(j.samples(slug))}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forget runs retention now.
 func (r *Room) Forget(ctx context.Context) error {
 	_, err := r.forget(ctx, r.o.Clock.Now())

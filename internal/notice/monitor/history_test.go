@@ -301,3 +301,34 @@ func TestRetention(t *testing.T) {
 		}
 	})
 }
+
+// A kill between writing the chunks and emptying the journal loses nothing and
+// doubles nothing, also when it closed a chunk.
+func TestKillDuringFold(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		p := newPast(t, w)
+		var all []monitor.Observation
+		for i := range monitor.ChunkSamples + 100 {
+			all = append(all, seen("p", day(0, 0).AddDate(0, 0, -3).Add(time.Duration(i)*time.Minute), monitor.Up, 0))
+		}
+		p.take(all...)
+		p.must(p.r.FoldHalf(w.Ctx, storetest.Tenant))
+		p.holds("after the kill", all)
+		next, _, _ := newRoom(t, w) // the next start
+		p.r = next
+		p.must(p.r.Fold(w.Ctx))
+		p.holds("folded again", all)
+		if n, err := p.r.Kept(w.Ctx, "p"); err != nil || n != len(all) {
+			t.Fatalf("%d results are kept of %d, %v", n, len(all), err)
+		}
+		hours, err := p.r.Hours(w.Ctx, p.m, day(0, 0).AddDate(0, 0, -4), time.Now())
+		p.must(err)
+		checks := 0
+		for _, f := range hours {
+			checks += f.Checks
+		}
+		if checks != len(all) {
+			t.Fatalf("%d checks are reckoned of %d", checks, len(all))
+		}
+	})
+}
