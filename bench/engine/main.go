@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -168,7 +169,7 @@ func sweep(bin, dir string, monitors int) error {
 		at := time.Now()
 		body := fmt.Sprintf(`{"slug":"neu%d","name":"neu","url":"http://%s/neu"}`, i, targets[0].Addr)
 		if status, answer, err := call(p, token, "POST", "/api/v1/monitors", body); err != nil || status != http.StatusCreated {
-			return fmt.Errorf("create: %d %s %w", status, answer, err)
+			return errors.Join(err, fmt.Errorf("create: %d %s", status, answer))
 		}
 		worst = max(worst, time.Since(at))
 	}

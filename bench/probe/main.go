@@ -44,7 +44,7 @@ func main() {
 	b := &bench{}
 	flag.IntVar(&b.rounds, "rounds", 3, "the median counts")
 	flag.DurationVar(&b.long, "for", 10*time.Second, "one measurement")
-	flag.IntVar(&b.monitors, "monitors", 5000, "how many; over TLS a third of it, for the target's key is busy too")
+	flag.IntVar(&b.monitors, "monitors", 5000, "how many; over TLS a third as often, for the target's key is busy too")
 	flag.DurationVar(&b.interval, "interval", 5*time.Second, "of each")
 	flag.StringVar(&b.only, "only", "", "http, p256, rsa2048 or most; default all of them")
 	flag.Parse()
@@ -147,7 +147,7 @@ func (b *bench) serve(kind string, targets []*rig.Target, root string, monitors 
 	if err != nil {
 		return nil, err
 	}
-	yaml := rig.Town + rig.Monitors(monitors, scheme(kind), targets, fmt.Sprintf("interval: %s, expect: {status: [200], body: Willkommen}", interval))
+	yaml := rig.Town + rig.Monitors(monitors, scheme(kind), targets, fmt.Sprintf("interval: %s, timeout: %s, expect: {status: [200], body: Willkommen}", interval, interval*9/10))
 	var env []string
 	if root != "" {
 		env = append(env, "SSL_CERT_FILE="+root)
@@ -168,11 +168,11 @@ func (b *bench) serve(kind string, targets []*rig.Target, root string, monitors 
 
 // tuermer is the CPU of the real program per check that it has stored.
 func (b *bench) tuermer(kind string, targets []*rig.Target, root string) (micros float64, err error) {
-	monitors := b.monitors
+	monitors, interval := b.monitors, b.interval
 	if kind != "http" {
-		monitors /= 3
+		monitors, interval = monitors*2/3, interval*2
 	}
-	p, err := b.serve(kind, targets, root, monitors, b.interval)
+	p, err := b.serve(kind, targets, root, monitors, interval)
 	if err != nil {
 		return 0, err
 	}

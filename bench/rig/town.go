@@ -7,7 +7,7 @@ import (
 
 // Town is the head of a configuration with people who can be alarmed. Their
 // mail server is not there; what the benchmarks time are webhooks.
-const Town = `town: {name: Benchstadt, slug: benchstadt, domains: [benchstadt.example], land: HE}
+const Town = `town: {name: Benchstadt, slug: benchstadt, domains: [benchstadt.example], land: HE, probe_networks: [127.0.0.0/8]}
 people:
   - {name: Ada Beispiel, email: ada@benchstadt.example, alternative: ada@posteo.example, roles: [it, publisher]}
   - {name: Bert Kern, email: bert@benchstadt.example, alternative: bert@posteo.example, roles: [admin, approver]}
