@@ -266,6 +266,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("merge-incident", http.MethodPost, "/{id}/merge", "Make an incident part of another"), scope, func(ctx context.Context, p *incidentMerge) (*web.One[incidentBody], error) {
 		return r.one(ctx, p.ID, r.Merge(ctx, ID(p.ID), ID(p.Body.Into), p.Body.Reason))
 	})
+	r.commitmentAPI(a)
 	web.Operation(a, op("list-facts", http.MethodGet, "/{id}/facts", "Current facts, surest first"), scope, r.apiFacts)
 	web.Operation(a, created(op("add-fact", http.MethodPost, "/{id}/facts", "Note a fact, a belief or a question")), scope, r.apiAddFact)
 	web.Operation(a, op("change-fact", http.MethodPost, "/{id}/facts/{fact}", "Make a new version of a fact"), scope, r.apiChangeFact)

@@ -21,6 +21,11 @@
 // A [Fact] carries how certain it is, and whether it may be said. Changing it
 // makes a new version; the old ones stay.
 //
+// A [Commitment] is what the town has promised, until a day: it is open until a
+// person says that it was kept, broken or withdrawn. The room brings it to mind a
+// day before and says that it is overdue; how it ended is public where the
+// promise was.
+//
 // The journal (Einsatztagebuch) only grows. Each entry is sealed with a hash
 // over itself and the entry before, and the incident keeps the last one, so
 // that an entry that was altered, removed, added or swapped is found by

@@ -26,3 +26,8 @@ func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { ret
 
 // GiveTasks gives the tasks of an incident, as its events would.
 func GiveTasks(r *Room, ctx context.Context, id ID) error { return r.giveTasks(ctx, id) }
+
+// SweepCommitments looks at what was promised, once.
+func (r *Room) SweepCommitments(ctx context.Context, now time.Time) (time.Time, error) {
+	return r.sweepCommitments(ctx, now)
+}

@@ -24,6 +24,8 @@ const (
 	EntryFact   EntryKind = "fact"
 	EntryAlert  EntryKind = "alert" // an alert joined, was taken, ended
 	EntryMerge  EntryKind = "merge"
+	// EntryCommitment: something was promised, put off, kept or not.
+	EntryCommitment EntryKind = "commitment"
 )
 
 // Entry / Eintrag stands in the journal for ever.

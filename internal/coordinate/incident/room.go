@@ -89,6 +89,8 @@ type Room struct {
 	o       Options
 	texts   *i18n.Catalog
 	sweeper *jobs.Sweeper
+	// commitments watches what was promised.
+	commitments *jobs.Sweeper
 }
 
 // New makes the room.
@@ -103,6 +105,7 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, texts: catalog}
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "incident.rule", Clock: o.Clock, Log: o.Log, Sweep: r.sweep})
+	r.commitments = jobs.NewSweeper(jobs.SweeperOptions{Name: "incident.commitment", Clock: o.Clock, Log: o.Log, Sweep: r.sweepCommitments})
 	return r
 }
 
@@ -121,14 +124,18 @@ func (r *Room) Subscribe(b *bus.Bus) {
 	r.subscribeTasks(b)
 }
 
-// Start begins to open incidents by rule.
+// Start begins to open incidents by rule and to watch what was promised.
 func (r *Room) Start(ctx context.Context) error {
 	r.sweeper.Start(ctx)
+	r.commitments.Start(ctx)
 	return nil
 }
 
-// Stop ends it.
-func (r *Room) Stop() { r.sweeper.Stop() }
+// Stop ends both.
+func (r *Room) Stop() {
+	r.commitments.Stop()
+	r.sweeper.Stop()
+}
 
 // mayAct are the roles that may open and lead incidents.
 var mayAct = []string{string(identity.RoleIT), string(identity.RolePublisher), string(identity.RoleApprover), string(identity.RoleAdmin)}

@@ -40,6 +40,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /incident/{id}/merge", web.Staff(r.postMerge))
 	s.Handle("GET /incident/{id}/journal", web.Staff(r.pageJournal))
 	s.Handle("POST /incident/{id}/journal", web.Staff(r.postNote))
+	r.commitmentRoutes(s)
 	s.Handle("GET /incident/{id}/facts/{fact}", web.Staff(r.pageFact))
 	s.Handle("POST /incident/{id}/facts/{fact}", web.Staff(r.postFact))
 	r.taskRoutes(s)
