@@ -67,8 +67,8 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 	for scope, only := range map[string][]string{
 		"read":       nil,
 		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated"},
-		"incidents":  {"/incidents", "/legal-rules", "/clocks", "/improvements", "/exercises"},
-		"statements": {"/statements", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
+		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
+		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences"},
 		"monitors":   {"/monitors", "/signals"},
 		"people":     {"/people", "/audiences", "/plan"},

@@ -59,6 +59,8 @@ type testTown struct {
 	clock    string // legal, running
 	drill    string // exercise, running
 	improve  string // to do
+	promise  string // what the town has promised
+	prepared string // a text of its own
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
@@ -231,6 +233,14 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	drill, err := a.exercise.Begin(as(identity.RoleIT), exercise.Drill, "ransomware")
 	must(err)
 	w.drill = string(drill.ID)
+	promise, err := a.incident.Commit(as(identity.RoleIT), inc.ID, incident.Commitment{Text: "Zusage " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
+	must(err)
+	w.promise = string(promise.ID)
+	prepared, err := a.template.Write(as(identity.RolePublisher), template.Entry{
+		Kind: template.First, Audience: template.Staff, Format: template.SMS, Language: template.DE, Scenario: template.Scenario(slug + "-eigen"), Body: "Vorlage " + w.mark,
+	})
+	must(err)
+	w.prepared = prepared.ID
 	items, err := a.channel.List(admin, channel.Filter{Limit: 1000})
 	must(err)
 	for _, item := range items {
@@ -427,6 +437,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.draft, w.waiting, w.said}
 	case strings.HasPrefix(base, "/exercise"):
 		ids = []string{w.drill}
+	case strings.HasPrefix(base, "/template"):
+		ids = []string{w.prepared}
 	case strings.HasPrefix(base, "/review"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/clocks"):
@@ -462,7 +474,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{commitment}", w.promise, "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

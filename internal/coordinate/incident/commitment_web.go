@@ -68,6 +68,9 @@ func (r *Room) showCommitments(w http.ResponseWriter, req *http.Request, status 
 }
 
 func (r *Room) postCommitment(w http.ResponseWriter, req *http.Request) error {
+	if err := allowed(req.Context()); err != nil {
+		return err
+	}
 	f, err := web.ReadForm(req)
 	if err != nil {
 		return err

@@ -362,7 +362,10 @@ func (r *Room) apiImport(ctx context.Context, in *importFile) (*web.One[imported
 	return &web.One[importedBody]{Body: b}, nil
 }
 
-func (r *Room) apiCheck(_ context.Context, in *checkText) (*web.One[checkedBody], error) {
+func (r *Room) apiCheck(ctx context.Context, in *checkText) (*web.One[checkedBody], error) {
+	if err := mayWrite(ctx); err != nil {
+		return nil, err
+	}
 	lang := Language(in.Body.Language)
 	about := Situation{Kind: Kind(in.Body.Kind), Audience: AudienceKind(in.Body.Audience), Crisis: in.Body.Crisis}
 	a := Assess(in.Body.Text, lang, about)

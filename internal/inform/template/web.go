@@ -237,6 +237,9 @@ func (r *Room) showOne(w http.ResponseWriter, req *http.Request, status int, f *
 
 func (r *Room) postOne(w http.ResponseWriter, req *http.Request) error {
 	ctx, id := req.Context(), req.PathValue("id")
+	if mayWrite(ctx) != nil && mayRelease(ctx) != nil {
+		return ErrForbidden
+	}
 	f, err := web.ReadForm(req)
 	if err != nil {
 		return err

@@ -288,14 +288,15 @@ func TestAPI(t *testing.T) {
 		HintsBefore  *int     `json:"hints_before"`
 		ScoreBefore  *float64 `json:"score_before"`
 	}
-	out := post(eva, "/api/v1/language-check", `{"text":"Der Login wurde abgeschaltet.","before":"Seitens der Stadt wurde bezüglich des Accounts der Login abgeschaltet."}`, http.StatusOK)
+	out := post(ada, "/api/v1/language-check", `{"text":"Der Login wurde abgeschaltet.","before":"Seitens der Stadt wurde bezüglich des Accounts der Login abgeschaltet."}`, http.StatusOK)
 	if err := json.Unmarshal(out, &checked); err != nil {
 		t.Fatal(err)
 	}
 	if checked.HintsBefore == nil || checked.ScoreBefore == nil || *checked.HintsBefore <= len(checked.Hints) || len(checked.Hints) < 2 || checked.Offered != "Der Anmeldung wurde abgeschaltet." || checked.Score <= 0 || checked.OfferedScore <= 0 {
 		t.Errorf("%s", out)
 	}
-	out = post(eva, "/api/v1/language-check", `{"text":"Es ist falsch, dass Daten weg sind 😀","kind":"correction","crisis":true}`, http.StatusOK)
+	post(eva, "/api/v1/language-check", `{"text":"Guten Tag."}`, http.StatusForbidden)
+	out = post(ada, "/api/v1/language-check", `{"text":"Es ist falsch, dass Daten weg sind 😀","kind":"correction","crisis":true}`, http.StatusOK)
 	for _, code := range []string{`"fact_first"`, `"humour"`} {
 		if !strings.Contains(string(out), code) {
 			t.Errorf("no %s in %s", code, out)
