@@ -92,17 +92,19 @@ type lage struct {
 	Alerts    []alert.Alert
 	Incidents []incident.Incident
 	Due       []due
-	Withheld  []alert.Withheld
-	Held      []monitor.HeldGroup // withheld by the monitors themselves
-	Uplink    monitor.UplinkView
-	Disputed  []monitor.Monitor // failing, as too few vantage points see
-	Signals   []signal.Signal
-	Duty      []person
-	Monitors  map[monitor.State]int
-	Waiting   map[channel.State]int
-	Services  map[string]service.Service
-	NoWay     bool // no route for mail at all
-	Empty     bool // nothing is set up yet
+	// Commitments are open ones that are overdue or due within a week.
+	Commitments []incident.Commitment
+	Withheld    []alert.Withheld
+	Held        []monitor.HeldGroup // withheld by the monitors themselves
+	Uplink      monitor.UplinkView
+	Disputed    []monitor.Monitor // failing, as too few vantage points see
+	Signals     []signal.Signal
+	Duty        []person
+	Monitors    map[monitor.State]int
+	Waiting     map[channel.State]int
+	Services    map[string]service.Service
+	NoWay       bool // no route for mail at all
+	Empty       bool // nothing is set up yet
 	// Unreleased: nobody has approved the short messages beforehand, and the
 	// reader is one who can do it or have it done.
 	Unreleased bool
@@ -138,6 +140,9 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	if l.Legal, err = d.o.Review.Running(ctx, ""); err != nil {
+		return l, err
+	}
+	if l.Commitments, err = d.commitments(ctx, l.Now); err != nil {
 		return l, err
 	}
 	if l.Withheld, err = d.o.Alert.Withheld(ctx, l.Now.Add(-24*time.Hour)); err != nil {
@@ -226,6 +231,21 @@ func (d *Desk) due(ctx context.Context) ([]due, error) {
 		out = append(out, due{Promise: p, AudienceName: name, Title: titles[p.Incident], Overdue: p.Overdue(now)})
 	}
 	return out, nil
+}
+
+// commitmentAhead is how far ahead the Lagebild looks at what was promised.
+const commitmentAhead = 7 * 24 * time.Hour
+
+// commitments lists open promises that are overdue or due soon, the next one
+// first.
+func (d *Desk) commitments(ctx context.Context, now time.Time) ([]incident.Commitment, error) {
+	all, err := d.o.Incident.Commitments(ctx, incident.CommitmentFilter{State: incident.CommitmentOpen, Limit: 1000})
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(c incident.Commitment) bool { return c.Due.After(now.Add(commitmentAhead)) })
+	slices.SortFunc(all, func(a, b incident.Commitment) int { return a.Due.Compare(b.Due) })
+	return all, nil
 }
 
 // duty lists who is woken when a service has no owner of its own. A roster

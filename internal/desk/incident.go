@@ -26,9 +26,12 @@ type room struct {
 	Promises   []due
 	Legal      []review.Lined
 	Statements []said
-	Kept       int
-	Missed     int
-	MayWrite   bool
+	ETAs       []publish.ETA
+	// Commitments are what was promised about it.
+	Commitments []incident.Commitment
+	Kept        int
+	Missed      int
+	MayWrite    bool
 	// Waiver says that the closing words are waived, and why; nil: they are not.
 	Waiver   *publish.Waiver
 	MayWaive bool
@@ -87,6 +90,10 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 	}
 	statements, err := d.o.Publish.List(ctx, publish.Filter{Incident: id, Limit: 50})
 	if err != nil {
+		return v, err
+	}
+	v.ETAs = publish.ETAHistory(statements)
+	if v.Commitments, err = d.o.Incident.Commitments(ctx, incident.CommitmentFilter{Incident: id, Limit: 1000}); err != nil {
 		return v, err
 	}
 	for _, s := range statements {

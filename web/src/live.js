@@ -128,6 +128,7 @@ function start() {
   const waiting = new Map();
   const saving = new Set();
   const held = new Set();
+  let checking; // <section data-check hx-post="…" hx-trigger="tm:check">: read while somebody types
   function save(form) {
     clearTimeout(waiting.get(form));
     waiting.delete(form);
@@ -136,6 +137,11 @@ function start() {
   }
   document.addEventListener("input", (e) => {
     document.querySelectorAll(`[data-count-for="${CSS.escape(e.target.id)}"]`).forEach(count);
+    const part = e.target.closest?.("form")?.querySelector("[data-check]");
+    if (part) {
+      clearTimeout(checking);
+      checking = setTimeout(() => part.isConnected && part.dispatchEvent(new CustomEvent("tm:check")), 700);
+    }
     const form = e.target.closest?.("form[data-autosave]");
     if (!form) return;
     clearTimeout(waiting.get(form));

@@ -146,7 +146,7 @@ func (r *Room) Save(ctx context.Context, id ID, revision int, c Content) (Statem
 			return s, err
 		}
 		if s.Corrects != "" {
-			c.Kind = s.Kind
+			c.Kind, c.Scenario = s.Kind, s.Scenario
 		}
 		if s.State == StateSubmitted {
 			s.State = StateDraft
@@ -176,11 +176,11 @@ func (r *Room) fillIn(ctx context.Context, s Statement, c Content, inc incident.
 		}
 	}
 	if len(s.Audiences) == 0 {
-		if s.Audiences, err = r.defaultAudiences(ctx, c.Kind, inc, all); err != nil {
+		if s.Audiences, err = r.defaultAudiences(ctx, c.Kind, c.Scenario, inc, all); err != nil {
 			return s, err
 		}
 	}
-	if c.Kind == template.Recovery {
+	if overSays(c.Kind) {
 		// Whoever was told that it is broken is told that it works (I1).
 		told, err := r.told(ctx, s.Incident)
 		if err != nil {
@@ -233,7 +233,7 @@ func present(slugs []string, all []plan.Audience) []string {
 // defaultAudiences are those that the services name, as far as there is a
 // prepared text of the kind for them, and none of the public for a private
 // incident.
-func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, in incident.Incident, all []plan.Audience) ([]string, error) {
+func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, scenario template.Scenario, in incident.Incident, all []plan.Audience) ([]string, error) {
 	slugs, err := r.concerned(ctx, in, all)
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, in inciden
 	return slices.DeleteFunc(slugs, func(slug string) bool {
 		i := slices.IndexFunc(all, func(a plan.Audience) bool { return a.Slug == slug })
 		kind := all[i].Kind
-		_, ok := lib.Find(k, template.AudienceKind(kind), template.Mail, template.DE, "")
+		_, ok := lib.Find(k, template.AudienceKind(kind), template.Mail, template.DE, scenario)
 		return !ok || (in.Private && kind.Public())
 	}), nil
 }
@@ -375,6 +375,10 @@ func (r *Room) Try(ctx context.Context, in incident.ID, c Content) (Preview, err
 // Prefill is the content with which the composer opens: everything that is
 // known already, so that a person adds only what is new.
 func (r *Room) Prefill(ctx context.Context, in incident.ID, k template.Kind) (Content, error) {
+	return r.prefill(ctx, in, k, "")
+}
+
+func (r *Room) prefill(ctx context.Context, in incident.ID, k template.Kind, scenario template.Scenario) (Content, error) {
 	if err := mayRead(ctx); err != nil {
 		return Content{}, err
 	}
@@ -383,7 +387,7 @@ func (r *Room) Prefill(ctx context.Context, in incident.ID, k template.Kind) (Co
 		return Content{}, err
 	}
 	now := r.o.Clock.Now()
-	s, err := r.fillIn(ctx, Statement{Incident: in, UpdatedAt: now}, Content{Kind: k}, inc)
+	s, err := r.fillIn(ctx, Statement{Incident: in, UpdatedAt: now}, Content{Kind: k, Scenario: scenario}, inc)
 	if err != nil {
 		return Content{}, err
 	}
@@ -392,7 +396,7 @@ func (r *Room) Prefill(ctx context.Context, in incident.ID, k template.Kind) (Co
 		return Content{}, err
 	}
 	facts := t.fill(s, now)
-	c := Content{Kind: k, Facts: template.Facts{}, Audiences: s.Audiences, Languages: s.Languages, Next: map[string]time.Time{}}
+	c := Content{Kind: k, Scenario: scenario, Facts: template.Facts{}, Audiences: s.Audiences, Languages: s.Languages, Next: map[string]time.Time{}}
 	for _, q := range template.Questions(k) {
 		if v := facts[q.Slot]; q.Slot != template.SlotService && !v.Missing() {
 			c.Facts[q.Slot] = v

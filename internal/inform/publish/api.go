@@ -233,6 +233,58 @@ type promiseBody struct {
 	Statement string     `json:"statement,omitempty"`
 }
 
+type adherenceQuery struct {
+	Incident string    `query:"incident" doc:"Only this incident"`
+	From     time.Time `query:"from" doc:"Only what came due at or after this moment; without one, the last 90 days"`
+}
+
+type keptBody struct {
+	Kept    int  `json:"kept"`
+	Missed  int  `json:"missed" doc:"Came late, or is overdue now"`
+	Percent *int `json:"percent,omitempty" doc:"Absent while nothing has come due"`
+}
+
+type adherenceBody struct {
+	keptBody
+	Audiences map[string]keptBody `json:"audiences" doc:"By slug; empty for a single incident"`
+}
+
+func keptOf(k Kept) keptBody {
+	b := keptBody{Kept: k.Kept, Missed: k.Missed}
+	if p, ok := k.Share(); ok {
+		b.Percent = &p
+	}
+	return b
+}
+
+func (r *Room) apiAdherence(ctx context.Context, in *adherenceQuery) (*web.One[adherenceBody], error) {
+	b := adherenceBody{Audiences: map[string]keptBody{}}
+	if in.Incident != "" {
+		if _, err := r.o.Incidents.Get(ctx, incident.ID(in.Incident)); err != nil {
+			return nil, err
+		}
+		kept, missed, err := r.Adherence(ctx, incident.ID(in.Incident))
+		b.keptBody = keptOf(Kept{kept, missed})
+		return &web.One[adherenceBody]{Body: b}, err
+	}
+	from := in.From
+	if from.IsZero() {
+		from = r.o.Clock.Now().Add(-adherenceFor)
+	}
+	all, by, err := r.AdherenceSince(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	b.keptBody = keptOf(all)
+	for slug, k := range by {
+		b.Audiences[slug] = keptOf(k)
+	}
+	return &web.One[adherenceBody]{Body: b}, nil
+}
+
+// adherenceFor is the time that the figure of the whole town looks back.
+const adherenceFor = 90 * 24 * time.Hour
+
 // API adds this room's operations.
 func (r *Room) API(a *web.API) {
 	op := func(id, method, path, summary string) huma.Operation {
@@ -253,6 +305,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("list-deliveries", http.MethodGet, "/statements/{id}/deliveries", "State of every recipient"), scope, r.apiDeliveries)
 	web.Operation(a, op("list-next-updates", http.MethodGet, "/next-updates", "What the town owes next, soonest first"), scope, r.apiDue)
 	web.Operation(a, op("incident-next-updates", http.MethodGet, "/incidents/{id}/next-updates", "All promised times of an incident"), scope, r.apiPromises)
+	web.Operation(a, op("adherence", http.MethodGet, "/adherence", "How many promised times were kept"), scope, r.apiAdherence)
 	web.Operation(a, op("no-change", http.MethodPost, "/incidents/{id}/no-change", "Say that nothing has changed; submitted where a second person is needed"), scope, r.apiNoChange)
 	waive := op("waive-closing", http.MethodPost, "/incidents/{id}/waive-closing", "Do without a closing statement, with a reason")
 	waive.DefaultStatus = http.StatusNoContent

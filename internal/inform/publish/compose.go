@@ -65,6 +65,10 @@ func lastWords(k template.Kind) bool {
 	}, k)
 }
 
+// overSays reports whether k tells that the trouble is over, so that everybody
+// who heard of it must hear this too (I1).
+func overSays(k template.Kind) bool { return k == template.Recovery || k == template.AllClear }
+
 // telling is everything that a statement is rendered from.
 type telling struct {
 	incident  incident.Incident
@@ -99,6 +103,8 @@ type Preview struct {
 	// OpenWords names services whose name or Ersatzweg only their author has
 	// seen; with them no approval given beforehand counts.
 	OpenWords []string
+	// Undated are promises without a day: nobody could say whether they were kept.
+	Undated []string
 	// NextPast names audiences whose promised time has passed already.
 	NextPast []string
 
@@ -143,6 +149,8 @@ func (p Preview) Ready() error {
 			e = e.Field("facts."+FactKey(s), "publish.missing_one")
 		}
 		return e
+	case len(p.Undated) > 0:
+		return fault.New(fault.Invalid, "publish.undated", strings.Join(p.Undated, " · ")).Field("facts.promises", "publish.undated_one")
 	case len(p.NextPast) > 0:
 		return ErrNextPast.Field("next_update", "publish.next_past")
 	case len(p.Held) > 0:
@@ -258,6 +266,9 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		if facts[slot].Missing() {
 			p.Missing = append(p.Missing, slot)
 		}
+	}
+	if tellsPromises(s.Kind) {
+		_, p.Undated = promised(facts, asOf, t.zone)
 	}
 	var kinds []plan.Kind
 	var targets []target

@@ -51,6 +51,7 @@ const (
 // Subscribe hears of incidents that begin, move on and end, which starts and
 // ends the promises (I6).
 func (r *Room) Subscribe(b *bus.Bus) {
+	r.hearCommitments(b)
 	bus.On(b, incident.Opened, "publish.promise.opened", func(ctx context.Context, e bus.Event[incident.Happened]) error {
 		return r.follow(ctx, e.Data.ID, false)
 	})

@@ -30,17 +30,30 @@ type composing struct {
 	Approvers []identity.Person
 	Form      *web.Form
 	Preview   *Preview // nil before the first save
+	// Kinds are those for which texts are prepared, Scenarios the events that
+	// have texts of their own.
+	Kinds     []template.Kind
+	Scenarios []template.ScenarioInfo
+	// Remarks is the language check of what stands in the form.
+	Remarks remarks
 	// Alone: the actor may publish without a second person.
 	Alone bool
 	Saved time.Time
 }
 
-// offered are the kinds that the composer offers, in the order of an outage.
-func offered() []template.Kind {
-	return []template.Kind{
+// offered are the kinds that the composer offers, in the order of an outage, as
+// far as a text is prepared for anybody.
+func offered(lib *template.Library, scenario template.Scenario) []template.Kind {
+	return slices.DeleteFunc([]template.Kind{
 		template.Holding, template.First, template.Update, template.NoChange, template.ETAChange,
-		template.WorkaroundChange, template.Recovery, template.Closing, template.Correction, template.Warning,
-	}
+		template.WorkaroundChange, template.Recovery, template.AllClear, template.Closing, template.Correction, template.Warning,
+		template.DataSubjects, template.BreachReport,
+	}, func(k template.Kind) bool {
+		return !slices.ContainsFunc(template.Audiences(), func(a template.AudienceKind) bool {
+			_, ok := lib.Find(k, a, template.Mail, template.DE, scenario)
+			return ok
+		})
+	})
 }
 
 // SuggestKind is the kind that the phase of an incident and what was said so
@@ -109,7 +122,7 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 	if v.Audiences, err = r.o.Audiences.Audiences(ctx); err != nil {
 		return v, err
 	}
-	c, err := r.Prefill(ctx, s.Incident, k)
+	c, err := r.prefill(ctx, s.Incident, k, s.Scenario)
 	if err != nil {
 		return v, err
 	}
@@ -139,8 +152,12 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 		return v, err
 	}
 	v.Core, v.More = questions(lib, k, s.Scenario, chosen)
+	v.Kinds, v.Scenarios = offered(lib, s.Scenario), lib.Scenarios()
 	if v.Form == nil {
 		v.Form = r.formOf(ctx, c, zone)
+	}
+	if v.Remarks, err = r.check(ctx, s, k, typed(v.Form)); err != nil {
+		return v, err
 	}
 	if v.Approvers, err = r.holders(ctx, identity.RoleApprover); err != nil {
 		return v, err
@@ -153,7 +170,7 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 // formOf shows content in the composer's fields.
 func (r *Room) formOf(ctx context.Context, c Content, zone *time.Location) *web.Form {
 	now := r.o.Clock.Now()
-	values := map[string]string{"kind": string(c.Kind)}
+	values := map[string]string{"kind": string(c.Kind), "scenario": string(c.Scenario)}
 	for slot, v := range c.Facts {
 		values[answerField(slot)] = shownFact(slot, v, now, zone, i18n.Of(ctx).Lang)
 		if v.IsUnknown() {
@@ -202,12 +219,13 @@ func (r *Room) readForm(ctx context.Context, f *web.Form, in incident.ID, k temp
 	if err != nil {
 		return Content{}, err
 	}
-	known, err := r.Prefill(ctx, in, k)
+	scenario := template.Scenario(f.Get("scenario"))
+	known, err := r.prefill(ctx, in, k, scenario)
 	if err != nil {
 		return Content{}, err
 	}
 	now := r.o.Clock.Now()
-	c := Content{Kind: k, Facts: template.Facts{}, Audiences: f.All("audiences"), Next: map[string]time.Time{}}
+	c := Content{Kind: k, Scenario: scenario, Facts: template.Facts{}, Audiences: f.All("audiences"), Next: map[string]time.Time{}}
 	for _, d := range template.Definitions() {
 		name := answerField(d.Slot)
 		text, typed := f.Get(name), f.Values.Has(name)
@@ -222,6 +240,8 @@ func (r *Room) readForm(ctx context.Context, f *web.Form, in incident.ID, k temp
 		switch old := known.Facts[d.Slot]; {
 		case text == "" && f.Get(unknownField(d.Slot)) != "":
 			v = template.Unknown()
+		case !old.At.IsZero() && text == shownFact(d.Slot, old, now, zone, i18n.Of(ctx).Lang):
+			v = old // "16:00" means the time that was shown, not the last 16:00
 		case v.Text != "" && v.Text == old.Text:
 			v = old // with its translations; and nobody typed it
 		}
@@ -246,6 +266,19 @@ func (r *Room) readForm(ctx context.Context, f *web.Form, in incident.ID, k temp
 		c.Next[slug] = at
 	}
 	return c, nil
+}
+
+// typed are the words that stand in the composer's fields, for the language
+// check: nothing is refused and no time is read.
+func typed(f *web.Form) template.Facts {
+	out := template.Facts{}
+	for _, d := range template.Definitions() {
+		v := template.Value{Text: f.Get(answerField(d.Slot)), EN: f.Get(englishField(d.Slot))}
+		if v.Text != "" && f.Get(unknownField(d.Slot)) == "" {
+			out[d.Slot] = v
+		}
+	}
+	return out
 }
 
 // kindOf reads a kind from a form or an address; what is none is empty.

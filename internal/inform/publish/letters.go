@@ -286,16 +286,26 @@ func (r *Room) remind(ctx context.Context, p Promise, in incident.Incident) erro
 		}
 		return r.toPeople(ctx, zone, people, m, nil)
 	}
+	_, err = r.toOwners(ctx, tenant, zone, a, m)
+	return err
+}
+
+// toOwners posts one letter to an audience's owner and deputy, and tells to whom
+// of the people here it went. An address that is nobody's here is written to
+// alone, in the town's language.
+func (r *Room) toOwners(ctx context.Context, tenant identity.Tenant, zone *time.Location, a plan.Audience, m letter) ([]identity.PersonID, error) {
 	everybody, err := r.o.People.People(ctx, identity.Filter{})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var told []identity.PersonID
 	for i, mail := range []string{a.Owner, a.Deputy} {
 		if mail == "" || (i == 1 && mail == a.Owner) {
 			continue
 		}
 		k := slices.IndexFunc(everybody, func(p identity.Person) bool { return strings.EqualFold(p.Email, mail) && !p.Blocked })
 		if k >= 0 {
+			told = append(told, everybody[k].ID)
 			err = r.toPeople(ctx, zone, everybody[k:k+1], m, nil)
 		} else {
 			one := m
@@ -303,13 +313,14 @@ func (r *Room) remind(ctx context.Context, p Promise, in incident.Incident) erro
 			err = r.post(ctx, zone, one)
 		}
 		if err != nil {
-			return err
+			return told, err
 		}
 	}
-	return nil
+	return told, nil
 }
 
-// escalate writes to approvers and admins that a promised time has passed.
+// escalate writes to the audience's owner and deputy, and to approvers,
+// publishers and admins, that a promised time has passed.
 func (r *Room) escalate(ctx context.Context, p Promise, in incident.Incident) error {
 	tenant, zone, err := r.home(ctx)
 	if err != nil {
@@ -323,12 +334,18 @@ func (r *Room) escalate(ctx context.Context, p Promise, in incident.Incident) er
 	if err != nil {
 		return err
 	}
-	return r.toPeople(ctx, zone, people, letter{
+	m := letter{
 		id: p.ID + ".overdue", key: "publish.mail_overdue", realm: p.Realm, about: p.Incident,
 		args: func(l i18n.Locale) []any {
 			return []any{a.Name, in.Title, l.Short(p.Due), composeURL(tenant, in.ID)}
 		},
-	}, nil)
+	}
+	told, err := r.toOwners(ctx, tenant, zone, a, m)
+	if err != nil {
+		return err
+	}
+	people = slices.DeleteFunc(people, func(p identity.Person) bool { return slices.Contains(told, p.ID) })
+	return r.toPeople(ctx, zone, people, m, nil)
 }
 
 func composeURL(t identity.Tenant, in incident.ID) string {

@@ -205,6 +205,46 @@ func (r *Room) Adherence(ctx context.Context, in incident.ID) (kept, missed int,
 	return kept, missed, err
 }
 
+// Kept counts promised times: how many were kept, and how many came late or are
+// overdue at this moment.
+type Kept struct{ Kept, Missed int }
+
+// Share is the adherence in percent; ok is false while nothing has come due.
+func (k Kept) Share() (percent int, ok bool) {
+	if k.Kept+k.Missed == 0 {
+		return 0, false
+	}
+	return (100*k.Kept + (k.Kept+k.Missed)/2) / (k.Kept + k.Missed), true
+}
+
+// AdherenceSince counts the promised times of all real incidents that came due
+// at or after a moment, all together and by audience.
+func (r *Room) AdherenceSince(ctx context.Context, from time.Time) (all Kept, by map[string]Kept, err error) {
+	if err := mayRead(ctx); err != nil {
+		return all, nil, err
+	}
+	var rows []promiseRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&rows).Column("audience", "state", "due_at").Where("tenant_id = ?", ident.TenantOf(ctx)).
+		Where("realm = ?", incident.Live).Where("due_at >= ?", cut(from)).Where("state <> ?", PromiseWithdrawn).Scan(ctx)
+	if err != nil {
+		return all, nil, fmt.Errorf("publish: adherence: %w", err)
+	}
+	by, now := map[string]Kept{}, r.o.Clock.Now()
+	for _, row := range rows {
+		p, k := row.promise(), by[row.Audience]
+		switch {
+		case p.State == PromiseKept:
+			all.Kept, k.Kept = all.Kept+1, k.Kept+1
+		case p.State == PromiseMissed || p.Overdue(now):
+			all.Missed, k.Missed = all.Missed+1, k.Missed+1
+		default:
+			continue
+		}
+		by[row.Audience] = k
+	}
+	return all, by, nil
+}
+
 // promisesDue reminds and escalates, and asks others where an approver is
 // silent. It is the sweep of the rhythm.
 func (r *Room) promisesDue(ctx context.Context, now time.Time) (time.Time, error) {

@@ -59,6 +59,9 @@ func (r *Room) publish(ctx context.Context, db bun.IDB, enqueue store.Enqueue, p
 	if err := r.movePromises(ctx, db, s, p, now); err != nil {
 		return s, err
 	}
+	if err := r.takePromises(ctx, s, p); err != nil {
+		return s, err
+	}
 	if err := r.tellOthers(ctx, s); err != nil {
 		return s, err
 	}
@@ -139,7 +142,7 @@ func (r *Room) fillLedger(ctx context.Context, db bun.IDB, p Preview, s Statemen
 		return 0, err
 	}
 	targets := p.targets
-	if s.Kind == template.Recovery || s.Corrects != "" {
+	if overSays(s.Kind) || s.Corrects != "" {
 		more := slices.Clone(before)
 		for i, t := range more {
 			if !slices.Contains(s.Audiences, t.Audience) {
@@ -182,7 +185,7 @@ func (r *Room) fillLedger(ctx context.Context, db bun.IDB, p Preview, s Statemen
 		}
 		rows = append(rows, row)
 	}
-	if !lasting(s.Kind) || s.Kind == template.Recovery {
+	if !lasting(s.Kind) || overSays(s.Kind) {
 		if err := r.supersede(ctx, db, s, now); err != nil {
 			return 0, err
 		}
@@ -247,7 +250,7 @@ func (r *Room) MayRestore(ctx context.Context, id incident.ID) error {
 	}
 	var recovery *Statement
 	for i, s := range list {
-		if s.Kind == template.Recovery && (recovery == nil || s.PublishedAt.After(recovery.PublishedAt)) {
+		if overSays(s.Kind) && (recovery == nil || s.PublishedAt.After(recovery.PublishedAt)) {
 			recovery = &list[i]
 		}
 	}

@@ -26,6 +26,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /publish/new", web.Staff(r.postNew))
 	s.Handle("POST /publish/no-change", web.Staff(r.postNoChange))
 	s.Handle("POST /publish/waive", web.Staff(r.postWaive))
+	s.Handle("POST /publish/check", web.Staff(r.postCheck))
 	s.Handle("POST /publish/release", web.Staff(r.postRelease))
 	s.Handle("GET /publish/{id}", web.Staff(r.pageStatement))
 	s.Handle("POST /publish/{id}", web.Staff(r.postStatement))
@@ -54,6 +55,7 @@ type listView struct {
 	MayRelease  bool
 	MayWrite    bool
 	Next        ID
+	Kept        Kept // promised times of the last 90 days
 }
 
 const perPage = 50
@@ -64,6 +66,9 @@ func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 	_, err := mayWrite(ctx)
 	v.MayWrite = err == nil
 	if v.Incidents, err = r.o.Incidents.List(ctx, incident.Filter{Current: true}); err != nil {
+		return err
+	}
+	if v.Kept, _, err = r.AdherenceSince(ctx, r.o.Clock.Now().Add(-adherenceFor)); err != nil {
 		return err
 	}
 	due, err := r.Due(ctx)
@@ -134,19 +139,22 @@ func (r *Room) pageNew(w http.ResponseWriter, req *http.Request) error {
 	if in == "" {
 		return web.SeeOther(w, req, "/publish")
 	}
-	k := kindOf(req.FormValue("kind"))
+	k, scenario := kindOf(req.FormValue("kind")), template.Scenario(req.FormValue("scenario"))
+	said, err := r.List(ctx, Filter{Incident: in, States: []State{StatePublished}})
+	if err != nil {
+		return err
+	}
 	if k == "" {
 		inc, err := r.o.Incidents.Get(ctx, in)
 		if err != nil {
 			return err
 		}
-		said, err := r.List(ctx, Filter{Incident: in})
-		if err != nil {
-			return err
-		}
 		k = SuggestKind(inc.Phase, said)
 	}
-	v, err := r.compose(ctx, Statement{Incident: in}, k, nil)
+	if !req.Form.Has("scenario") && len(said) > 0 {
+		scenario = said[0].Scenario // what it was about is what it is about
+	}
+	v, err := r.compose(ctx, Statement{Incident: in, Scenario: scenario}, k, nil)
 	if err != nil {
 		return err
 	}
@@ -188,13 +196,13 @@ func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
 		return fault.New(fault.Invalid, "publish.kind", strings.Join(strs(template.Kinds()), ", "))
 	}
 	if f.Get("act") == "kind" {
-		return web.SeeOther(w, req, "/publish/new?"+url.Values{"incident": {string(in)}, "kind": {string(k)}}.Encode())
+		return web.SeeOther(w, req, "/publish/new?"+url.Values{"incident": {string(in)}, "kind": {string(k)}, "scenario": {f.Get("scenario")}}.Encode())
 	}
 	c, err := r.readForm(ctx, f, in, k)
 	if err != nil {
 		return err
 	}
-	blank := Statement{Incident: in}
+	blank := Statement{Incident: in, Scenario: c.Scenario}
 	if !f.OK() {
 		return r.refused(w, req, blank, k, f, nil)
 	}

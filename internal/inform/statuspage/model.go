@@ -73,6 +73,10 @@ type story struct {
 	// Next is the promised time of the next message, as announced in public.
 	Next     time.Time
 	Messages []message // newest first; versions that were corrected come after
+	// ETAs are the estimates that were told, oldest first; Promises what the town
+	// has promised in public.
+	ETAs     []publish.ETA `json:",omitempty"`
+	Promises []promised    `json:",omitempty"`
 }
 
 // message is one published statement, or one version of it.
@@ -236,9 +240,15 @@ func (r *Room) stories(ctx context.Context, incidents map[incident.ID]incident.I
 			delete(cache, id)
 		}
 	}
+	kept, err := r.commitments(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]story, 0, len(byIncident))
 	for id, messages := range byIncident {
-		out = append(out, tell(incidents[id], messages, promises, public))
+		s := tell(incidents[id], messages, promises, public)
+		s.ETAs, s.Promises = estimates(published, messages), kept[id]
+		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b story) int {
 		return cmp.Or(b.first().FirstAt.Compare(a.first().FirstAt), cmp.Compare(b.ID, a.ID))

@@ -172,7 +172,7 @@ func TestCorrection(t *testing.T) {
 		t.Error(got)
 	}
 	fix := doc.Find("#m-s3 .fix")
-	if !strings.Contains(squash(fix.Text()), "Korrektur vom 22. November 2026, 14:07 Uhr: Die Telefonnummer war falsch.") {
+	if !strings.Contains(squash(fix.Text()), "Berichtigt am 22. November 2026, 14:07 Uhr: Die Telefonnummer war falsch.") {
 		t.Error(squash(fix.Text()))
 	}
 	old := fix.Find("a").AttrOr("href", "")

@@ -137,6 +137,11 @@ func (m *model) turns(now time.Time, zone *time.Location) time.Time {
 		if !s.Open {
 			consider(s.latest().Add(afterwards))
 		}
+		for _, p := range s.Promises {
+			if p.State == incident.CommitmentOpen {
+				consider(p.Due)
+			}
+		}
 	}
 	for _, c := range m.Components {
 		consider(c.Until)
