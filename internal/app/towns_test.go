@@ -437,6 +437,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.draft, w.waiting, w.said}
 	case strings.HasPrefix(base, "/exercise"):
 		ids = []string{w.drill}
+	case strings.HasPrefix(base, "/sonde"):
+		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
 	case strings.HasPrefix(base, "/review"):
@@ -474,7 +476,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{fact}", w.fact, "{commitment}", w.promise, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{commitment}", w.promise, "{preset}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)
