@@ -81,14 +81,12 @@ type flags struct {
 		Start exerciseStartCmd `cmd:"" help:"${cmd_exercise_start}"`
 	} `cmd:"" help:"${cmd_exercise}"`
 	Tenant struct {
-		Add    tenantAddCmd    `cmd:"" help:"${cmd_tenant_add}"`
-		List   tenantListCmd   `cmd:"" help:"${cmd_tenant_list}"`
-		Rename tenantRenameCmd `cmd:"" help:"${cmd_tenant_rename}"`
+		Add      tenantAddCmd      `cmd:"" help:"${cmd_tenant_add}"`
+		List     tenantListCmd     `cmd:"" help:"${cmd_tenant_list}"`
+		Rename   tenantRenameCmd   `cmd:"" help:"${cmd_tenant_rename}"`
+		Networks tenantNetworksCmd `cmd:"" help:"${cmd_tenant_networks}"`
 	} `cmd:"" help:"${cmd_tenant}"`
-	Import importCmd `cmd:"" help:"${cmd_import}"`
-	Town   struct {
-		Networks townNetworksCmd `cmd:"" help:"${cmd_town_networks}"`
-	} `cmd:"" help:"${cmd_town}"`
+	Import  importCmd  `cmd:"" help:"${cmd_import}"`
 	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
 	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }

@@ -73,7 +73,7 @@ func (r *recorder) Import(_ context.Context, s app.Settings, format, file string
 }
 
 func (r *recorder) TownNetworks(_ context.Context, s app.Settings, town string, networks []string, reset bool) ([]string, error) {
-	return []string{"public", "10.1.0.0/16"}, r.note(fmt.Sprint("town networks ", town, networks, reset), s)
+	return []string{"public", "10.1.0.0/16"}, r.note(fmt.Sprint("tenant networks ", town, networks, reset), s)
 }
 
 // TestProbeCommands: what the command line hands on, and what it refuses.
@@ -87,10 +87,10 @@ func TestProbeCommands(t *testing.T) {
 		{"import gatus config.yaml", 0, "import gatus config.yaml false", ""},
 		{"import prtg x", 2, "", ""},
 		{"import kuma", 2, "", ""},
-		{"town networks", 0, "town networks [] false", "10.1.0.0/16"},
-		{"town networks --town b public 10.1.0.0/16", 0, "town networks b[public 10.1.0.0/16] false", ""},
-		{"town networks --reset", 0, "town networks [] true", ""},
-		{"town networks --reset public", 2, "", ""},
+		{"tenant networks", 0, "tenant networks [] false", "10.1.0.0/16"},
+		{"tenant networks --tenant b public 10.1.0.0/16", 0, "tenant networks b[public 10.1.0.0/16] false", ""},
+		{"tenant networks --reset", 0, "tenant networks [] true", ""},
+		{"tenant networks --reset public", 2, "", ""},
 	} {
 		r := &recorder{}
 		code, out, errs := call(r, nil, strings.Fields(c.args)...)

@@ -32,15 +32,15 @@ func (c importCmd) Run(s *session) error {
 	return err
 }
 
-// townNetworksCmd is `tuermer town networks`.
-type townNetworksCmd struct {
+// tenantNetworksCmd is `tuermer tenant networks`.
+type tenantNetworksCmd struct {
 	Networks []string `arg:"" optional:"" help:"${arg_networks}"`
-	Town     string   `help:"${flag_town}" placeholder:"${ph_slug}"`
+	Tenant   string   `help:"${flag_tenant_slug}" placeholder:"${ph_slug}"`
 	Reset    bool     `help:"${flag_reset_networks}"`
 }
 
 // Run prints where the checks that a town's people enter may go, one line each.
-func (c townNetworksCmd) Run(s *session) error {
+func (c tenantNetworksCmd) Run(s *session) error {
 	if c.Reset && len(c.Networks) > 0 {
 		return errUsage{s.text("cli.reset_alone")}
 	}
@@ -48,7 +48,7 @@ func (c townNetworksCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	now, err := s.app.TownNetworks(s.ctx, settings, c.Town, c.Networks, c.Reset)
+	now, err := s.app.TownNetworks(s.ctx, settings, c.Tenant, c.Networks, c.Reset)
 	if err != nil {
 		return err
 	}
