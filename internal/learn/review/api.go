@@ -111,14 +111,14 @@ type clockStart struct {
 	ID   string `path:"id"`
 	Body struct {
 		Rule  string    `json:"rule" doc:"Id of a rule of GET /api/v1/legal-rules"`
-		Aware time.Time `json:"aware,omitempty" doc:"When the town came to know; absent: now"`
+		Aware time.Time `json:"aware,omitzero" required:"false" doc:"When the town came to know; absent: now"`
 	}
 }
 
 type clockSettle struct {
 	ID   string `path:"id"`
 	Body struct {
-		At        time.Time `json:"at,omitempty" doc:"When the report was sent; absent: now"`
+		At        time.Time `json:"at,omitzero" required:"false" doc:"When the report was sent; absent: now"`
 		Reference string    `json:"reference,omitempty" maxLength:"300"`
 		Reason    string    `json:"reason,omitempty" maxLength:"2000" doc:"Needed when the report is late"`
 	}

@@ -336,7 +336,8 @@ func TestSurvey(t *testing.T) {
 			}
 			return strings.TrimPrefix(l, "umfrage/")
 		}
-		if link("citizens") != link("citizens") {
+		first := link("citizens")
+		if again := link("citizens"); again != first {
 			t.Error("two people of one audience have two links")
 		}
 		public := ident.WithActor(g.ctx, ident.Actor{Kind: ident.KindPublic})

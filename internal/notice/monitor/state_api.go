@@ -15,7 +15,7 @@ import (
 type ruleBody struct {
 	Rule   string     `json:"rule" doc:"RFC 5545, daily or rarer: FREQ=WEEKLY;BYDAY=SU"`
 	First  string     `json:"first" doc:"When the first one begins, in the town's local time: 2026-11-29T02:00"`
-	Lasts  int        `json:"lasts_minutes" minimum:"1"`
+	Lasts  int        `json:"lasts_minutes" doc:"At least 1"`
 	Reason string     `json:"reason"`
 	Next   *time.Time `json:"next,omitempty" readOnly:"true" doc:"When the one that is open began, or the next begins"`
 }
@@ -106,8 +106,9 @@ func (r *Room) apiRule(ctx context.Context, in *apiRuleInput) (*web.One[monitorB
 }
 
 func (r *Room) apiEnd(ctx context.Context, in *apiEndInput) (*web.One[monitorBody], error) {
-	var err error
+	err := mayOperate(ctx)
 	switch {
+	case err != nil:
 	case in.Rule != "":
 		err = r.EndRule(ctx, in.Slug, in.Rule, in.First)
 	case !in.From.IsZero():
