@@ -65,16 +65,16 @@ func (a *arrivals) see(path string) {
 
 // minute is one line of the report.
 type minute struct {
-	looks            int
-	p50, p99, most   float64 // |ms| off the grid
-	drift            float64 // median ms off the grid, with sign
-	heap, rss        float64 // MB
-	routines, files  float64
-	unsaved          float64
-	data             float64 // MB
-	cpu              time.Duration
-	longest          time.Duration // between two looks at one monitor
-	inFlight, missed int
+	looks           int
+	p50, p99, most  float64 // |ms| off the grid
+	drift           float64 // median ms off the grid, with sign
+	heap, rss       float64 // MB
+	routines, files float64
+	unsaved         float64
+	data            float64 // MB
+	cpu             time.Duration
+	longest         time.Duration // between two looks at one monitor
+	missed          int
 }
 
 func soak(ctx context.Context, dir string, long time.Duration, monitors int, interval time.Duration) error {

@@ -284,16 +284,6 @@ func parseTimezone(s string) (string, *complaint) {
 	return s, nil
 }
 
-func between(lowest, highest time.Duration) func(string) (time.Duration, *complaint) {
-	return func(s string) (time.Duration, *complaint) {
-		d, err := time.ParseDuration(s)
-		if err != nil || d < lowest || d > highest {
-			return 0, sorry("config.duration", shorten(s), brief(lowest), brief(highest))
-		}
-		return d, nil
-	}
-}
-
 // brief writes a duration the way it is typed: 24h, not 24h0m0s.
 func brief(d time.Duration) string {
 	s := d.String()

@@ -127,8 +127,10 @@ func (p printing) sheet(title, subtitle string, sections []paper.Section) paper.
 	stand := i18n.Stand(p.ctx, p.at)
 	until := cmp.Or(plan.Day(p.ctx, p.doc.Cover.ValidUntil), p.t("until_open"))
 	doc.Facts = []paper.Fact{
-		{Label: p.t("stand"), Value: stand}, {Label: p.t("version"), Value: strconv.Itoa(p.stand.Number)},
-		{Label: p.t("valid_until"), Value: until}, {Label: p.t("mark"), Value: mark(doc)},
+		{Label: p.t("stand"), Value: stand},
+		{Label: p.t("version"), Value: strconv.Itoa(p.stand.Number)},
+		{Label: p.t("valid_until"), Value: until},
+		{Label: p.t("mark"), Value: mark(doc)},
 	}
 	doc.Foot = p.town.Name + " · " + p.t("stand") + " " + stand + " · " + p.t("valid_until") + " " + until + " · " + title
 	return doc
@@ -436,8 +438,10 @@ func (d *Desk) handover(ctx context.Context, id string) (paper.Document, error) 
 		general = append(general, p.t("hand_"+strconv.Itoa(n)))
 	}
 	return p.sheet(p.t("handover"), fmt.Sprintf("%s, %s", person.Name, cmp.Or(person.OrgUnit, p.town.Name)), []paper.Section{
-		{Title: p.t("hand_owns"), Blocks: block(owns)}, {Title: p.t("hand_deputises"), Blocks: block(deputises)},
-		{Title: p.t("hand_holds"), Blocks: block(holds)}, {Title: p.t("hand_tasks"), Blocks: block(todo)},
+		{Title: p.t("hand_owns"), Blocks: block(owns)},
+		{Title: p.t("hand_deputises"), Blocks: block(deputises)},
+		{Title: p.t("hand_holds"), Blocks: block(holds)},
+		{Title: p.t("hand_tasks"), Blocks: block(todo)},
 		{Title: p.t("hand_general"), Blocks: []paper.Block{general}},
 		{Title: p.t("hand_signed"), Blocks: []paper.Block{paper.Blanks{p.t("hand_to"), p.t("hand_day"), p.t("hand_from_sign"), p.t("hand_to_sign")}}},
 	}), nil

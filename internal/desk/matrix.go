@@ -36,10 +36,6 @@ func (m matrixRow) decided() bool {
 	return len(m.Cells) > 0 && !slices.ContainsFunc(m.Cells, func(c matrixCell) bool { return !c.Decided })
 }
 
-func (m matrixRow) ready() bool {
-	return !slices.ContainsFunc(m.Cells, func(c matrixCell) bool { return !c.Ready })
-}
-
 // matrixView is the scenario matrix, on its own or for an incident.
 type matrixView struct {
 	Rows      []matrixRow

@@ -355,7 +355,7 @@ func (r *Room) apiImport(ctx context.Context, in *importFile) (*web.One[imported
 	if err != nil {
 		return nil, err
 	}
-	b := importedBody{Drafted: done.Drafted, Same: done.Same}
+	b := importedBody(done)
 	if b.Drafted == nil {
 		b.Drafted = []string{}
 	}

@@ -21,7 +21,7 @@ func TestEveryCellOfTheGrid(t *testing.T) {
 	for _, s := range lib.Scenarios() {
 		marks = append(marks, s.Mark)
 	}
-	for _, want := range strings.Fields("C1 C2 C3 C4 C5 C6 C7 C8 C9 L1 L2 L3 L4 L5 L6") {
+	for want := range strings.FieldsSeq("C1 C2 C3 C4 C5 C6 C7 C8 C9 L1 L2 L3 L4 L5 L6") {
 		if !slices.Contains(marks, want) {
 			t.Errorf("no scenario is marked %s", want)
 		}

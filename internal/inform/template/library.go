@@ -192,10 +192,10 @@ func (l *Library) lay(e Entry) error {
 	l.byID[e.ID] = e
 	mail := c
 	mail.format = Mail
-	switch {
-	case e.Format == Mail:
+	switch e.Format {
+	case Mail:
 		delete(l.mails, c)
-	case e.Format == Page:
+	case Page:
 		if _, own := l.index[mail]; own {
 			return nil
 		}

@@ -78,7 +78,7 @@ func (r *Room) versions(ctx context.Context, id string, states ...OwnState) ([]V
 		q = q.Where("id = ?", id)
 	}
 	if len(states) > 0 {
-		q = q.Where("state IN (?)", bun.In(states))
+		q = q.Where("state IN (?)", bun.List(states))
 	}
 	if err := q.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("template: versions: %w", err)

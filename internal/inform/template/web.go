@@ -184,7 +184,7 @@ func (r *Room) view(ctx context.Context, id string, f *web.Form) (oneView, error
 	if err != nil {
 		return oneView{}, err
 	}
-	v := oneView{Record: rec, Form: f, Scenario: lib.scenarioTitle(ctx, rec.Entry.Scenario), Sample: r.example(ctx, rec.Entry), MayWrite: mayWrite(ctx) == nil}
+	v := oneView{Record: rec, Form: f, Scenario: lib.scenarioTitle(ctx, rec.Scenario), Sample: r.example(ctx, rec.Entry), MayWrite: mayWrite(ctx) == nil}
 	v.Check = Assess(v.Sample.Body, rec.Language, Situation{Kind: rec.Kind, Audience: rec.Audience})
 	if v.Versions, err = r.Versions(ctx, id); err != nil {
 		return v, err
@@ -390,8 +390,7 @@ func (r *Room) postEdit(w http.ResponseWriter, req *http.Request) error {
 
 // syntax says where a text is not well formed.
 func syntax(err error) string {
-	var s *SyntaxError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*SyntaxError](err); ok {
 		return s.Error()
 	}
 	return ""

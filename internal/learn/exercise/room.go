@@ -224,8 +224,11 @@ var acts = []struct {
 	kind template.Kind
 	then incident.Phase
 }{
-	{template.Holding, ""}, {template.First, incident.Identified}, {template.Update, incident.Monitoring},
-	{template.Recovery, incident.Restored}, {template.Closing, incident.Closed},
+	{template.Holding, ""},
+	{template.First, incident.Identified},
+	{template.Update, incident.Monitoring},
+	{template.Recovery, incident.Restored},
+	{template.Closing, incident.Closed},
 }
 
 // play lets the product speak all roles: one voice writes, a second approves,

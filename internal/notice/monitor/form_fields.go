@@ -63,7 +63,8 @@ func chosen(name string, of func(s *Spec) *string, options func(k Kind) []string
 func fixed(values ...string) func(Kind) []string { return func(Kind) []string { return values } }
 
 func yes(name string, of func(s *Spec) *bool, kinds ...Kind) formField {
-	return formField{name: name, kinds: kinds, input: box,
+	return formField{
+		name: name, kinds: kinds, input: box,
 		show: func(s *Spec) string {
 			if *of(s) {
 				return "yes"
@@ -76,7 +77,8 @@ func yes(name string, of func(s *Spec) *bool, kinds ...Kind) formField {
 
 // days is a span that people count in days.
 func days(name string, of func(s *Spec) *Duration, kinds ...Kind) formField {
-	return formField{name: name, kinds: kinds, input: number,
+	return formField{
+		name: name, kinds: kinds, input: number,
 		show: func(s *Spec) string {
 			if *of(s) <= 0 {
 				return ""
@@ -97,7 +99,8 @@ func days(name string, of func(s *Spec) *Duration, kinds ...Kind) formField {
 
 // pairs is a mapping, one line each: "name<sep> value".
 func pairs(name, sep string, of func(s *Spec) *map[string]string, kinds ...Kind) formField {
-	return formField{name: name, kinds: kinds, input: lines,
+	return formField{
+		name: name, kinds: kinds, input: lines,
 		show: func(s *Spec) string {
 			var b strings.Builder
 			for _, k := range slices.Sorted(maps.Keys(*of(s))) {
@@ -147,7 +150,8 @@ var portKinds = []Kind{TCP, TLS, SMTP, IMAP, GRPC, LDAP, SIP, SNMP, Postgres, My
 var checkFields = []formField{
 	text("url", func(s *Spec) *string { return &s.URL }, HTTP).asked(),
 	text("host", func(s *Spec) *string { return &s.Host }, hostKinds...).asked(),
-	{name: "port", kinds: portKinds, input: number,
+	{
+		name: "port", kinds: portKinds, input: number,
 		show: func(s *Spec) string { return numberText(s.Port) },
 		take: func(s *Spec, v string) bool {
 			n, err := strconv.ParseUint("0"+v, 10, 16)
@@ -157,7 +161,8 @@ var checkFields = []formField{
 	},
 	chosen("dns.type", func(s *Spec) *string { return &s.DNS.Type }, fixed("A", "AAAA", "MX", "TXT", "NS", "CNAME", "SRV", "SOA", "CAA", "PTR", "DS", "DNSKEY"), DNS),
 	text("dns.server", func(s *Spec) *string { return &s.DNS.Server }, DNS),
-	{name: "expect.records", kinds: []Kind{DNS}, input: lines,
+	{
+		name: "expect.records", kinds: []Kind{DNS}, input: lines,
 		show: func(s *Spec) string { return strings.Join(s.Expect.Records, "\n") },
 		take: func(s *Spec, v string) bool {
 			s.Expect.Records = nil
@@ -175,7 +180,8 @@ var checkFields = []formField{
 	text("snmp.community", func(s *Spec) *string { return &s.SNMP.Community }, SNMP).as(secret),
 	chosen("tls.mode", func(s *Spec) *string { return &s.TLS.Mode }, tlsModes, TLS, SMTP, IMAP, LDAP, GRPC, SIP),
 	text("send", func(s *Spec) *string { return &s.Send }, TCP),
-	{name: "expect.status", kinds: []Kind{HTTP, SIP},
+	{
+		name: "expect.status", kinds: []Kind{HTTP, SIP},
 		show: func(s *Spec) string { return statusText(s.Expect.Status) },
 		take: func(s *Spec, v string) bool {
 			s.Expect.Status, _ = ParseStatusSet(v) // what is none becomes a problem in Normalize
@@ -192,14 +198,16 @@ var checkFields = []formField{
 	text("expect.regex", func(s *Spec) *string { return &s.Expect.Regex }, HTTP, TCP, SNMP).rare(),
 	pairs("expect.json", "=", func(s *Spec) *map[string]string { return &s.Expect.JSON }, HTTP).rare(),
 	pairs("expect.headers", ":", func(s *Spec) *map[string]string { return &s.Expect.Headers }, HTTP).rare(),
-	{name: "expect.within", kinds: append([]Kind{HTTP}, hostKinds...), more: true,
+	{
+		name: "expect.within", kinds: append([]Kind{HTTP}, hostKinds...), more: true,
 		show: func(s *Spec) string { return spanText(s.Expect.Within.D()) },
 		take: func(s *Spec, v string) bool { s.Expect.Within = typedSpan(v); return true },
 	},
 	chosen("expect.rcode", func(s *Spec) *string { return &s.Expect.RCode }, fixed("", "NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"), DNS).rare(),
 	yes("dns.tcp", func(s *Spec) *bool { return &s.DNS.TCP }, DNS).rare(),
 	chosen("method", func(s *Spec) *string { return &s.Method }, fixed("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), HTTP).rare(),
-	{name: "headers", kinds: []Kind{HTTP}, input: lines, more: true,
+	{
+		name: "headers", kinds: []Kind{HTTP}, input: lines, more: true,
 		show: func(s *Spec) string { r := s.Redacted(); return headerFields.show(&r) },
 		take: func(s *Spec, v string) bool {
 			was := *s
@@ -211,7 +219,8 @@ var checkFields = []formField{
 		},
 	},
 	text("body", func(s *Spec) *string { return &s.Body }, HTTP).as(lines).rare(),
-	{name: "redirects", kinds: []Kind{HTTP}, input: number, more: true,
+	{
+		name: "redirects", kinds: []Kind{HTTP}, input: number, more: true,
 		show: func(s *Spec) string { return strconv.Itoa(s.redirects()) },
 		take: func(s *Spec, v string) bool {
 			n, err := strconv.ParseUint(v, 10, 16)
@@ -289,7 +298,7 @@ func readCheck(f *web.Form, s *Spec) {
 	whole := f.Get("whole") == "yes"
 	for _, field := range checkFields {
 		_, sent := f.Values[field.name]
-		if !slices.Contains(field.kinds, s.Kind) || !sent && !(field.input == box && whole) {
+		if !slices.Contains(field.kinds, s.Kind) || !sent && (field.input != box || !whole) {
 			continue
 		}
 		v := f.Values.Get(field.name)
@@ -337,7 +346,7 @@ func opened(e editing) bool {
 			return true
 		}
 		v := e.Form.Get(f.name)
-		if v != "" && !(f.name == "redirects" && v == strconv.Itoa(DefaultRedirects)) && !(f.name == "method" && v == "GET") {
+		if v != "" && (f.name != "redirects" || v != strconv.Itoa(DefaultRedirects)) && (f.name != "method" || v != "GET") {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -71,9 +72,7 @@ func TestFormOfEveryKind(t *testing.T) {
 			}
 			d.page("admin", "GET", "/monitor/new?kind="+string(k), "", 200)
 			form := url.Values{"kind": {string(k)}, "name": {"P " + string(k)}, "interval": {"60s"}, "timeout": {"10s"}, "confirm": {"3"}, "whole": {"yes"}}
-			for name, v := range c.good {
-				form[name] = v
-			}
+			maps.Copy(form, c.good)
 			was := form[c.field]
 			form.Set(c.field, c.bad)
 			doc := d.page("admin", "POST", "/monitor/new", form.Encode(), 422)

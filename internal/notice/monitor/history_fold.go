@@ -145,7 +145,7 @@ func (r *Room) foldAll(ctx context.Context, t ident.Tenant) error {
 	}
 	for some := range slices.Chunk(ids, deleteSlice) {
 		err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-			_, err := db.NewDelete().Model((*journalRow)(nil)).Where("tenant_id = ? AND id IN (?)", t, bun.In(some)).Exec(ctx)
+			_, err := db.NewDelete().Model((*journalRow)(nil)).Where("tenant_id = ? AND id IN (?)", t, bun.List(some)).Exec(ctx)
 			return err
 		})
 		if err != nil {
@@ -252,7 +252,7 @@ func (f *folding) since(slug string) time.Time {
 func (f *folding) load(ctx context.Context, db bun.IDB) error {
 	slugs := slices.Sorted(maps.Keys(f.fresh))
 	var entries []entryRow
-	err := db.NewSelect().Model(&entries).Column("slug", "spec").Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.In(slugs)).Scan(ctx)
+	err := db.NewSelect().Model(&entries).Column("slug", "spec").Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.List(slugs)).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("monitor: fold: %w", err)
 	}
@@ -268,7 +268,7 @@ func (f *folding) load(ctx context.Context, db bun.IDB) error {
 	slugs = slices.Sorted(maps.Keys(f.reach))
 
 	var open []openRow
-	if err := db.NewSelect().Model(&open).Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.In(slugs)).Scan(ctx); err != nil {
+	if err := db.NewSelect().Model(&open).Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.List(slugs)).Scan(ctx); err != nil {
 		return fmt.Errorf("monitor: fold: %w", err)
 	}
 	f.open = make(map[string]openRow, len(open))
@@ -299,7 +299,7 @@ func (f *folding) load(ctx context.Context, db bun.IDB) error {
 		}
 	}
 	var rollups []rollupRow
-	err = db.NewSelect().Model(&rollups).Where("tenant_id = ? AND slug IN (?) AND day >= ?", f.tenant, bun.In(slugs), day).Scan(ctx)
+	err = db.NewSelect().Model(&rollups).Where("tenant_id = ? AND slug IN (?) AND day >= ?", f.tenant, bun.List(slugs), day).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("monitor: fold: %w", err)
 	}
@@ -411,7 +411,7 @@ func (f *folding) save(ctx context.Context, db bun.IDB) error {
 		if _, err := db.NewInsert().Model(&f.closed).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: fold: %w", err)
 		}
-		if _, err := db.NewDelete().Model((*openRow)(nil)).Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.In(slugs)).Exec(ctx); err != nil {
+		if _, err := db.NewDelete().Model((*openRow)(nil)).Where("tenant_id = ? AND slug IN (?)", f.tenant, bun.List(slugs)).Exec(ctx); err != nil {
 			return fmt.Errorf("monitor: fold: %w", err)
 		}
 	}

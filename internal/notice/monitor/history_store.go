@@ -199,7 +199,7 @@ func (r *Room) samplesWith(ctx context.Context, t ident.Tenant, slug string, fro
 // chunks answers the full chunks of monitors that touch from…to.
 func (r *Room) chunks(ctx context.Context, t ident.Tenant, slugs []string, from, to time.Time) (rows []chunkRow, err error) {
 	err = r.o.Store.Read(ctx).NewSelect().Model(&rows).
-		Where("tenant_id = ? AND slug IN (?) AND ends >= ? AND begins < ?", t, bun.In(slugs), from.UnixMilli(), to.UnixMilli()).
+		Where("tenant_id = ? AND slug IN (?) AND ends >= ? AND begins < ?", t, bun.List(slugs), from.UnixMilli(), to.UnixMilli()).
 		Order("ends").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("monitor: chunks: %w", err)

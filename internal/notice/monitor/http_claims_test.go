@@ -11,7 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -44,7 +44,7 @@ func newWitness(t *testing.T, h2 bool, edit func(*tls.Config)) *witness {
 		w.mu.Unlock()
 		io.WriteString(rw, "da")
 	}))
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.EnableHTTP2 = h2
 	srv.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		w.mu.Lock()
@@ -431,14 +431,24 @@ func TestProxies(t *testing.T) {
 		user       string
 		want       Reason
 	}{
-		{https, "http://" + httpProxy, false, "ada", ReasonOK}, {https, "http://" + httpProxy, true, "ada", ReasonOK},
-		{plain, "http://" + httpProxy, false, "ada", ReasonOK}, {https, "https://" + tlsProxy, false, "ada", ReasonOK},
-		{https, "socks5://" + socks, false, "ada", ReasonOK}, {https, "socks5://" + socks, true, "ada", ReasonOK}, {plain, "socks5://" + socksPlain, false, "ada", ReasonOK},
-		{https, "http://" + httpProxy, false, "", ReasonProxy}, {plain, "http://" + httpProxy, false, "", ReasonStatus},
-		{https, "socks5://" + socks, false, "", ReasonProxy}, {https, "socks5://" + socks, false, "eva", ReasonProxy}, {https, "socks5://" + refused, false, "ada", ReasonProxy},
-		{https, "http://" + silent, false, "ada", ReasonTimeout}, {https, "socks5://" + silent, false, "ada", ReasonTimeout},
-		{https, "http://" + ssh, false, "ada", ReasonProtocol}, {https, "socks5://" + ssh, false, "ada", ReasonProxy},
-		{https, "socks5://" + half, false, "ada", ReasonReset}, {https, "http://" + early, false, "ada", ReasonProtocol},
+		{https, "http://" + httpProxy, false, "ada", ReasonOK},
+		{https, "http://" + httpProxy, true, "ada", ReasonOK},
+		{plain, "http://" + httpProxy, false, "ada", ReasonOK},
+		{https, "https://" + tlsProxy, false, "ada", ReasonOK},
+		{https, "socks5://" + socks, false, "ada", ReasonOK},
+		{https, "socks5://" + socks, true, "ada", ReasonOK},
+		{plain, "socks5://" + socksPlain, false, "ada", ReasonOK},
+		{https, "http://" + httpProxy, false, "", ReasonProxy},
+		{plain, "http://" + httpProxy, false, "", ReasonStatus},
+		{https, "socks5://" + socks, false, "", ReasonProxy},
+		{https, "socks5://" + socks, false, "eva", ReasonProxy},
+		{https, "socks5://" + refused, false, "ada", ReasonProxy},
+		{https, "http://" + silent, false, "ada", ReasonTimeout},
+		{https, "socks5://" + silent, false, "ada", ReasonTimeout},
+		{https, "http://" + ssh, false, "ada", ReasonProtocol},
+		{https, "socks5://" + ssh, false, "ada", ReasonProxy},
+		{https, "socks5://" + half, false, "ada", ReasonReset},
+		{https, "http://" + early, false, "ada", ReasonProtocol},
 	} {
 		s := Spec{URL: c.url, Proxy: c.proxy, HTTP2: c.h2, ProxyUsername: c.user, ProxyPassword: "geheim", Timeout: Duration(3 * time.Second)}
 		if c.want == ReasonTimeout {

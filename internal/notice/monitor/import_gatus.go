@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -584,12 +585,7 @@ func gatusStatus(op, right string, accept *func(int) bool, asked *bool) bool {
 			codes = append(codes, n)
 		}
 		in := func(code int) bool {
-			for _, c := range codes {
-				if c == code {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(codes, code)
 		}
 		switch op {
 		case "==":

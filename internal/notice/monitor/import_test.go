@@ -91,9 +91,19 @@ func TestImportRefuses(t *testing.T) {
 		f   ImportFormat
 		raw string
 	}{
-		{Kuma, ""}, {Kuma, "{}"}, {Kuma, "[1]"}, {Kuma, `{"monitorList": 3}`}, {Kuma, strings.Repeat(" ", MaxImport+1)},
-		{Gatus, ""}, {Gatus, "a: b"}, {Gatus, "endpoints: ["}, {Gatus, strings.Repeat("[", 100_000)}, {Gatus, "a: *b"},
-		{Gatus, "- endpoints"}, {"prtg", "{}"}, {Gatus, "endpoints:\n  " + strings.Repeat("- ", 1000) + "a"},
+		{Kuma, ""},
+		{Kuma, "{}"},
+		{Kuma, "[1]"},
+		{Kuma, `{"monitorList": 3}`},
+		{Kuma, strings.Repeat(" ", MaxImport+1)},
+		{Gatus, ""},
+		{Gatus, "a: b"},
+		{Gatus, "endpoints: ["},
+		{Gatus, strings.Repeat("[", 100_000)},
+		{Gatus, "a: *b"},
+		{Gatus, "- endpoints"},
+		{"prtg", "{}"},
+		{Gatus, "endpoints:\n  " + strings.Repeat("- ", 1000) + "a"},
 	} {
 		if h, err := ParseImport(c.f, []byte(c.raw)); err == nil {
 			t.Errorf("%s takes %.40q: %+v", c.f, c.raw, h)

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -264,9 +265,7 @@ func (r *Room) Begin(ctx context.Context, id, name, svc string, v map[string]str
 		return nil, fault.New(fault.NotFound, "monitor.preset.unknown")
 	}
 	given := answers{}
-	for k, x := range v {
-		given[k] = x
-	}
+	maps.Copy(given, v)
 	ms, parts, err := p.presetMonitors(ctx, name, svc, given)
 	if err != nil {
 		return nil, err

@@ -23,9 +23,10 @@ import (
 // talker answers from a script, and hangs up when it is over.
 type talker struct{ *bytes.Reader }
 
-func (talker) Write(b []byte) (int, error)      { return len(b), nil }
-func (talker) Close() error                     { return nil }
-func (talker) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (talker) Write(b []byte) (int, error) { return len(b), nil }
+func (talker) Close() error                { return nil }
+func (talker) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
 func (talker) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
 func (talker) SetDeadline(time.Time) error      { return nil }
 func (talker) SetReadDeadline(time.Time) error  { return nil }
@@ -40,13 +41,16 @@ func talks() []Spec {
 	}
 	return []Spec{
 		{URL: "http://192.0.2.1/", Expect: Expect{Body: "a", Regex: "a+", JSON: map[string]string{"a": ""}, Headers: map[string]string{"A": ""}}},
-		{URL: "https://192.0.2.1/"}, {URL: "http://192.0.2.1/", Proxy: "socks5://192.0.2.1:1"}, {URL: "https://192.0.2.1/", Proxy: "http://192.0.2.1:1"},
+		{URL: "https://192.0.2.1/"},
+		{URL: "http://192.0.2.1/", Proxy: "socks5://192.0.2.1:1"},
+		{URL: "https://192.0.2.1/", Proxy: "http://192.0.2.1:1"},
 		{URL: "http://192.0.2.1/", HTTP2: true},
 		with(Spec{Expect: Expect{Regex: "^a"}}, TCP, ""), with(Spec{}, TLS, ""), with(Spec{}, TLS, "smtp"), with(Spec{}, TLS, "imap"),
 		with(login, SMTP, "none"), with(login, SMTP, "starttls"), with(login, IMAP, "none"), with(login, IMAP, "starttls"),
 		with(login, LDAP, "none"), with(login, LDAP, "starttls"), with(Spec{}, SIP, "none"), with(Spec{}, SIP, "tcp"),
 		with(Spec{}, SNMP, ""), with(Spec{}, Postgres, ""), with(Spec{}, MySQL, ""), with(Spec{}, MSSQL, ""), with(Spec{}, GRPC, "none"),
-		{Kind: DNS, Host: "a.example", DNS: DNSSpec{Server: "192.0.2.1"}}, {Kind: DNS, Host: "a.example", DNS: DNSSpec{Server: "192.0.2.1", TCP: true}},
+		{Kind: DNS, Host: "a.example", DNS: DNSSpec{Server: "192.0.2.1"}},
+		{Kind: DNS, Host: "a.example", DNS: DNSSpec{Server: "192.0.2.1", TCP: true}},
 		{Kind: Domain, Host: "a.example", URL: "http://192.0.2.1/"},
 	}
 }

@@ -98,7 +98,8 @@ func TestRulesRefused(t *testing.T) {
 func TestMaintenanceByRule(t *testing.T) {
 	s := good(t, Spec{URL: "http://a.example/", Confirm: 2, MaintenanceRules: []Recurring{{Rule: "FREQ=DAILY", First: "2026-03-01 15:05", Lasts: Duration(time.Hour), Reason: "Sicherung"}}})
 	m := NewMachine("x", s)
-	st, tr := m.Step(NewStatus(t0), fine(t0), Around{}, t0) // 15:00 in the town
+	var tr Transition
+	st, _ := m.Step(NewStatus(t0), fine(t0), Around{}, t0) // 15:00 in the town
 	now := st.NextAt
 	for now.Before(t0.Add(65 * time.Minute)) {
 		r := bad(now)

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"mime/multipart"
 	"net/http/httptest"
 	"net/url"
@@ -176,9 +177,7 @@ func TestPresets(t *testing.T) {
 			t.Run(c.id, func(t *testing.T) {
 				doc := d.page("admin", "GET", "/monitor/new/from/"+c.id, "", 200)
 				form := url.Values{"name": {doc.Find("#name").AttrOr("value", "")}, "service": {"portal"}}
-				for k, v := range c.good {
-					form[k] = v
-				}
+				maps.Copy(form, c.good)
 				before, _ := d.room.List(d.w.Ctx, monitor.Filter{})
 				was := form[c.field]
 				form.Set(c.field, c.bad)

@@ -285,13 +285,13 @@ func (r *Room) Sightings(ctx context.Context, slug string, names []string) ([]mo
 	var rows []verdictRow
 	tenant := ident.TenantOf(ctx)
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
-		Where("tenant_id = ? AND monitor = ? AND sonde IN (?)", tenant, slug, bun.In(names)).Scan(ctx)
+		Where("tenant_id = ? AND monitor = ? AND sonde IN (?)", tenant, slug, bun.List(names)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sonde: sightings: %w", err)
 	}
 	var mute []string
 	err = r.o.Store.Read(ctx).NewSelect().Model((*sondeRow)(nil)).Column("name").
-		Where("tenant_id = ? AND name IN (?) AND (silent = ? OR revoked_at IS NOT NULL OR joined_at IS NULL)", tenant, bun.In(names), true).Scan(ctx, &mute)
+		Where("tenant_id = ? AND name IN (?) AND (silent = ? OR revoked_at IS NOT NULL OR joined_at IS NULL)", tenant, bun.List(names), true).Scan(ctx, &mute)
 	if err != nil {
 		return nil, fmt.Errorf("sonde: sightings: %w", err)
 	}
