@@ -212,6 +212,9 @@ function start() {
   // A morph must not close what somebody opened nor overwrite what somebody typed.
   globalThis.htmx?.registerExtension("tm", {
     htmx_before_morph_attr: (el, { attrName }) => !(attrName === "open" && el.matches("details, dialog")),
+    // A page that was put anew while an answer was on its way has fetched that
+    // answer itself: what belongs to the old one has no place any more.
+    htmx_before_swap: (el, { tasks }) => { tasks.splice(0, tasks.length, ...tasks.filter((t) => !(t.target instanceof Element) || t.target.isConnected)); return true; },
     htmx_before_morph_node: (el) => !(el.matches?.("input, textarea, select") && touched(el)),
   });
 }
