@@ -23,7 +23,7 @@ import (
 func Live(ctx context.Context, id string) templ.Attributes {
 	return templ.Attributes{
 		"hx-get": here(ctx), "hx-trigger": "refresh from:#live", "hx-select": "#" + id,
-		"hx-select-oob": "#due:outerMorph", "hx-target": "this", "hx-swap": "outerMorph",
+		"hx-select-oob": "#tm-due:outerMorph", "hx-target": "this", "hx-swap": "outerMorph",
 	}
 }
 
