@@ -74,7 +74,6 @@ type minute struct {
 	data            float64 // MB
 	cpu             time.Duration
 	longest         time.Duration // between two looks at one monitor
-	missed          int
 }
 
 func soak(ctx context.Context, dir string, long time.Duration, monitors int, interval time.Duration) error {
