@@ -109,6 +109,10 @@ type Room struct {
 	sweeper *jobs.Sweeper
 	weigher *jobs.Sweeper
 	folder  *jobs.Sweeper
+	loader  *jobs.Sweeper
+
+	loading sync.Mutex  // one at a time reads monitors and hands them to the engine
+	stale   atomic.Bool // a change could not be read; the loader reads all
 
 	unfolded   atomic.Int64 // results in the journal since the last fold
 	foldAt     atomic.Int64 // so many make the next one begin at once
@@ -140,6 +144,7 @@ func New(o RoomOptions) *Room {
 	r.folder = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "monitor.fold", Clock: o.Clock, Log: o.Log, Sweep: r.foldDue, Idle: foldEvery, Retry: time.Minute,
 	})
+	r.loader = jobs.NewSweeper(jobs.SweeperOptions{Name: "monitor.load", Clock: o.Clock, Log: o.Log, Sweep: r.catchUp, Idle: time.Hour})
 	return r
 }
 
@@ -152,11 +157,13 @@ func (r *Room) Start(ctx context.Context) error {
 	r.sweeper.Start(ctx)
 	r.weigher.Start(ctx)
 	r.folder.Start(ctx)
+	r.loader.Start(ctx)
 	return nil
 }
 
 // Stop ends probing; results in hand are stored first.
 func (r *Room) Stop() {
+	r.loader.Stop()
 	r.weigher.Stop()
 	r.folder.Stop()
 	r.sweeper.Stop()

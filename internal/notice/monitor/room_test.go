@@ -28,7 +28,7 @@ type openSealer struct{}
 func (openSealer) Seal(_ string, b []byte) ([]byte, error) { return b, nil }
 func (openSealer) Open(_ string, b []byte) ([]byte, error) { return b, nil }
 
-func newRoom(t *testing.T, w *storetest.World) (*monitor.Room, *signal.Room, *service.Room) {
+func newRoom(t *testing.T, w *storetest.World, more ...func(*monitor.RoomOptions)) (*monitor.Room, *signal.Room, *service.Room) {
 	t.Helper()
 	cat, err := i18n.NewCatalog(monitor.Texts())
 	if err != nil {
@@ -37,7 +37,7 @@ func newRoom(t *testing.T, w *storetest.World) (*monitor.Room, *signal.Room, *se
 	au := audit.New(audit.Options{Store: w.Store, Clock: clock.System{}})
 	sv := service.New(service.Options{Store: w.Store, Clock: clock.System{}, Audit: au})
 	sg := signal.New(signal.Options{Store: w.Store, Clock: clock.System{}})
-	return monitor.New(monitor.RoomOptions{
+	o := monitor.RoomOptions{
 		Store: w.Store, Clock: clock.System{}, Audit: au, Vault: openSealer{}, Signals: sg, Services: sv, Catalog: cat,
 		Probers: monitor.NewProbers(monitor.Options{Now: clock.System{}.Now, DialContext: (&net.Dialer{}).DialContext}),
 		// The targets of these tests are on this machine.
@@ -45,7 +45,11 @@ func newRoom(t *testing.T, w *storetest.World) (*monitor.Room, *signal.Room, *se
 			return monitor.ParseReach([]string{"public", "private", "127.0.0.0/8"})
 		},
 		Locale: func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
-	}), sg, sv
+	}
+	for _, f := range more {
+		f(&o)
+	}
+	return monitor.New(o), sg, sv
 }
 
 var rooms = []store.Migrations{audit.Migrations(), service.Migrations(), signal.Migrations(), monitor.Migrations()}

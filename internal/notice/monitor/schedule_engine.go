@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"reflect"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -216,24 +215,8 @@ func (e *Engine) Set(list []Item) {
 			continue
 		}
 		keep[in.ID] = true
-		it := e.items[in.ID]
-		switch {
-		case it == nil:
-			it = &item{id: in.ID, status: in.Status}
-			if it.status.State == "" {
-				it.status = NewStatus(now)
-			}
-			e.items[in.ID] = it
-			it.adopt(in.Spec)
-			if !e.planRestored(it, now) {
-				soon = append(soon, it)
-			}
-		case !reflect.DeepEqual(it.spec, in.Spec):
-			e.withdraw(it)
-			it.adopt(in.Spec)
-			if it.spec.Kind != Heartbeat || !e.planRestored(it, now) {
-				soon = append(soon, it)
-			}
+		if it, first := e.admit(in, now); first {
+			soon = append(soon, it)
 		}
 	}
 	for id, it := range e.items {
@@ -243,15 +226,7 @@ func (e *Engine) Set(list []Item) {
 		}
 	}
 	e.relate()
-	// Many first looks at once are spread, a single one happens at once.
-	spread := min(30*time.Second, time.Duration(len(soon))*3*time.Millisecond)
-	for _, it := range soon {
-		within := min(spread, it.spec.Interval.D())
-		if it.status.State == Suspect {
-			within = min(within, time.Second) // somebody may be waiting for this certainty
-		}
-		e.plan(it, Phase(it.id, within))
-	}
+	e.planSoon(soon)
 }
 
 // adopt takes over a spec.

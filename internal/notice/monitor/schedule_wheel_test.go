@@ -328,6 +328,7 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		e.Start(t.Context())
 		defer e.Stop()
 		time.Sleep(3 * time.Minute)
+		synctest.Wait() // some are due at this very moment
 		before := map[string]Status{}
 		for _, it := range list {
 			before[it.ID], _ = e.Status(it.ID)

@@ -365,50 +365,10 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 	})
 }
 
-// changed reloads the engine after the commit; it applies the difference only.
-func (r *Room) changed(ctx context.Context, t ident.Tenant, slug string) {
-	r.o.Store.AfterCommit(ctx, func() {
-		if err := r.reload(context.WithoutCancel(ctx)); err != nil {
-			r.o.Log.ErrorContext(ctx, "monitors could not be reloaded", "room", "monitor", "err", err)
-		}
-		r.hint(t, slug)
-	})
-}
-
 func (r *Room) hint(t ident.Tenant, slug string) {
 	if r.o.Hints != nil {
 		r.o.Hints.Publish(bus.Hint{Tenant: t, Topic: "monitor", ID: slug})
 	}
-}
-
-// reload hands every tenant's monitors to the engine.
-func (r *Room) reload(ctx context.Context) error {
-	var rows []entryRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("paused = ?", false).Scan(ident.AcrossTenants(ctx))
-	if err != nil {
-		return fmt.Errorf("monitor: load: %w", err)
-	}
-	var tenants []ident.Tenant
-	for _, row := range rows {
-		if !slices.Contains(tenants, row.TenantID) {
-			tenants = append(tenants, row.TenantID)
-		}
-	}
-	r.learnNetworks(ctx, tenants)
-	items := make([]Item, 0, len(rows))
-	for _, row := range rows {
-		m, err := r.monitor(row)
-		if err != nil {
-			return err
-		}
-		spec := m.effective()
-		if !m.Declared {
-			spec.By = row.TenantID // held to the tenant's reach
-		}
-		items = append(items, Item{ID: engineID(row.TenantID, row.Slug), Spec: spec, Status: m.Status})
-	}
-	r.engine.Set(items)
-	return nil
 }
 
 // take stores a batch of observations in one transaction; transitions become

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -45,8 +46,8 @@ func (r *Room) behind(id string, a netip.Addr) bool {
 
 // learnNetworks asks which networks the towns of the monitors run themselves. A
 // town that cannot be asked has no monitor behind the uplink: doubt never
-// silences (I20).
-func (r *Room) learnNetworks(ctx context.Context, tenants []ident.Tenant) {
+// silences (I20). What it knows of other towns it forgets with whole.
+func (r *Room) learnNetworks(ctx context.Context, tenants []ident.Tenant, whole bool) {
 	if r.o.Networks == nil {
 		return
 	}
@@ -60,8 +61,15 @@ func (r *Room) learnNetworks(ctx context.Context, tenants []ident.Tenant) {
 		out[t] = own
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !whole && r.networks != nil {
+		for _, t := range tenants {
+			delete(r.networks, t)
+		}
+		maps.Copy(r.networks, out)
+		return
+	}
 	r.networks = out
-	r.mu.Unlock()
 }
 
 // takeUplink tells each town that its monitors behind our line are not judged,
