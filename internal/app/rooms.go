@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"tuermer/internal/coordinate/incident"
@@ -169,7 +170,7 @@ func (a *App) build() (err error) {
 	a.publish = publish.New(publish.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
-		Library: library, Prepared: a.template, Sole: sole,
+		Library: library, Prepared: a.template, Sole: sole, Survey: a.survey,
 	})
 	a.template.SetSaid(a.publish)
 	a.publish.Subscribe(a.bus)
@@ -186,7 +187,7 @@ func (a *App) build() (err error) {
 
 	a.review = review.New(review.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
-		Statements: a.publish, People: a.identity, Audiences: a.plan, Outbox: a.channel, Vault: a.vault,
+		Statements: a.publish, People: a.identity, Audiences: a.plan, Outbox: a.channel, Vault: a.vault, Services: a.service,
 	})
 	a.exercise = exercise.New(exercise.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
@@ -300,6 +301,23 @@ func (a *App) staffURL(ctx context.Context) string {
 		return ""
 	}
 	return t.StaffURL
+}
+
+// survey is where an audience answers, as the closing message names it, in German
+// and in English; missing for a town without a public page.
+func (a *App) survey(ctx context.Context, in incident.ID, audience string, from time.Time) (template.Value, error) {
+	t, err := a.identity.Current(ctx)
+	if err != nil || t.PublicURL == "" {
+		return template.Value{}, err
+	}
+	path, err := a.review.SurveyLink(ctx, in, audience, from)
+	if err != nil {
+		return template.Value{}, err
+	}
+	home, public := i18n.Parse(t.Language), strings.TrimRight(t.PublicURL, "/")
+	return template.Value{
+		Text: public + statuspage.GuestPath(home, i18n.DE, path), EN: public + statuspage.GuestPath(home, i18n.EN, path),
+	}, nil
 }
 
 // owners are the addresses of the people who are responsible for services.

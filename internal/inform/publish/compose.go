@@ -341,6 +341,13 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 	if !next.IsZero() && !lastWords(s.Kind) {
 		own = own.With(template.SlotNext, template.At(next))
 	}
+	link, err := r.survey(ctx, s, t, a, asOf)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if !link.Missing() && own[template.SlotSurvey].Missing() {
+		own = own.With(template.SlotSurvey, link)
+	}
 	in := template.Input{Service: t.noun(), Facts: own, AsOf: asOf, Location: t.zone, Exercise: s.Realm == incident.Exercise}
 	used := ways(a.Kind)
 	for _, f := range template.Formats() {
@@ -368,6 +375,25 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 	}
 	in.Facts = own
 	return vs, template.Drift(texts, in), gaps, nil
+}
+
+// survey is where an audience tells how well it was informed; missing where nobody
+// is asked. It is open from when the text was begun, so that the words do not
+// change while somebody reads them. A private incident asks nobody: the form
+// stands on the public listener (I17).
+func (r *Room) survey(ctx context.Context, s Statement, t telling, a plan.Audience, asOf time.Time) (template.Value, error) {
+	if r.o.Survey == nil || t.incident.Private || (s.Kind != template.Closing && s.Kind != template.Survey) {
+		return template.Value{}, nil
+	}
+	from := s.CreatedAt
+	if from.IsZero() {
+		from = asOf // looked at before it is kept
+	}
+	link, err := r.o.Survey(ctx, t.incident.ID, a.Slug, from)
+	if err != nil {
+		return template.Value{}, fmt.Errorf("publish: survey: %w", err)
+	}
+	return link, nil
 }
 
 // answer says "not yet known" for every slot of e that nobody has to answer.

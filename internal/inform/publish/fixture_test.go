@@ -276,9 +276,15 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	g := &rig{town: newTown(), clock: &handClock{now: noon}, ctx: w.Ctx}
 	g.Room = New(Options{
 		Store: w.Store, Clock: g.clock, Hints: w.Hints, Catalog: texts, Audit: g.town, Incidents: journal{g.town}, Services: catalogue{g.town},
-		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true,
+		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks,
 	})
 	return g
+}
+
+// asks is the later room with the survey.
+func asks(_ context.Context, in incident.ID, audience string, from time.Time) (template.Value, error) {
+	path := fmt.Sprintf("umfrage/%s-%s-%d", in, audience, from.Unix())
+	return template.Value{Text: "https://status.example/" + path, EN: "https://status.example/en/" + path}, nil
 }
 
 var rooms = []store.Migrations{Migrations()}

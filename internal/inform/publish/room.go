@@ -104,6 +104,10 @@ type Options struct {
 	Ways      Ways
 	Vault     Signer
 	Refusals  Refusals
+	// Survey is the address under which an audience says how well it was informed
+	// about an incident, the same for everybody in it and open for a while after
+	// from; missing: nobody is asked. A later room answers it; nil: there is none.
+	Survey func(ctx context.Context, in incident.ID, audience string, from time.Time) (template.Value, error)
 	// Library holds the shipped texts. Prepared lays the town's own over them; nil:
 	// it has none. The town's releases come on top.
 	Library  *template.Library

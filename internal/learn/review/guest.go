@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
@@ -34,12 +35,20 @@ func (s Survey) Answer(ctx context.Context, req *http.Request) (statuspage.Guest
 	if strings.HasSuffix(token, "/danke") {
 		return statuspage.GuestPage{Title: title, Body: thanksPage()}, nil
 	}
-	about, _, err := s.room.openLink(ctx, token)
+	in, _, err := s.room.openLink(ctx, token)
 	if err != nil {
 		return statuspage.GuestPage{}, err
 	}
+	about, err := s.room.about(ctx, in)
+	if err != nil {
+		return statuspage.GuestPage{}, err
+	}
+	exercise := in.Realm == incident.Exercise
+	if exercise {
+		title = i18n.T(ctx, "review.survey.title_exercise")
+	}
 	if req.Method != http.MethodPost {
-		return statuspage.GuestPage{Title: title, Body: surveyPage(about, nil, "")}, nil
+		return statuspage.GuestPage{Title: title, Body: surveyPage(about, exercise, nil, "")}, nil
 	}
 	if err := req.ParseForm(); err != nil {
 		return statuspage.GuestPage{}, fault.New(fault.Invalid, "web.bad_form").With(err)
@@ -58,7 +67,7 @@ func (s Survey) Answer(ctx context.Context, req *http.Request) (statuspage.Guest
 	if fault.KindOf(err) == fault.Invalid && err != nil {
 		f := fault.As(err)
 		return statuspage.GuestPage{
-			Status: http.StatusUnprocessableEntity, Title: title, Body: surveyPage(about, req.PostForm, i18n.T(ctx, f.Key, f.Args...)),
+			Status: http.StatusUnprocessableEntity, Title: title, Body: surveyPage(about, exercise, req.PostForm, i18n.T(ctx, f.Key, f.Args...)),
 		}, nil
 	}
 	if err != nil {

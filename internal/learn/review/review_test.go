@@ -124,7 +124,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	g.incident = incident.New(incident.Options{Store: w.Store, Clock: c, Audit: a, Alerts: alerts{}, Services: services{}, Town: g.town})
 	g.Room = review.New(review.Options{
 		Store: w.Store, Clock: c, Catalog: catalog, Audit: a, Incidents: g.incident, Statements: g.town, People: g.town,
-		Audiences: g.town, Outbox: g.town, Vault: g.town,
+		Audiences: g.town, Outbox: g.town, Vault: g.town, Services: services{},
 	})
 	if err := w.Jobs.Open(false); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
+	"tuermer/internal/town/service"
 )
 
 // Incidents is what this room asks the incident room.
@@ -49,6 +50,11 @@ type People interface {
 // Audiences names whom a survey asks.
 type Audiences interface {
 	Audiences(ctx context.Context) ([]plan.Audience, error)
+}
+
+// Services are what a survey says it is about.
+type Services interface {
+	Get(ctx context.Context, slug string) (service.Service, error)
 }
 
 // Outbox takes reminders inside the transaction at hand.
@@ -79,6 +85,7 @@ type Options struct {
 	Statements Statements
 	People     People
 	Audiences  Audiences
+	Services   Services
 	Outbox     Outbox
 	Vault      Signer
 }

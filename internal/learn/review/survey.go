@@ -9,7 +9,10 @@ import (
 	"github.com/uptrace/bun"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/publish"
+	"tuermer/internal/inform/template"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 )
@@ -67,7 +70,50 @@ func (r *Room) openLink(ctx context.Context, token string) (incident.Incident, s
 	if fault.KindOf(err) == fault.NotFound && err != nil {
 		return i, "", ErrLink
 	}
+	if i.Private && err == nil {
+		return incident.Incident{}, "", ErrLink // it became private since (I17)
+	}
 	return i, l.Audience, err
+}
+
+// about names what a survey asks about in words that were public already: the
+// services. What people wrote as the incident's title is for the house.
+func (r *Room) about(ctx context.Context, i incident.Incident) (string, error) {
+	var names []string
+	for _, slug := range i.Services {
+		s, err := r.o.Services.Get(ctx, slug)
+		if fault.KindOf(err) == fault.NotFound && err != nil {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		name := s.Name
+		if i18n.Of(ctx).Lang == i18n.EN && s.NameEN != "" {
+			name = s.NameEN
+		}
+		names = append(names, name)
+	}
+	since := i18n.Of(ctx).Date(i.Since)
+	if len(names) == 0 {
+		return i18n.T(ctx, "review.survey.about_since", since), nil
+	}
+	return i18n.T(ctx, "review.survey.about", strings.Join(names, ", "), since), nil
+}
+
+// linksFrom is when the links of the review page began: with the last closing
+// message, whose links they then are; without one, now.
+func linksFrom(said []publish.Statement, now time.Time) time.Time {
+	from := time.Time{}
+	for _, s := range said {
+		if s.Kind == template.Closing && s.CreatedAt.After(from) {
+			from = s.CreatedAt
+		}
+	}
+	if from.IsZero() {
+		return now
+	}
+	return from
 }
 
 // Take stores an answer that came by a link.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/publish"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/town/identity"
@@ -202,8 +203,16 @@ func (r *Room) showOne(w http.ResponseWriter, req *http.Request, status int, fai
 	for _, a := range audiences {
 		v.Names[a.Slug] = a.Name
 	}
+	said, err := r.o.Statements.List(ctx, publish.Filter{Incident: id, States: []publish.State{publish.StatePublished}, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	from := linksFrom(said, r.o.Clock.Now())
 	for _, h := range v.Figures.Audiences {
-		link, err := r.SurveyLink(ctx, id, h.Audience, v.Incident.OpenedAt)
+		if v.Incident.Private || t.PublicURL == "" {
+			break // the form stands on the public listener (I17)
+		}
+		link, err := r.SurveyLink(ctx, id, h.Audience, from)
 		if err != nil {
 			return err
 		}
