@@ -199,7 +199,7 @@ func informPage(v informing) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Button("tertiary", i18n.T(ctx, "desk.other_words")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.NamedButton("tertiary", "then", "write", i18n.T(ctx, "desk.other_words")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -142,11 +143,15 @@ func (d *Desk) incidentOf(ctx context.Context, id alert.ID) (incident.ID, error)
 	return i.ID, err
 }
 
-// openIncident opens the incident without telling anybody yet.
+// openIncident opens the incident without telling anybody yet. Whoever wants to
+// tell in words of their own is led on into the composer.
 func (d *Desk) openIncident(w http.ResponseWriter, r *http.Request) error {
 	in, err := d.incidentOf(r.Context(), alert.ID(r.PathValue("id")))
 	if err != nil {
 		return err
+	}
+	if r.PostFormValue("then") == "write" {
+		return web.SeeOther(w, r, "/publish/new?incident="+url.QueryEscape(string(in)))
 	}
 	return web.SeeOther(w, r, incidentHref(in))
 }

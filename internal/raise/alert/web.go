@@ -132,7 +132,11 @@ func (r *Room) pageLink(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return r.gone(w, req, err)
 	}
-	return web.Render(w, req.WithContext(ctx), linkPage(a, ident.ActorOf(ctx).Name))
+	inform := ""
+	if a.IncidentID == "" && a.Service != "" {
+		inform = with(r.o.InformURL, string(a.ID))
+	}
+	return web.Render(w, req.WithContext(ctx), linkPage(a, ident.ActorOf(ctx).Name, inform))
 }
 
 func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {
