@@ -3,11 +3,12 @@
 // state words and times below 7:1.
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium } from "playwright-core";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-export const shots = process.env.SHOTS ?? "/tmp/shots/thread";
+const run = basename(process.argv[1], ".mjs");
+export const shots = process.env.SHOTS ?? `/tmp/shots/${run === "run" ? "thread" : run}`;
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 await mkdir(shots, { recursive: true });
 
@@ -41,14 +42,14 @@ function sideways() {
 
 /** One reader with a window of its own; findings are collected, not thrown. */
 export class Reader {
-  constructor(browser, name, { width, scripts = true, schemes = ["light", "dark"] }, findings) {
-    Object.assign(this, { browser, name, width, scripts, schemes, findings, shot: 0 });
+  constructor(browser, name, { width, scripts = true, schemes = ["light", "dark"], more = {} }, findings) {
+    Object.assign(this, { browser, name, width, scripts, schemes, more, findings, shot: 0 });
   }
 
   /** Opens the window, signed in to nothing. */
   async open() {
     const height = this.width < 600 ? 740 : 900;
-    this.context = await this.browser.newContext({ viewport: { width: this.width, height }, locale: "de-DE", timezoneId: "Europe/Berlin", javaScriptEnabled: this.scripts, reducedMotion: "reduce" });
+    this.context = await this.browser.newContext({ viewport: { width: this.width, height }, locale: "de-DE", timezoneId: "Europe/Berlin", javaScriptEnabled: this.scripts, reducedMotion: "reduce", ...this.more });
     this.context.setDefaultTimeout(15_000);
     this.page = await this.context.newPage();
     this.page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !this.expected(m.text())) this.say(`console: ${m.text()}`); });
@@ -114,7 +115,7 @@ export class Reader {
       for (const v of violations) this.say(`${what}, ${colorScheme}: axe ${v.id} (${v.impact}): ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(" | ")}`);
       for (const bad of await page.evaluate(contrast)) this.say(`${what}, ${colorScheme}: ${bad}`);
     }
-    await page.emulateMedia({ colorScheme: "light" });
+    await page.emulateMedia({ colorScheme: this.more.colorScheme ?? "light" });
     if (this.width > 360) return;
     // 320 px is what 400 % zoom leaves of a desktop (WCAG 1.4.10).
     await page.setViewportSize({ width: 320, height: 740 });

@@ -9,9 +9,9 @@
 // service of Musterstadt. TUERMER names another binary, CHROMIUM another
 // browser, SHOTS the folder for pictures (/tmp/shots/thread). Ends with 1 when
 // anything was found.
-import { access } from "node:fs/promises";
-import { launch, Reader, shots } from "./reader.mjs";
-import { openDemo, openWorld, tuermer, until } from "./world.mjs";
+import { play } from "./play.mjs";
+import { Reader, shots } from "./reader.mjs";
+import { openDemo, openWorld, until } from "./world.mjs";
 
 const ada = "ada@musterstadt.example", bert = "bert@musterstadt.example";
 
@@ -242,21 +242,4 @@ const all = {
   demo,
 };
 
-await access(tuermer);
-const wanted = process.argv.slice(2);
-const findings = [];
-const browser = await launch();
-const began = Date.now();
-await Promise.all(Object.entries(all).filter(([name]) => !wanted.length || wanted.includes(name)).map(async ([name, play]) => {
-  const from = Date.now();
-  try {
-    await play(browser, findings);
-  } catch (e) {
-    findings.push(`${name}: ${e.stack ?? e}`);
-  }
-  console.log(`${name}: ${((Date.now() - from) / 1000).toFixed(0)} s`);
-}));
-await browser.close();
-for (const f of [...new Set(findings)].sort()) console.log(f);
-console.log(findings.length ? `${new Set(findings).size} findings` : `no findings, ${((Date.now() - began) / 1000).toFixed(0)} s`);
-process.exitCode = findings.length ? 1 : 0;
+await play(all);

@@ -142,7 +142,7 @@ export async function openMail() {
 }
 
 /** The town of the tests. */
-function config(world) {
+function town(world) {
   return `town: {name: Musterstadt, slug: musterstadt, domains: [musterstadt.example], networks: [192.0.2.0/24], land: HE, timezone: Europe/Berlin, language: de}
 smtp: [{name: primary, host: 127.0.0.1, port: ${world.mail.port}, from: lage@tuermer.example, tls: none}]
 people:
@@ -183,10 +183,13 @@ function start(args, line) {
   };
 }
 
-/** A running town with target and mail server, on free ports and fresh data. */
-export async function openWorld() {
+/** A running town with targets and a mail server, on free ports and fresh data;
+ *  config writes its tuermer.yaml. */
+export async function openWorld({ config = town, targets = 1 } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "tuermer-browser-"));
-  const world = { target: await openTarget(), mail: await openMail() };
+  const world = { targets: [], mail: await openMail() };
+  while (world.targets.length < targets) world.targets.push(await openTarget());
+  [world.target] = world.targets;
   const file = join(dir, "tuermer.yaml");
   await writeFile(file, config(world));
   const staff = `127.0.0.1:${await freePort()}`, open = `127.0.0.1:${await freePort()}`;
@@ -202,7 +205,7 @@ export async function openWorld() {
     },
     async close() {
       await server.stop();
-      world.target.close();
+      for (const t of world.targets) t.close();
       world.mail.close();
       await rm(dir, { recursive: true, force: true });
     },
