@@ -25,7 +25,7 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "i18n", "web", "paper", "storetest"}},
+	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "i18n", "web", "fence", "paper", "storetest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel"}},
 	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},

@@ -23,6 +23,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -142,7 +143,7 @@ func (a *App) build() (err error) {
 
 	a.sonde = sonde.New(sonde.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Monitors: a.monitor, Locale: a.townLocale,
-		ServerURL: a.staffURL,
+		ServerURL: a.staffURL, Reach: a.reach,
 	})
 	a.monitor.SetVantages(a.sonde)
 
@@ -268,10 +269,10 @@ func (a *App) townLocale(ctx context.Context) i18n.Locale {
 // reach is where the checks that a town's people enter may go: what the
 // operator listed, else the Internet, and the inner networks too where the
 // install serves one town alone, for then they are that town's own.
-func (a *App) reach(ctx context.Context, t ident.Tenant) (monitor.Reach, error) {
+func (a *App) reach(ctx context.Context, t ident.Tenant) (fence.List, error) {
 	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
-		return monitor.Reach{}, err
+		return fence.List{}, err
 	}
 	injected := a.o.probeDial != nil // the demo's network answers for itself
 	for _, town := range all {
@@ -279,11 +280,11 @@ func (a *App) reach(ctx context.Context, t ident.Tenant) (monitor.Reach, error) 
 			continue
 		}
 		if len(town.ProbeNetworks) > 0 {
-			return monitor.ParseReach(town.ProbeNetworks)
+			return fence.Parse(town.ProbeNetworks)
 		}
-		return monitor.Reach{Public: true, Private: len(all) == 1, Unknown: injected}, nil
+		return fence.List{Public: true, Private: len(all) == 1, Unknown: injected}, nil
 	}
-	return monitor.Reach{}, fault.New(fault.NotFound, "identity.no_tenant")
+	return fence.List{}, fault.New(fault.NotFound, "identity.no_tenant")
 }
 
 // networks are those that the tenant in ctx runs itself.

@@ -82,7 +82,7 @@ func (Commands) RunSonde(ctx context.Context, s Settings, q SondeSettings) error
 	err = sonde.Run(ctx, sonde.RunOptions{
 		Server: q.Server, Dir: s.Data, Key: key, Token: q.Token, Version: s.Version, Log: s.Log, Clock: now,
 		HTTP:    &http.Client{Transport: transport},
-		Probers: monitor.NewProbers(monitor.Options{DialContext: (&net.Dialer{}).DialContext, Now: clock.System{}.Now, Guard: sondeGuard(q.Allow)}),
+		Probers: monitor.NewProbers(monitor.Options{Now: clock.System{}.Now, Guard: sondeGuard(q.Allow)}),
 		Ready: func(name string) {
 			fmt.Fprintln(s.Stdout, explained{fault.New(fault.Internal, "app.sonde_ready", name, q.Server)}.In(s.Lang))
 		},

@@ -2,11 +2,10 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/ident"
 )
 
@@ -45,155 +44,13 @@ func (g NetworksGuard) Allow(_ context.Context, _ string, addr netip.AddrPort) e
 	return fmt.Errorf("%s lies outside the allowed networks", a)
 }
 
-// Reach is where the checks that a tenant's people enter may go. The zero value
-// is nowhere.
-type Reach struct {
-	// Public is the Internet; Private are the networks inside a house (RFC 1918,
-	// RFC 4193, RFC 6598). Neither holds this machine, its links, or a cloud's
-	// metadata.
-	Public, Private bool
-	// Networks are allowed besides, even where they are this machine's own.
-	Networks []netip.Prefix
-	// Unknown allows what an injected network keeps to itself; the demo's.
-	Unknown bool
-}
-
-// ParseReach reads the words "public" and "private", and networks in CIDR
-// form; a bare address is a network of one.
-func ParseReach(words []string) (Reach, error) {
-	var r Reach
-	for _, w := range words {
-		switch w = strings.ToLower(strings.TrimSpace(w)); w {
-		case "public":
-			r.Public = true
-		case "private":
-			r.Private = true
-		default:
-			if a, err := netip.ParseAddr(w); err == nil && a.Zone() == "" {
-				a = a.Unmap()
-				r.Networks = append(r.Networks, netip.PrefixFrom(a, a.BitLen()))
-				continue
-			}
-			p, err := netip.ParsePrefix(w)
-			if err != nil || p.Addr().Is4In6() {
-				return Reach{}, fmt.Errorf("not a network: %s", w)
-			}
-			r.Networks = append(r.Networks, p.Masked())
-		}
-	}
-	return r, nil
-}
-
-// errOutside is why an address is not for people to check.
-var (
-	errOutside  = errors.New("outside of the networks that people may check")
-	errMetadata = errors.New("a cloud's metadata are nobody's target")
-)
-
-// metadata are the addresses under which clouds give out credentials to
-// whoever asks from inside. No list opens them for people.
-var metadata = prefixes("169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", "169.254.169.253/32", "fd00:ec2::/32",
-	"100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd20:ce::254/128")
-
-// inner are the networks of a house.
-var inner = prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-
-// nowhere is what the words public and private both leave out: this machine,
-// its links, groups, and what is reserved. Documentation prefixes are not among
-// them: nothing answers there, and towns practise with them.
-var nowhere = prefixes("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"::/128", "::1/128", "fe80::/10", "fec0::/10", "ff00::/8", "100::/64")
-
-func prefixes(in ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(in))
-	for i, s := range in {
-		out[i] = netip.MustParsePrefix(s)
-	}
-	return out
-}
-
-func within(a netip.Addr, list []netip.Prefix) bool {
-	for _, p := range list {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// Allows tells whether a check may go to the address.
-func (r Reach) Allows(addr netip.Addr) error {
-	if !addr.IsValid() {
-		if r.Unknown {
-			return nil
-		}
-		return errOutside
-	}
-	a := addr.Unmap().WithZone("")
-	if within(a, metadata) {
-		return errMetadata
-	}
-	if v4, ok := embedded(a); ok {
-		// A translator on the way would carry the check to this address.
-		return r.Allows(v4)
-	}
-	if within(a, r.Networks) {
-		return nil
-	}
-	if within(a, nowhere) {
-		return errOutside
-	}
-	if within(a, inner) {
-		if r.Private {
-			return nil
-		}
-		return errOutside
-	}
-	if r.Public {
-		return nil
-	}
-	return errOutside
-}
-
-// embedded is the IPv4 address inside an IPv6 address that some gateway would
-// translate: NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), IPv4-compatible
-// (RFC 4291), ISATAP (RFC 5214) and Teredo (RFC 4380).
-func embedded(a netip.Addr) (netip.Addr, bool) {
-	if !a.Is6() {
-		return netip.Addr{}, false
-	}
-	b := a.As16()
-	four := func(i int) (netip.Addr, bool) { return netip.AddrFrom4([4]byte(b[i : i+4])), true }
-	switch {
-	case nat64.Contains(a), nat64Local.Contains(a):
-		return four(12)
-	case sixToFour.Contains(a):
-		return four(2)
-	case teredo.Contains(a):
-		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), true
-	case compatible.Contains(a) && a != netip.IPv6Unspecified() && a != netip.IPv6Loopback():
-		return four(12)
-	case b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe:
-		return four(12)
-	}
-	return netip.Addr{}, false
-}
-
-var (
-	nat64      = netip.MustParsePrefix("64:ff9b::/96")
-	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")
-	sixToFour  = netip.MustParsePrefix("2002::/16")
-	teredo     = netip.MustParsePrefix("2001::/32")
-	compatible = netip.MustParsePrefix("::/96")
-)
-
 // TenantGuard holds the checks that people entered to the reach of their
 // tenant, and lets the operator's through. It is asked at every connection, so
 // a list that the operator narrows counts from the next check on.
 type TenantGuard struct {
 	// Of tells a tenant's reach. An error, and no function at all, allow
 	// nothing.
-	Of func(ctx context.Context, t ident.Tenant) (Reach, error)
+	Of func(ctx context.Context, t ident.Tenant) (fence.List, error)
 }
 
 type byKey struct{}
@@ -201,6 +58,38 @@ type byKey struct{}
 // withBy says in ctx whose people entered the check.
 func withBy(ctx context.Context, t ident.Tenant) context.Context {
 	return context.WithValue(ctx, byKey{}, t)
+}
+
+type withinKey struct{}
+
+// withWithin holds the check in ctx to a list, see [Spec.Within].
+func withWithin(ctx context.Context, l fence.List) context.Context {
+	return context.WithValue(ctx, withinKey{}, l)
+}
+
+// allowed asks the list of the check, and then the guard.
+func (w *wire) allowed(ctx context.Context, network string, to netip.AddrPort) error {
+	if l, held := ctx.Value(withinKey{}).(fence.List); held {
+		if err := l.Allows(to.Addr()); err != nil {
+			return err
+		}
+	}
+	if w.guard == nil {
+		return nil
+	}
+	return w.guard.Allow(ctx, network, to)
+}
+
+// free tells whether the check in ctx may go anywhere.
+func (w *wire) free(ctx context.Context) bool {
+	if _, held := ctx.Value(withinKey{}).(fence.List); held {
+		return false
+	}
+	if w.guard == nil {
+		return true
+	}
+	g, ok := w.guard.(interface{ Open(context.Context) bool })
+	return ok && g.Open(ctx)
 }
 
 // Open tells whether the check in ctx is the operator's, who may look anywhere.
@@ -216,7 +105,7 @@ func (g TenantGuard) Allow(ctx context.Context, _ string, addr netip.AddrPort) e
 		return nil
 	}
 	if g.Of == nil {
-		return errOutside
+		return fence.ErrOutside
 	}
 	r, err := g.Of(ctx, t)
 	if err != nil {
@@ -229,10 +118,7 @@ func (g TenantGuard) Allow(ctx context.Context, _ string, addr netip.AddrPort) e
 // names up by itself. It answers the address that was judged, or none where
 // the check may go anywhere.
 func (w *wire) vouch(ctx context.Context, host string, port int) (netip.Addr, error) {
-	if w.guard == nil {
-		return netip.Addr{}, nil
-	}
-	if g, ok := w.guard.(interface{ Open(context.Context) bool }); ok && g.Open(ctx) {
+	if w.free(ctx) {
 		return netip.Addr{}, nil
 	}
 	if w.resolver == nil {
@@ -249,19 +135,4 @@ func (w *wire) vouch(ctx context.Context, host string, port int) (netip.Addr, er
 		}
 	}
 	return addrs[0], nil
-}
-
-// Words are the reach as [ParseReach] reads it.
-func (r Reach) Words() []string {
-	var out []string
-	if r.Public {
-		out = append(out, "public")
-	}
-	if r.Private {
-		out = append(out, "private")
-	}
-	for _, p := range r.Networks {
-		out = append(out, p.String())
-	}
-	return out
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/ident"
 )
 
@@ -18,13 +19,13 @@ func (r *Room) checkReach(ctx context.Context, s Spec) error {
 	if len(places) == 0 {
 		return nil
 	}
-	reach, err := r.reach(ctx, ident.TenantOf(ctx))
+	list, err := r.reach(ctx, ident.TenantOf(ctx))
 	if err != nil {
 		return err
 	}
 	for path, host := range places {
 		a, err := netip.ParseAddr(host)
-		if err == nil && reach.Allows(a) != nil {
+		if err == nil && list.Allows(a) != nil {
 			bad = bad.Field(path, ProblemReach)
 		}
 	}
@@ -34,9 +35,9 @@ func (r *Room) checkReach(ctx context.Context, s Spec) error {
 	return nil
 }
 
-func (r *Room) reach(ctx context.Context, t ident.Tenant) (Reach, error) {
+func (r *Room) reach(ctx context.Context, t ident.Tenant) (fence.List, error) {
 	if r.o.Reach == nil {
-		return Reach{}, nil
+		return fence.List{}, nil
 	}
 	return r.o.Reach(ctx, t)
 }

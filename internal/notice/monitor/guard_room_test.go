@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/storetest"
@@ -30,7 +31,7 @@ func TestPeopleAndOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := []string{"public", "private"}
-	reach := func(context.Context, ident.Tenant) (monitor.Reach, error) { return monitor.ParseReach(words) }
+	reach := func(context.Context, ident.Tenant) (fence.List, error) { return fence.Parse(words) }
 	au := audit.New(audit.Options{Store: w.Store, Clock: clock.System{}})
 	sv := service.New(service.Options{Store: w.Store, Clock: clock.System{}, Audit: au})
 	r := monitor.New(monitor.RoomOptions{

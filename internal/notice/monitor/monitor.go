@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -99,7 +100,7 @@ type RoomOptions struct {
 	// Reach tells where the checks that a tenant's people enter may go; nil:
 	// nowhere. It is for telling them at once; what holds a check is
 	// [TenantGuard], at every connection.
-	Reach func(ctx context.Context, t ident.Tenant) (Reach, error)
+	Reach func(ctx context.Context, t ident.Tenant) (fence.List, error)
 }
 
 // Room keeps the monitors and runs the engine.

@@ -203,6 +203,9 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 	if s.By != "" {
 		parent = withBy(parent, s.By)
 	}
+	if s.Within != nil {
+		parent = withWithin(parent, *s.Within)
+	}
 	ctx, cancel := context.WithTimeout(parent, s.Timeout.D())
 	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
 	// which may be set while a check runs, is not.
@@ -446,7 +449,7 @@ func (w *wire) connectName(ctx context.Context, network, host string, port int) 
 	if ta, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		see(ctx, ta.AddrPort().Addr().Unmap())
 	}
-	if w.guard != nil {
+	if !w.free(ctx) {
 		var to netip.AddrPort // not valid: the network keeps it to itself
 		switch a := c.RemoteAddr().(type) {
 		case *net.TCPAddr:
@@ -466,10 +469,7 @@ func (w *wire) connectName(ctx context.Context, network, host string, port int) 
 }
 
 func (w *wire) allow(ctx context.Context, network string, to netip.AddrPort) error {
-	if w.guard == nil {
-		return nil
-	}
-	if err := w.guard.Allow(ctx, network, netip.AddrPortFrom(to.Addr().Unmap(), to.Port())); err != nil {
+	if err := w.allowed(ctx, network, netip.AddrPortFrom(to.Addr().Unmap(), to.Port())); err != nil {
 		where := to.Addr().Unmap().String()
 		if !to.IsValid() {
 			where = "an address that is not known"

@@ -15,6 +15,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
@@ -41,8 +42,8 @@ func newRoom(t *testing.T, w *storetest.World, more ...func(*monitor.RoomOptions
 		Store: w.Store, Clock: clock.System{}, Audit: au, Vault: openSealer{}, Signals: sg, Services: sv, Catalog: cat,
 		Probers: monitor.NewProbers(monitor.Options{Now: clock.System{}.Now, DialContext: (&net.Dialer{}).DialContext}),
 		// The targets of these tests are on this machine.
-		Reach: func(context.Context, ident.Tenant) (monitor.Reach, error) {
-			return monitor.ParseReach([]string{"public", "private", "127.0.0.0/8"})
+		Reach: func(context.Context, ident.Tenant) (fence.List, error) {
+			return fence.Parse([]string{"public", "private", "127.0.0.0/8"})
 		},
 		Locale: func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
 	}

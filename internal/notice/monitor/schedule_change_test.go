@@ -36,7 +36,23 @@ func oneByOne(t *testing.T, dice *rand.Rand) (said []string) {
 	name := func() string { return fmt.Sprintf("m%d", dice.IntN(n)) }
 	worlds := [2]*world{newWorld(), newWorld()}
 	var engines [2]*Engine
+	// Each target takes a time of its own: of two results at one moment, which comes
+	// first decides what is made of them, and that is nobody's to say.
+	after := func(host int, r Result) func(context.Context) Result {
+		return func(ctx context.Context) Result {
+			select {
+			case <-time.After(time.Duration(host+1) * 137 * time.Microsecond):
+				return r
+			case <-ctx.Done():
+				return Result{Reason: ReasonCanceled}
+			}
+		}
+	}
+	well, ill := Result{OK: true, Reason: ReasonOK}, Result{Reason: ReasonRefused}
 	for i, w := range worlds {
+		for host := range n {
+			w.set(fmt.Sprintf("m%d.example", host), after(host, well))
+		}
 		engines[i] = w.engine(EngineOptions{InFlight: 50, Behind: func(string, netip.Addr) bool { return true }})
 		engines[i].Start(t.Context())
 		defer engines[i].Stop()
@@ -66,21 +82,20 @@ func oneByOne(t *testing.T, dice *rand.Rand) (said []string) {
 		}
 		whole.Set(list)
 		for range dice.IntN(3) {
-			host, mood, jump := name()+".example", dice.IntN(4), dice.Int64N(int64(2*time.Hour))-int64(time.Hour)
+			target, mood, jump := dice.IntN(n), dice.IntN(4), dice.Int64N(int64(2*time.Hour))-int64(time.Hour)
 			span := time.Duration(dice.Int64N(int64(9 * time.Second)))
-			for i, w := range worlds {
-				switch mood {
-				case 0:
-					w.set(host, fails)
-				case 1:
+			jumps := dice.IntN(3) == 0
+			for _, w := range worlds {
+				host := fmt.Sprintf("m%d.example", target)
+				switch {
+				case mood == 0:
+					w.set(host, after(target, ill))
+				case mood == 1:
 					w.set(host, hangs(span))
-				case 2:
-					w.set(host, nil)
-				default:
-					if dice.IntN(3) == 0 && i == 0 {
-						w.shift.Add(jump)
-						worlds[1].shift.Add(jump)
-					}
+				case mood == 2:
+					w.set(host, after(target, well))
+				case jumps:
+					w.shift.Add(jump)
 				}
 			}
 		}

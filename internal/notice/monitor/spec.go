@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/idna"
 
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/ident"
 )
 
@@ -239,6 +240,9 @@ type Spec struct {
 	// By is the tenant whose people entered the check; empty: the operator. The
 	// room sets it for the engine, and [Guard] asks for it. It is no setting.
 	By ident.Tenant `yaml:"-" json:"-"`
+	// Within holds the check to these networks wherever it is made, whatever the
+	// guard says: a sonde does not know the tenants' lists. Nil: the guard alone.
+	Within *fence.List `yaml:"-" json:"-"`
 }
 
 // Expect lists what a healthy answer looks like; every condition must hold.

@@ -361,7 +361,7 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 // ForSonde is the part of the spec that a sonde needs to look: neither who else
 // looks nor what stands before it nor when maintenance is, which is judged here.
 func (s Spec) ForSonde() Spec {
-	s.Vantage, s.Maintenance, s.MaintenanceRules, s.Parents, s.By = Vantage{}, nil, nil, nil, ""
+	s.Vantage, s.Maintenance, s.MaintenanceRules, s.Parents, s.By, s.Within = Vantage{}, nil, nil, nil, "", nil
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
@@ -286,10 +288,18 @@ func (r *Room) assignment(ctx context.Context, row sondeRow, etag string) (answe
 	if err != nil {
 		return answer{}, err
 	}
+	within, err := r.within(ctx, ms)
+	if err != nil {
+		return answer{}, err
+	}
 	list := make([]assigned, 0, len(ms))
 	var doubts []monitor.Monitor
 	for _, m := range ms {
-		raw, err := json.Marshal(m.Spec.ForSonde())
+		o := order{Spec: m.Spec.ForSonde()}
+		if !m.Declared {
+			o.Within = within
+		}
+		raw, err := json.Marshal(o)
 		if err != nil {
 			return answer{}, fmt.Errorf("sonde: assignment: %w", err)
 		}
@@ -304,6 +314,22 @@ func (r *Room) assignment(ctx context.Context, row sondeRow, etag string) (answe
 	}
 	out.Look, err = r.look(ctx, row, doubts)
 	return out, err
+}
+
+// within is where the checks that the town's people entered may go; nil when
+// none of the monitors is theirs. Without a list they go nowhere.
+func (r *Room) within(ctx context.Context, ms []monitor.Monitor) (*fence.List, error) {
+	if !slices.ContainsFunc(ms, func(m monitor.Monitor) bool { return !m.Declared }) {
+		return nil, nil
+	}
+	if r.o.Reach == nil {
+		return &fence.List{}, nil
+	}
+	l, err := r.o.Reach(ctx, ident.TenantOf(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("sonde: where checks may go: %w", err)
+	}
+	return &l, nil
 }
 
 // look lists the monitors that the sonde has not looked at since the doubt began

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tuermer/internal/notice/monitor"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/town/service"
 )
 
@@ -274,6 +275,13 @@ type answer struct {
 type assigned struct {
 	Slug string          `json:"slug"`
 	Spec json.RawMessage `json:"spec"`
+}
+
+// order is a spec as it travels. What people entered carries where it may go,
+// inside the spec: a sonde that does not know the word does not look at all.
+type order struct {
+	monitor.Spec
+	Within *fence.List `json:"within,omitempty"`
 }
 
 // etagOf names an assignment.

@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -55,6 +56,9 @@ type Options struct {
 	// ServerURL is the address under which a sonde reaches the tenant in ctx, for
 	// the commands that the console shows.
 	ServerURL func(ctx context.Context) string
+	// Reach tells where the checks that a tenant's people enter may go, from a
+	// sonde as from here; nil: nowhere.
+	Reach func(ctx context.Context, t ident.Tenant) (fence.List, error)
 	// Keep is how long single results are kept; zero: a week.
 	Keep time.Duration
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"tuermer/internal/notice/sonde"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
@@ -58,6 +60,7 @@ type world struct {
 	t        *testing.T
 	ctx      context.Context
 	clock    *hands
+	reach    *atomic.Pointer[[]string] // where the towns' people may look, in words
 	sondes   *sonde.Room
 	monitors *monitor.Room
 	signals  *signal.Room
@@ -74,16 +77,19 @@ func newWorld(t *testing.T, w *storetest.World) *world {
 	locale := func(context.Context) i18n.Locale {
 		return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC, Now: c.Now()}
 	}
+	words := new(atomic.Pointer[[]string])
+	words.Store(&[]string{"public", "private"})
+	reach := func(context.Context, ident.Tenant) (fence.List, error) { return fence.Parse(*words.Load()) }
 	au := audit.New(audit.Options{Store: w.Store, Clock: c})
 	sv := service.New(service.Options{Store: w.Store, Clock: c, Audit: au})
 	sg := signal.New(signal.Options{Store: w.Store, Clock: c})
 	mo := monitor.New(monitor.RoomOptions{
 		Store: w.Store, Clock: c, Audit: au, Vault: openSealer{}, Signals: sg, Services: sv, Catalog: cat, Locale: locale,
-		Probers: monitor.Probers{}, Hints: w.Hints,
+		Probers: monitor.Probers{}, Hints: w.Hints, Reach: reach,
 	})
 	so := sonde.New(sonde.Options{
 		Store: w.Store, Clock: c, Audit: au, Signals: sg, Monitors: mo, Locale: locale, Hints: w.Hints,
-		ServerURL: func(context.Context) string { return "https://lage.example" },
+		ServerURL: func(context.Context) string { return "https://lage.example" }, Reach: reach,
 	})
 	mo.SetVantages(so)
 	site := web.NewSite(web.Options{Catalog: cat, Clock: c, Authenticate: func(next http.Handler) http.Handler {
@@ -104,7 +110,7 @@ func newWorld(t *testing.T, w *storetest.World) *world {
 	if err := w.Jobs.Open(true); err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, ctx: w.Ctx, clock: c, sondes: so, monitors: mo, signals: sg, site: site.Handler()}
+	return &world{t: t, ctx: w.Ctx, reach: words, clock: c, sondes: so, monitors: mo, signals: sg, site: site.Handler()}
 }
 
 func (w *world) must(err error) {

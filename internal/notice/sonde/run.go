@@ -213,13 +213,15 @@ func (s *outpost) assign(ctx context.Context, a answer) {
 func (s *outpost) items(ctx context.Context, list []assigned) []monitor.Item {
 	out := make([]monitor.Item, 0, len(list))
 	for _, a := range list {
-		var spec monitor.Spec
+		var o order
 		d := json.NewDecoder(bytes.NewReader(a.Spec))
 		d.DisallowUnknownFields()
-		err := d.Decode(&spec)
+		err := d.Decode(&o)
+		spec := o.Spec
 		var problems []monitor.Problem
 		if err == nil {
 			spec, problems = spec.Normalize()
+			spec.Within = o.Within
 		}
 		if err != nil || len(problems) > 0 || s.o.Probers[spec.Kind] == nil {
 			s.o.Log.WarnContext(ctx, "this version cannot look at a monitor", "room", "sonde", "monitor", a.Slug, "err", err, "problems", fmt.Sprint(problems))
