@@ -31,8 +31,8 @@ type application interface {
 	// AddUser adds a person and returns a one-time sign-in link.
 	AddUser(ctx context.Context, s app.Settings, u app.NewUser) (link string, err error)
 	// ResetUser takes a person's password away and returns a one-time
-	// sign-in link.
-	ResetUser(ctx context.Context, s app.Settings, email string) (link string, err error)
+	// sign-in link; second takes the second factor away as well.
+	ResetUser(ctx context.Context, s app.Settings, email string, second bool) (link string, err error)
 	// StartExercise starts an exercise and prints what came of it.
 	StartExercise(ctx context.Context, s app.Settings, kind, scenario string) error
 	// CreateToken returns a new API token; it is shown this once.

@@ -43,7 +43,10 @@ func (r *recorder) AddUser(_ context.Context, s app.Settings, u app.NewUser) (st
 	return "https://lage.example/login/1", r.note("user add", s)
 }
 
-func (r *recorder) ResetUser(_ context.Context, s app.Settings, email string) (string, error) {
+func (r *recorder) ResetUser(_ context.Context, s app.Settings, email string, second bool) (string, error) {
+	if second {
+		email += " and second factor"
+	}
 	return "https://lage.example/login/2", r.note("user reset "+email, s)
 }
 

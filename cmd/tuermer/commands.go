@@ -212,6 +212,7 @@ func (c userAddCmd) Run(s *session) error {
 type userResetCmd struct {
 	inTown
 	person
+	SecondFactor bool `help:"${flag_second_factor}"`
 }
 
 // Run takes a person's password away and prints a one-time sign-in link.
@@ -224,7 +225,7 @@ func (c userResetCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	link, err := s.app.ResetUser(s.ctx, settings, mail)
+	link, err := s.app.ResetUser(s.ctx, settings, mail, c.SecondFactor)
 	if err != nil {
 		return err
 	}

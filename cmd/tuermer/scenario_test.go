@@ -99,6 +99,7 @@ type stage struct {
 	database string
 	sights   sights
 	lookouts map[string]*lookout
+	bags     map[string]*bag
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -313,6 +314,8 @@ var vocabulary = map[string]act{
 	"API":        {2, (*stage).api},
 	"Sonde":      {2, (*stage).sonde},
 	"Standort":   {3, (*stage).place},
+	"Telefon":    {1, (*stage).phone},
+	"Zettel":     {1, (*stage).sheet},
 }
 
 func (s *stage) do(words []string) error {
@@ -496,7 +499,7 @@ func (s *stage) person(args []string) error {
 	}
 	settings := app.NewSettings(app.Settings{Data: s.dir, Lang: i18n.DE, Log: s.log, Staff: staffHost, Public: publicHost}, s.config)
 	settings.Data, settings.Database = s.dir, s.database
-	link, err := app.Commands{}.ResetUser(s.t.Context(), settings, args[0])
+	link, err := app.Commands{}.ResetUser(s.t.Context(), settings, args[0], false)
 	if err != nil {
 		return err
 	}

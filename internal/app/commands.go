@@ -157,9 +157,19 @@ func (Commands) AddUser(ctx context.Context, s Settings, u NewUser) (link string
 	return link, err
 }
 
-// ResetUser returns a new one-time sign-in link for a person.
-func (Commands) ResetUser(ctx context.Context, s Settings, email string) (link string, err error) {
+// ResetUser returns a new one-time sign-in link for a person; second takes the
+// second factor away as well, where there is one.
+func (Commands) ResetUser(ctx context.Context, s Settings, email string, second bool) (link string, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		p, err := a.identity.PersonByEmail(ctx, email)
+		if err != nil {
+			return err
+		}
+		if second && !p.SecondAt.IsZero() {
+			if err := a.identity.ResetSecond(ctx, p.ID); err != nil {
+				return err
+			}
+		}
 		link, err = a.identity.ResetLink(ctx, email)
 		return err
 	})

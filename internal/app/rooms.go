@@ -414,12 +414,20 @@ func (a *App) townDeclared(ctx context.Context) bool {
 
 // notes are the bands over every page of the console.
 func (a *App) notes(ctx context.Context) []web.Note {
+	var out []web.Note
+	if resting, strong, text := a.identity.SecondNote(ctx); strong != "" {
+		n := web.Note{Kind: "exercise", Strong: strong, Text: text, Href: identity.SecondPath, Link: i18n.T(ctx, "identity.second_link")}
+		if resting {
+			n.Kind = "blind"
+		}
+		out = append(out, n)
+	}
 	if a.demo == nil {
-		return nil
+		return out
 	}
 	l := a.townLocale(ctx)
-	return []web.Note{{
+	return append(out, web.Note{
 		Kind: "exercise", Strong: l.Catalog.Text(l.Lang, "app.simulated"), Text: l.Catalog.Text(l.Lang, "app.simulated_text"),
 		Href: "/demo", Link: l.Catalog.Text(l.Lang, "app.simulated_link"),
-	}}
+	})
 }

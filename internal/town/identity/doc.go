@@ -15,6 +15,11 @@
 // the password. There is no self-registration. [Room.Middleware] puts tenant
 // and actor into the context of each request; rights are checked by the rooms.
 //
+// Whoever has a second factor (an authenticator app, recovery codes) is asked
+// for it after password and link alike; until then there is no session, only a
+// note that the first factor was right. A town's [SecondPolicy] lets roles rest
+// whose person has none. Alarms are never asked for it.
+//
 // This room stands before audit and vault, so it names what it needs of them
 // ([Audit], [Vault]); app plugs them in. It sends nothing itself: mails with
 // links go out through [Post].

@@ -28,3 +28,13 @@ const (
 	PairBurst = 5
 	PairStep  = time.Minute
 )
+
+// The rules of codes.
+var (
+	TOTPAt        = totpAt
+	MatchTOTP     = matchTOTP
+	StepOf        = stepOf
+	NormalCode    = normalCode
+	NewPlainCode  = newPlainCode
+	RecoveryCodes = recoveryCodes
+)

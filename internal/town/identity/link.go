@@ -142,7 +142,8 @@ func (r *Room) link(ctx context.Context, token string) (linkRow, error) {
 	return row, nil
 }
 
-// UseLink signs in the person of the link and uses it up.
+// UseLink signs in the person of the link and uses it up. A mailbox is one
+// factor: whoever has a second one is asked for it here too.
 func (r *Room) UseLink(ctx context.Context, token string, c Client) (Session, error) {
 	var s Session
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
@@ -159,7 +160,7 @@ func (r *Room) UseLink(ctx context.Context, token string, c Client) (Session, er
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
 			return ErrLink.With(err)
 		}
-		s, err = r.begin(ctx, db, p, viaLink, c)
+		s, err = r.enter(ctx, db, p, viaLink, c)
 		return err
 	})
 	return s, err

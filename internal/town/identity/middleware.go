@@ -70,7 +70,7 @@ func (r *Room) Middleware(next http.Handler) http.Handler {
 			case err == nil:
 				s.Token = token
 				q.person, q.session = &p, &s
-				ctx = ident.WithActor(ctx, actorOf(p))
+				ctx = ident.WithActor(ctx, r.resting(t, p, s, actorOf(p)))
 			case fault.KindOf(err) != fault.Unauthenticated:
 				r.fail(w, req.WithContext(ctx), fault.New(fault.Unavailable, "identity.unavailable").With(err))
 				return
@@ -141,6 +141,8 @@ const (
 	cookieSecure = "__Host-tuermer"
 	cookiePlain  = "tuermer_session"
 	cookieDevice = "tuermer_device"
+	// cookiePending says that the first factor has been shown.
+	cookiePending = "tuermer_second"
 )
 
 func sessionCookie(req *http.Request) string {

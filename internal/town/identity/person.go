@@ -26,6 +26,9 @@ type Tenant struct {
 	// slash at the end.
 	StaffURL  string
 	PublicURL string
+	// SecondPolicy says who needs a second factor; [Room.SaveSecondPolicy] alone
+	// changes it.
+	SecondPolicy SecondPolicy
 }
 
 // PersonID names a person.
@@ -65,6 +68,9 @@ type Person struct {
 	// last look at DNS showed; CheckedAt is when that was (zero: not yet).
 	Findings  []Finding
 	CheckedAt time.Time
+	// SecondAt is since when the person has a second factor; zero: none.
+	SecondAt  time.Time
+	CreatedAt time.Time
 }
 
 // Roles lists all roles in the order in which they are shown.

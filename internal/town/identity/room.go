@@ -25,6 +25,9 @@ type Audit interface {
 type Vault interface {
 	Sign(purpose string, payload []byte, expires time.Time) string
 	Verify(purpose, token string, now time.Time) ([]byte, error)
+	Seal(purpose string, plain []byte) ([]byte, error)
+	Open(purpose string, sealed []byte) ([]byte, error)
+	Key(purpose string) []byte
 }
 
 // Letter is a mail to one person, in that person's language. It is posted
@@ -46,8 +49,8 @@ type Options struct {
 	Log   *slog.Logger
 	Hints *bus.Hints
 	Audit Audit
-	// Vault signs links to confirm addresses and marks known browsers; without
-	// it there are none.
+	// Vault signs links to confirm addresses, marks known browsers and seals
+	// second factors; without it there are none.
 	Vault Vault
 	// Post sends letters; without it links are only shown to administrators.
 	Post Post

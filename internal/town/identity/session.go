@@ -56,6 +56,11 @@ type Session struct {
 	ExpiresAt time.Time
 	Address   string
 	Agent     string
+	// Second is the second factor that was shown, empty: none.
+	Second string
+	// Pending: only the first factor has been shown. There is no session yet,
+	// and Token is empty, until [Room.SignInSecond].
+	Pending string
 	// Device marks the browser as known; it goes into a cookie of its own.
 	Device string
 }
@@ -71,12 +76,13 @@ type sessionRow struct {
 	ExpiresAt     time.Time    `bun:"expires_at"`
 	Address       string       `bun:"address"`
 	Agent         string       `bun:"agent"`
+	Second        string       `bun:"second"`
 }
 
 func (s sessionRow) session() Session {
 	return Session{
 		ID: s.Hash, Person: s.PersonID, Via: s.Via, CreatedAt: when(s.CreatedAt), SeenAt: when(s.SeenAt),
-		ExpiresAt: when(s.ExpiresAt), Address: s.Address, Agent: s.Agent,
+		ExpiresAt: when(s.ExpiresAt), Address: s.Address, Agent: s.Agent, Second: s.Second,
 	}
 }
 
@@ -102,7 +108,8 @@ var errSignIn = fault.New(fault.Invalid, "identity.sign_in_wrong")
 
 const purposeDevice = "identity.device"
 
-// SignIn checks address and password and begins a session. Too many failures
+// SignIn checks address and password and begins a session; where the person
+// has a second factor it only answers what that is to be added to. Too many failures
 // are answered with a fault of kind TooMany whose cause is a [LimitedError];
 // what was refused takes as long as what was not known.
 func (r *Room) SignIn(ctx context.Context, email, password string, c Client) (Session, error) {
@@ -154,7 +161,7 @@ func (r *Room) SignIn(ctx context.Context, email, password string, c Client) (Se
 				return fmt.Errorf("identity: password: %w", err)
 			}
 		}
-		s, err = r.begin(ctx, db, row.person(), viaPassword, c)
+		s, err = r.enter(ctx, db, row.person(), viaPassword, c)
 		return err
 	})
 	return s, err
@@ -192,7 +199,7 @@ func (r *Room) knownDevice(tenant ident.Tenant, mail, device string) bool {
 }
 
 // begin opens a session for p and closes the one that it replaces.
-func (r *Room) begin(ctx context.Context, db bun.IDB, p Person, via string, c Client) (Session, error) {
+func (r *Room) begin(ctx context.Context, db bun.IDB, p Person, via, second string, c Client) (Session, error) {
 	tenant, now := ident.TenantOf(ctx), r.o.Clock.Now()
 	token, err := secret()
 	if err != nil {
@@ -200,7 +207,7 @@ func (r *Room) begin(ctx context.Context, db bun.IDB, p Person, via string, c Cl
 	}
 	row := &sessionRow{
 		TenantID: tenant, Hash: digest(token), PersonID: p.ID, Via: via, CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(SessionMax), Address: cut(line(c.Address), 60), Agent: cut(line(c.Agent), 200),
+		ExpiresAt: now.Add(SessionMax), Address: cut(line(c.Address), 60), Agent: cut(line(c.Agent), 200), Second: second,
 	}
 	if c.Replaces != "" {
 		if _, err := db.NewDelete().Model((*sessionRow)(nil)).
@@ -222,7 +229,11 @@ func (r *Room) begin(ctx context.Context, db bun.IDB, p Person, via string, c Cl
 		s.Device = r.o.Vault.Sign(purposeDevice, []byte(string(tenant)+" "+p.Email), now.Add(deviceAge))
 	}
 	ctx = ident.WithActor(ctx, actorOf(p))
-	return s, r.audit(ctx, "identity.session.started", string(p.ID), map[string]string{"via": via, "address": row.Address})
+	detail := map[string]string{"via": via, "address": row.Address}
+	if second != "" {
+		detail["second"] = second
+	}
+	return s, r.audit(ctx, "identity.session.started", string(p.ID), detail)
 }
 
 func cut(s string, n int) string {

@@ -38,6 +38,7 @@ type personRow struct {
 	CheckedAt           time.Time    `bun:"checked_at,nullzero"`
 	CreatedAt           time.Time    `bun:"created_at"`
 	UpdatedAt           time.Time    `bun:"updated_at"`
+	SecondAt            time.Time    `bun:"second_at,nullzero"`
 }
 
 // saved are the columns that SavePerson and Declare write; sign-in, links and
@@ -53,6 +54,7 @@ func (row personRow) person() Person {
 		Roles: unlist[Role](row.Roles), OrgUnit: row.OrgUnit, Language: row.Language, Blocked: row.Blocked,
 		Declared: row.Declared, AlternativeVerified: when(row.AlternativeVerified),
 		HasPassword: row.Password != "", SignedInAt: when(row.SignedInAt), CheckedAt: when(row.CheckedAt),
+		SecondAt: when(row.SecondAt), CreatedAt: when(row.CreatedAt),
 	}
 	if json.Unmarshal([]byte(row.Findings), &p.Findings) != nil {
 		p.Findings = nil // only we write this column; the next check mends it

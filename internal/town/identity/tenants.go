@@ -32,7 +32,13 @@ type tenantRow struct {
 	PublicURL     string       `bun:"public_url"`
 	CreatedAt     time.Time    `bun:"created_at"`
 	UpdatedAt     time.Time    `bun:"updated_at"`
+	SecondRoles   string       `bun:"second_roles"`
+	SecondGrace   int          `bun:"second_grace"`
+	SecondSince   time.Time    `bun:"second_since,nullzero"`
 }
+
+// secondColumns belong to [Room.SaveSecondPolicy] alone.
+var secondColumns = []string{"second_roles", "second_grace", "second_since"}
 
 type hostRow struct {
 	bun.BaseModel `bun:"table:identity_host"`
@@ -67,6 +73,7 @@ func (row tenantRow) tenant() Tenant {
 		ID: row.TenantID, Slug: row.Slug, Name: row.Name, Hosts: unlist[string](row.Hosts),
 		Domains: unlist[string](row.Domains), Networks: unlist[string](row.Networks), ProbeNetworks: unlist[string](row.ProbeNetworks), Land: row.Land,
 		Zone: row.Zone, Language: row.Language, StaffURL: row.StaffURL, PublicURL: row.PublicURL,
+		SecondPolicy: SecondPolicy{Roles: unlist[Role](row.SecondRoles), GraceDays: row.SecondGrace, Since: when(row.SecondSince)},
 	}
 }
 
@@ -321,7 +328,7 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		row := &tenantRow{
 			TenantID: t.ID, Slug: t.Slug, Name: t.Name, Hosts: list(t.Hosts), Domains: list(t.Domains),
 			Networks: list(t.Networks), ProbeNetworks: list(t.ProbeNetworks), Land: t.Land, Zone: t.Zone, Language: t.Language,
-			StaffURL: t.StaffURL, PublicURL: t.PublicURL, CreatedAt: now, UpdatedAt: now,
+			StaffURL: t.StaffURL, PublicURL: t.PublicURL, CreatedAt: now, UpdatedAt: now, SecondRoles: "[]", SecondGrace: 14,
 		}
 		changed := map[string]string{}
 		for k, v := range map[string][2]string{
@@ -340,7 +347,7 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		}
 		ctx = ident.WithTenant(ctx, t.ID)
 		if exists {
-			_, err = db.NewUpdate().Model(row).ExcludeColumn("created_at").WherePK().Exec(ctx)
+			_, err = db.NewUpdate().Model(row).ExcludeColumn(append([]string{"created_at"}, secondColumns...)...).WherePK().Exec(ctx)
 		} else {
 			_, err = db.NewInsert().Model(row).Exec(ctx)
 		}

@@ -72,6 +72,10 @@ func (r *Room) CreateToken(ctx context.Context, id PersonID, name string, scopes
 		return "", t, bad.Field("name", "identity.name_missing")
 	}
 	actor := ident.ActorOf(ctx)
+	if state, _ := r.MySecond(ctx); state == SecondResting {
+		// A token would hold the roles that rest.
+		return "", t, fault.New(fault.Forbidden, "identity.second_first")
+	}
 	for _, s := range scopes {
 		if !slices.Contains(Scopes(), s) {
 			return "", t, bad.Field("scopes", "identity.scope_unknown")

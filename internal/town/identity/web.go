@@ -45,6 +45,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /identity/import", RequireRole(r.pageImport, RoleAdmin))
 	s.Handle("POST /identity/import", RequireRole(r.postImport, RoleAdmin))
 	s.Handle("GET /identity/people.csv", RequireRole(r.exportPeople, RoleAdmin))
+	r.secondRoutes(s)
 }
 
 // ---- sign-in ----
@@ -85,8 +86,7 @@ func (r *Room) postSignIn(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return r.refuseSignIn(w, req, f, err, r.TriesLeft(ctx, f.Get("email"), c))
 	}
-	setSession(w, req, s)
-	return web.SeeOther(w, req, web.Local(f.Get("next"), "/"))
+	return r.entered(w, req, s, web.Local(f.Get("next"), "/"))
 }
 
 func (r *Room) refuseSignIn(w http.ResponseWriter, req *http.Request, f *web.Form, err error, left int) error {
@@ -127,15 +127,14 @@ func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	setSession(w, req, s)
 	p, err := r.Person(req.Context(), s.Person)
 	if err != nil {
 		return err
 	}
 	if !p.HasPassword {
-		return web.SeeOther(w, req, profilePath+"#password-form")
+		return r.entered(w, req, s, profilePath+"#password-form")
 	}
-	return web.SeeOther(w, req, "/")
+	return r.entered(w, req, s, "/")
 }
 
 func (r *Room) pageConfirm(w http.ResponseWriter, req *http.Request) error {
@@ -395,6 +394,8 @@ type personView struct {
 	Person   Person // empty for a new one
 	Form     *web.Form
 	Findings []Finding
+	Second   Second
+	Self     bool // an administrator looks at their own page
 	Sessions int
 	Link     string // a fresh one-time link
 	Saved    string // text key of what was done
@@ -451,6 +452,10 @@ func (r *Room) view(ctx context.Context, id PersonID) (v personView, err error) 
 	v.Findings = findingsOf(t, v.Person, v.Alerting)
 	v.CanPost = r.o.Post != nil && r.o.Vault != nil
 	v.Form = formOf(v.Person)
+	v.Self = ident.ActorOf(ctx).Person == string(id)
+	if v.Second, err = r.SecondOf(ctx, id); err != nil {
+		return v, err
+	}
 	s, err := r.Sessions(ctx, id)
 	v.Sessions = len(s)
 	return v, err
@@ -466,6 +471,8 @@ func (r *Room) pagePerson(w http.ResponseWriter, req *http.Request) error {
 		v.Saved = "identity.saved"
 	case "confirm":
 		v.Saved = "identity.confirm_sent"
+	case "second":
+		v.Saved = "identity.second_was_reset"
 	}
 	return web.Render(w, req, personPage(v))
 }
@@ -581,6 +588,8 @@ func (r *Room) exportPeople(w http.ResponseWriter, req *http.Request) error {
 }
 
 // ---- words ----
+
+func escape(s string) string { return url.QueryEscape(s) }
 
 // roleNames are the roles in the reader's words.
 func roleNames(ctx context.Context, roles []Role) string {
