@@ -184,20 +184,22 @@ function start(args, line) {
 }
 
 /** A running town with targets and a mail server, on free ports and fresh data;
- *  config writes its tuermer.yaml. */
-export async function openWorld({ config = town, targets = 1 } = {}) {
+ *  config writes its tuermer.yaml, host is the name under which people reach it:
+ *  browsers make passkeys for names only. */
+export async function openWorld({ config = town, targets = 1, host = "127.0.0.1" } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "tuermer-browser-"));
   const world = { targets: [], mail: await openMail() };
   while (world.targets.length < targets) world.targets.push(await openTarget());
   [world.target] = world.targets;
   const file = join(dir, "tuermer.yaml");
-  await writeFile(file, config(world));
   const staff = `127.0.0.1:${await freePort()}`, open = `127.0.0.1:${await freePort()}`;
+  const name = staff.replace("127.0.0.1", host);
+  await writeFile(file, config(world) + (name === staff ? "" : `urls: {staff: "http://${name}"}\n`));
   const place = ["--config", file, "--data", join(dir, "data")];
   const server = start(["serve", ...place, "--staff", staff, "--public", open], new RegExp(`http://${open}`));
   await server.ready;
   return Object.assign(world, {
-    staff: `http://${staff}`, public: `http://${open}`,
+    staff: `http://${name}`, public: `http://${open}`,
     /** A one-time sign-in link, made beside the running server. */
     async link(email) {
       const { stdout } = await promisify(execFile)(tuermer, ["user", "reset", email, ...place]);

@@ -263,7 +263,7 @@ func codesPaper(ctx context.Context, t Tenant, p Person, codes []string) paper.D
 		Facts: []paper.Fact{
 			{Label: i18n.T(ctx, "identity.codes_for"), Value: p.Name + " · " + p.Email},
 			{Label: i18n.T(ctx, "identity.codes_where"), Value: t.Name + " · " + t.StaffURL + SignInPath},
-			{Label: i18n.T(ctx, "identity.codes_made"), Value: i18n.Short(ctx, l.Now)},
+			{Label: i18n.T(ctx, "identity.codes_made"), Value: i18n.Stand(ctx, l.Now)},
 		},
 		Sections: []paper.Section{{
 			Title:  i18n.T(ctx, "identity.codes_list"),

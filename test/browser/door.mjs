@@ -1,0 +1,109 @@
+// Signs in through every door in a real browser, on the real product: second
+// factor by app and by recovery code without JavaScript, passkeys with a virtual
+// authenticator (the WebAuthn domain of the DevTools protocol).
+//
+//   make build && node test/browser/door.mjs [app passkey]
+//
+// TUERMER names another binary, CHROMIUM another browser, SHOTS the folder for
+// pictures. Ends with 1 when anything was found.
+import { createHmac } from "node:crypto";
+import { access } from "node:fs/promises";
+import { launch, Reader } from "./reader.mjs";
+import { openWorld, tuermer } from "./world.mjs";
+
+const ada = "ada@musterstadt.example", bert = "bert@musterstadt.example";
+const password = "Kirchturm im Nebel 7";
+
+/** What an authenticator app with this key shows (RFC 6238), steps from now. */
+function code(key, steps = 0) {
+  const bits = [...key.replaceAll(" ", "")].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const sum = createHmac("sha1", secret).update(counter).digest();
+  return String((sum.readUInt32BE(sum.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+async function first(r, world, who) {
+  await r.goto(await world.link(who));
+  await r.click("Anmelden");
+  await r.page.getByLabel("Neues Passwort", { exact: true }).fill(password);
+  await r.page.getByLabel("Neues Passwort noch einmal").fill(password);
+  await r.click("Passwort sichern");
+}
+
+async function byPassword(r, world, who) {
+  await r.goto(`${world.staff}/anmelden`);
+  await r.page.getByLabel("E-Mail", { exact: true }).fill(who);
+  await r.page.getByLabel("Passwort", { exact: true }).fill(password);
+  await r.click("Anmelden");
+}
+
+/** An app as second factor, all of it without JavaScript. */
+async function app(browser, findings) {
+  const world = await openWorld();
+  const r = await new Reader(browser, "app", { width: 360, scripts: false }, findings).open();
+  const wide = await new Reader(browser, "app-wide", { width: 1440 }, findings).open();
+  try {
+    await first(r, world, bert);
+    await r.goto(`${world.staff}/identity/profile/second-factor`);
+    await r.look("second");
+    await r.click("App einrichten", { role: "link" });
+    await r.look("enrol");
+    const key = await r.page.locator("#app-key").textContent(), used = code(key);
+    await r.page.getByLabel("Code", { exact: true }).fill("000000");
+    await r.click("App prüfen und sichern");
+    await r.sees(/stimmt nicht/);
+    await r.page.getByLabel("Code", { exact: true }).fill(used);
+    await r.click("App prüfen und sichern");
+    await r.sees(/Ihre Notfallcodes/);
+    const sheet = await r.page.locator(".tm-checks li").allTextContents();
+    if (sheet.length !== 10) findings.push(`app: ${sheet.length} recovery codes`);
+    await r.look("codes");
+    await wide.context.addCookies((await r.context.storageState()).cookies);
+    for (const path of ["/identity/profile/second-factor", "/identity/profile/second-factor/app", "/identity/sign-in", "/identity/profile"]) {
+      await wide.goto(world.staff + path);
+      await wide.look(path.slice(1).replaceAll("/", "-"));
+    }
+    await r.context.clearCookies();
+    await byPassword(r, world, bert);
+    await r.look("second-sign-in");
+    await r.page.getByLabel("Code aus der App").fill(used);
+    await r.click("Anmelden");
+    await r.sees(/schon benutzt/);
+    await r.look("second-refused");
+    await r.page.getByLabel("Code aus der App").fill(code(key, 1)); // a phone that is fast
+    await r.click("Anmelden");
+    await r.sees(/Lagebild/);
+    await r.context.clearCookies();
+    await byPassword(r, world, bert);
+    await r.page.getByLabel("Code aus der App").fill(sheet[4].toUpperCase());
+    await r.click("Anmelden");
+    await r.sees(/Lagebild/);
+    await world.mail.take("bert@posteo.example", /Notfallcode wurde benutzt/);
+  } finally {
+    await r.close();
+    await wide.close();
+    await world.close();
+  }
+}
+
+const all = { app };
+
+await access(tuermer);
+const wanted = process.argv.slice(2);
+const findings = [];
+const browser = await launch();
+const began = Date.now();
+for (const [name, play] of Object.entries(all)) {
+  if (wanted.length && !wanted.includes(name)) continue;
+  try {
+    await play(browser, findings);
+  } catch (e) {
+    findings.push(`${name}: ${e.stack ?? e}`);
+  }
+}
+await browser.close();
+for (const f of [...new Set(findings)].sort()) console.log(f);
+console.log(findings.length ? `${new Set(findings).size} findings` : `no findings, ${((Date.now() - began) / 1000).toFixed(0)} s`);
+process.exitCode = findings.length ? 1 : 0;
