@@ -116,7 +116,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole,
-		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget,
+		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -396,7 +396,7 @@ func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 	var out []alert.Hook
 	if c := h.app.configOf(ctx); c != nil { // another town's alerts are none of theirs
 		for _, w := range c.Webhooks {
-			out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Services: w.Services})
+			out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Declared: true, Services: w.Services})
 		}
 	}
 	own, err := h.app.channel.Hooks(ctx)

@@ -2,12 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/mail"
@@ -87,7 +88,9 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 		}
 		for _, m := range relays {
 			c := SMTPConfig{Name: m.Name, Host: m.Host, Port: m.Port, From: m.From, Username: m.Username, TLS: m.TLS, Password: Secret(m.Password)}
-			adapter, err := mail.New(w.app.mailOptions(c, w.app.o.Config, w.nameOf(ctx)))
+			o := w.app.mailOptions(c, w.app.o.Config, w.nameOf(ctx))
+			o.DialContext = w.app.heldRelay(t).DialContext
+			adapter, err := mail.New(o)
 			if err != nil {
 				w.app.log.ErrorContext(ctx, "mail route is left out", "tenant", t, "route", m.Name, "err", err)
 				continue
@@ -171,16 +174,37 @@ func (a *App) mailAdapters(c *Config, name string) []channel.Adapter {
 }
 
 func (a *App) webhookAdapter() []channel.Adapter {
-	// Webhook targets are the operator's word and may lie anywhere.
 	h, err := webhook.New(webhook.Options{
 		Name: "webhook", DialContext: a.o.Dial, Now: a.o.Clock.Now, UserAgent: "Tuermer/" + a.o.Version,
-		Allow: func(netip.AddrPort) error { return nil },
+		Held: a.held().DialContext,
 	})
 	if err != nil {
 		a.log.Error("webhooks are left out", "err", err)
 		return nil
 	}
 	return []channel.Adapter{h}
+}
+
+// held is the way to what a town's people entered: it goes where their checks may
+// go, and nowhere else.
+func (a *App) held() fence.Dialer {
+	return fence.Dialer{Dial: a.o.probeDial, Of: func(ctx context.Context) (fence.List, error) {
+		return a.reach(ctx, ident.TenantOf(ctx))
+	}}
+}
+
+// heldRelay is the way to a mail server that a town's people entered. Where the
+// install is one town's own it may stand anywhere, beside us too, as it often
+// does; a cloud's metadata are no mail server.
+func (a *App) heldRelay(t ident.Tenant) fence.Dialer {
+	return fence.Dialer{Dial: a.o.probeDial, Of: func(ctx context.Context) (fence.List, error) {
+		all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
+		if err != nil || len(all) != 1 {
+			l, rerr := a.reach(ctx, t)
+			return l, errors.Join(err, rerr)
+		}
+		return fence.Anywhere(), nil
+	}}
 }
 
 // mailOptions are those of one server of file, sending under a town's name.

@@ -154,7 +154,7 @@ func (d *Desk) tryHooks(ctx context.Context, route string) (string, error) {
 	var told []string
 	for _, h := range hooks {
 		_, err := d.o.Channel.Try(ctx, route, channel.Message{
-			ID: "test-" + ident.NewID(now), Kind: channel.Webhook, Class: channel.Single, Realm: channel.Live, To: h.URL, Payload: body,
+			ID: "test-" + ident.NewID(now), Kind: channel.Webhook, Class: channel.Single, Realm: channel.Live, To: h.URL, Declared: h.Declared, Payload: body,
 			Secret: h.Secret, Date: now,
 		})
 		host := h.URL

@@ -2,14 +2,15 @@
 // who are not its operator: whoever enters a check or a webhook in the console
 // makes somebody else's server open a connection.
 //
-// Its noun: a [List] holds words and networks. It judges resolved addresses, one
+// Its nouns: a [List] holds words and networks. It judges resolved addresses, one
 // at a time, and knows their disguises: IPv4 inside of IPv6, translators' prefixes,
-// zones. Whoever uses it asks at every connection, after the name was looked up
+// zones. A [Dialer] opens connections and asks the list about each. Whoever uses a
+// list otherwise asks at every connection, after the name was looked up
 // and behind every redirect, and then connects to exactly the address that was
 // judged; a name that is judged when it is entered leads elsewhere a second
 // later. Addresses under which clouds give out credentials no list opens.
 //
-// The package looks nothing up, connects to nothing and stores nothing.
+// The package stores nothing.
 package fence
 
 import (
@@ -57,6 +58,11 @@ func Parse(words []string) (List, error) {
 		}
 	}
 	return r, nil
+}
+
+// Anywhere is every address but a cloud's metadata.
+func Anywhere() List {
+	return List{Public: true, Private: true, Networks: prefixes("0.0.0.0/0", "::/0"), Unknown: true}
 }
 
 // Why an address is not for people to reach.

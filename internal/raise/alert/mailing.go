@@ -165,7 +165,7 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 			return fmt.Errorf("alert: webhook: %w", err)
 		}
 		err = m.r.o.Sender.Send(ctx, channel.Message{
-			ID: id, Kind: channel.Webhook, Class: channel.Alarm, Realm: channel.Live, To: h.URL,
+			ID: id, Kind: channel.Webhook, Class: channel.Alarm, Realm: channel.Live, To: h.URL, Declared: h.Declared,
 			Subject: m.alert.Title, Text: m.alert.Title, Payload: body, Secret: h.Secret, Automatic: true, Date: m.t.now,
 		})
 		if fault.KindOf(err) == fault.Invalid {

@@ -42,15 +42,18 @@ const (
 // sent twice after a crash, so adapters pass ID on as the idempotency key that
 // their protocol offers (Message-ID for mail, Idempotency-Key for a webhook).
 type Message struct {
-	ID      string // unique and stable over retries, safe in a URL and a mail header
-	Kind    Kind
-	Class   Class
-	Realm   Realm
-	To      string // mail address, or the URL of a webhook
-	ToName  string // display name, may be empty
-	Subject string
-	Text    string // plain text, always present
-	HTML    string // optional; mail sends multipart/alternative then
+	ID    string // unique and stable over retries, safe in a URL and a mail header
+	Kind  Kind
+	Class Class
+	Realm Realm
+	To    string // mail address, or the URL of a webhook
+	// Declared: To is the operator's word, out of his file, so a webhook may go
+	// anywhere. What people entered is held to where they may go.
+	Declared bool
+	ToName   string // display name, may be empty
+	Subject  string
+	Text     string // plain text, always present
+	HTML     string // optional; mail sends multipart/alternative then
 
 	// Thread groups mails of one alert or incident in the reader's client: the
 	// adapter derives In-Reply-To and References from it. Empty: no thread.
@@ -120,7 +123,7 @@ type Failure struct {
 	// Reason is a short stable word for ledgers and metrics: "connect",
 	// "timeout", "canceled" (the caller gave up, the route is not to blame),
 	// "auth", "tls", "rejected", "mailbox", "throttled", "protocol",
-	// "too_large", "config".
+	// "too_large", "blocked" (the address lies where people may not go), "config".
 	Reason string
 	Err    error
 }

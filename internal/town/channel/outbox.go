@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -62,6 +63,10 @@ type Options struct {
 	Adapters func(ctx context.Context) []Adapter
 	Catalog  *i18n.Catalog
 	Audit    Audit // needed to change ways out
+	// Reach tells where webhooks that the people of a tenant enter may go, for
+	// telling them at once; nil: nothing is said. What holds a message is the
+	// adapter, at every connection.
+	Reach func(ctx context.Context, t ident.Tenant) (fence.List, error)
 	// WaysChanged is told after the ways out of a town were changed.
 	WaysChanged func(ident.Tenant)
 	// Sole: no other process sends from this database, so what a crash left
@@ -439,7 +444,7 @@ type Item struct {
 	Kind      Kind
 	Class     Class
 	Realm     Realm
-	To        string
+	To        string // of a webhook only where it lies: the rest may be a secret
 	Subject   string
 	Text      string
 	State     State
@@ -455,12 +460,12 @@ type Item struct {
 func (r outboxRow) item() Item {
 	var m Message
 	_ = json.Unmarshal([]byte(r.Message), &m) // a broken row still shows its columns
-	text := m.Text
+	text, to := m.Text, r.Recipient
 	if r.Kind == Webhook {
-		text = string(m.Payload)
+		text, to = string(m.Payload), place(to)
 	}
 	return Item{
-		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: r.Recipient, Subject: r.Subject, Text: text,
+		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: to, Subject: r.Subject, Text: text,
 		State: r.State, Attempts: r.Attempts, DueAt: r.DueAt, Route: r.Route, Reason: r.Reason, Detail: r.Detail,
 		CreatedAt: r.CreatedAt, SettledAt: r.SettledAt,
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -202,6 +203,9 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 	if err := h.check(); err != nil {
 		return err
 	}
+	if err := r.checkReach(ctx, h.URL); err != nil {
+		return err
+	}
 	row := hookRow{TenantID: tenant, Name: h.Name, URL: h.URL, UpdatedAt: r.o.Clock.Now()}
 	if len(h.Secret) > 0 {
 		if row.Secret, err = r.o.Vault.Seal(hookPurpose, h.Secret); err != nil {
@@ -217,6 +221,41 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 		_, err := q.Exec(ctx)
 		return err
 	})
+}
+
+// checkReach refuses an address that no message would be allowed to go to. Names
+// are judged when they are looked up, with every message.
+func (r *Room) checkReach(ctx context.Context, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || r.o.Reach == nil {
+		return nil // the form has judged it
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return nil
+	}
+	l, err := r.o.Reach(ctx, ident.TenantOf(ctx))
+	if err != nil {
+		return fmt.Errorf("channel: where webhooks may go: %w", err)
+	}
+	if l.Allows(a) != nil {
+		return fault.New(fault.Invalid, "channel.hook_invalid").Field("url", "channel.hook_reach")
+	}
+	return nil
+}
+
+// Place is what a page shows of a webhook's address: the rest may be a secret.
+func (h Hook) Place() string { return place(h.URL) }
+
+func place(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return "…"
+	}
+	if len(u.RequestURI()) <= 1 {
+		return u.Scheme + "://" + u.Host
+	}
+	return u.Scheme + "://" + u.Host + "/…"
 }
 
 // RemoveHook deletes a webhook.

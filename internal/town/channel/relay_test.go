@@ -115,3 +115,34 @@ func TestWaysPage(t *testing.T) {
 		t.Fatal(items, err)
 	}
 }
+
+// Where a webhook lies is shown, and the rest of its address is not: on no page
+// and in no answer of the API.
+func TestAddressOfWebhookStaysSecret(t *testing.T) {
+	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
+	r := withAudit(w, nil)
+	const secret = "T0AB-geheim"
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(r.SaveHook(w.Ctx, channel.Hook{Name: "h", URL: "https://hook.example/" + secret + "?key=" + secret}))
+	must(r.Send(w.Ctx, channel.Message{ID: "m", Kind: channel.Webhook, Class: channel.Alarm, To: "https://hook.example/" + secret, Text: "x", Payload: []byte("{}")}))
+	hs, err := r.Hooks(w.Ctx)
+	if err != nil || hs[0].Place() != "https://hook.example/…" || !strings.Contains(hs[0].URL, secret) {
+		t.Fatal(hs, err)
+	}
+	if (channel.Hook{URL: "https://hook.example"}).Place() != "https://hook.example" {
+		t.Error("a mere host is cut")
+	}
+	item, err := r.Get(w.Ctx, "m")
+	if err != nil || item.To != "https://hook.example/…" {
+		t.Fatal(item, err)
+	}
+	all, err := r.List(w.Ctx, channel.Filter{Limit: 5})
+	if err != nil || len(all) != 1 || strings.Contains(all[0].To, secret) {
+		t.Fatal(all, err)
+	}
+}

@@ -13,16 +13,17 @@
 // other language. The time is part of what is signed, so that a recorded request
 // cannot be replayed for ever.
 //
-// The address comes from a person, so it is foreign data: redirects are not
-// followed, no proxy of the environment is used, and [Options].Allow sees the
-// resolved address before anything is sent ([PublicOnly] keeps requests out of
-// the inner network). Addresses of webhooks often hold a key, so they appear in
-// no error.
+// The address is foreign data: redirects are not followed and no proxy of the
+// environment is used. One that people entered in the console goes only where
+// [Options].Held lets it, judged by the resolved address before anything is sent;
+// one of the operator's file ([channel.Message.Declared]) may lie anywhere.
+// Addresses of webhooks often hold a key, so they appear in no error, nor does an
+// answer that repeats them.
 //
 // What a failure means: 2xx is success; 429 and 503 are temporary "throttled"
 // with the Retry-After that was asked for, at most an hour; 408, 425 and other
 // 5xx are temporary "rejected"; 413 is permanent "too_large", 401 and 403 are
-// permanent "auth", and every other answer is permanent "rejected". "connect",
+// permanent "auth", an address that may not be reached is permanent "blocked", and every other answer is permanent "rejected". "connect",
 // "tls" and "timeout" are temporary, and never RouteDown: one receiver's
 // silence says nothing about the others.
 //

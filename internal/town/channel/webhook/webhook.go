@@ -10,14 +10,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
+	"tuermer/internal/platform/fence"
 	"tuermer/internal/town/channel"
 )
 
@@ -33,11 +32,10 @@ type Options struct {
 
 	// DialContext opens connections; default a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Allow is asked about each resolved address; an error refuses it for good.
-	// The default dialer asks before the first packet; behind an injected
-	// DialContext the remote address of the connection is asked about, before
-	// the first byte. Nil allows everything.
-	Allow func(netip.AddrPort) error
+	// Held opens connections for messages that are not [channel.Message.Declared]:
+	// people entered their address. It refuses what lies where they may not go, in
+	// the words of package fence. Nil: nowhere.
+	Held func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSConfig replaces the default one (system roots); Time is filled in.
 	TLSConfig *tls.Config
 	// Timeout bounds one whole call; default 10 s.
@@ -106,67 +104,31 @@ func (a *Adapter) Route() string { return a.o.Name }
 // Realm tells which messages the route may carry.
 func (a *Adapter) Realm() channel.Realm { return a.o.Realm }
 
-// errGuard is wrapped by what Allow refused.
-var errGuard = errors.New("the address is not allowed for webhooks")
+// call is what the opening of a connection must know of the message.
+type call struct {
+	ctx      context.Context //nolint:containedctx // net/http takes its end away, see dial
+	declared bool
+}
 
-// callKey finds the context of the call that a connection is opened for.
 type callKey struct{}
 
 func (a *Adapter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	// net/http takes the request's end out of the context, so that a connection
 	// can serve the next request. Here that would only leave a goroutine behind
 	// that nobody waits for; the values are still there.
-	if call, ok := ctx.Value(callKey{}).(context.Context); ok {
-		ctx = call
+	c, _ := ctx.Value(callKey{}).(call)
+	if c.ctx != nil {
+		ctx = c.ctx
 	}
-	if a.o.DialContext == nil {
-		d := net.Dialer{ControlContext: func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
-			return a.allow(resolved)
-		}}
-		return d.DialContext(ctx, network, addr)
+	switch {
+	case !c.declared && a.o.Held == nil:
+		return nil, fmt.Errorf("%w: %s", fence.ErrOutside, "nobody says where")
+	case !c.declared:
+		return a.o.Held(ctx, network, addr)
+	case a.o.DialContext != nil:
+		return a.o.DialContext(ctx, network, addr)
 	}
-	c, err := a.o.DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.allow(c.RemoteAddr().String()); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
-func (a *Adapter) allow(resolved string) error {
-	if a.o.Allow == nil {
-		return nil
-	}
-	ap, err := netip.ParseAddrPort(resolved)
-	if err != nil {
-		return fmt.Errorf("%w: %q is no IP address", errGuard, resolved)
-	}
-	if err := a.o.Allow(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())); err != nil {
-		return fmt.Errorf("%w: %w", errGuard, err)
-	}
-	return nil
-}
-
-// PublicOnly is an Allow that keeps webhooks out of the machine itself, the
-// inner network and everything else that is not the public internet.
-func PublicOnly(ap netip.AddrPort) error {
-	a := ap.Addr().Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return fmt.Errorf("%s is not public", a)
-	}
-	for _, p := range [...]string{
-		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24",
-		"203.0.113.0/24", "240.0.0.0/4", // IANA's special-purpose IPv4 registry, beyond private and link-local
-		"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
-	} {
-		if netip.MustParsePrefix(p).Contains(a) {
-			return fmt.Errorf("%s is not public", a)
-		}
-	}
-	return nil
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // Body is the JSON document of a message without a Payload.
@@ -204,18 +166,18 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	}
 	inner, cancel := context.WithTimeout(ctx, a.o.Timeout)
 	defer cancel()
-	resp, err := a.client.Do(req.WithContext(context.WithValue(inner, callKey{}, inner)))
+	resp, err := a.client.Do(req.WithContext(context.WithValue(inner, callKey{}, call{inner, m.Declared})))
 	if err != nil {
-		return channel.Receipt{}, broken(ctx, inner, err)
+		return channel.Receipt{}, discreet(req.URL, broken(ctx, inner, err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
 		// The status is the receipt; what the body says is nobody's business,
 		// and a body that drips must not turn a success into a timeout.
-		return channel.Receipt{Route: a.o.Name, Reference: line(resp.Header.Get("X-Request-Id"))}, nil
+		return channel.Receipt{Route: a.o.Name, Reference: unlessTold(req.URL, line(resp.Header.Get("X-Request-Id")))}, nil
 	}
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what arrived is enough for a person
-	return channel.Receipt{}, a.refused(resp, answer)
+	return channel.Receipt{}, a.refused(resp, unlessTold(req.URL, string(answer)))
 }
 
 func (a *Adapter) request(m channel.Message) (*http.Request, error) {
@@ -268,8 +230,8 @@ func broken(ctx, inner context.Context, err error) *channel.Failure {
 		f.Reason, f.Err = "canceled", context.Cause(ctx)
 	case inner.Err() != nil:
 		f.Reason, f.Err = "timeout", errors.New("the receiver took too long")
-	case errors.Is(err, errGuard):
-		f.Permanent, f.Reason = true, "config"
+	case fence.Refused(err):
+		f.Permanent, f.Reason = true, "blocked"
 	case errors.As(err, &certErr), errors.As(err, &recErr), errors.As(err, &alert):
 		f.Reason = "tls"
 	case errors.As(err, &opErr), errors.As(err, &dnsErr), errors.Is(err, io.EOF):
@@ -282,10 +244,10 @@ func broken(ctx, inner context.Context, err error) *channel.Failure {
 	return f
 }
 
-func (a *Adapter) refused(resp *http.Response, answer []byte) *channel.Failure {
+func (a *Adapter) refused(resp *http.Response, answer string) *channel.Failure {
 	code := resp.StatusCode
 	f := &channel.Failure{Reason: "rejected", Permanent: true}
-	f.Err = fmt.Errorf("HTTP %d %s", code, line(string(answer)))
+	f.Err = fmt.Errorf("HTTP %d %s", code, line(answer))
 	switch {
 	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
 		f.Permanent, f.Reason = false, "throttled"
