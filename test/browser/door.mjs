@@ -88,7 +88,87 @@ async function app(browser, findings) {
   }
 }
 
-const all = { app };
+/** Adds an authenticator to the page; the answer is its id. */
+async function authenticator(r, options = {}) {
+  const line = await r.context.newCDPSession(r.page);
+  await line.send("WebAuthn.enable");
+  const { authenticatorId } = await line.send("WebAuthn.addVirtualAuthenticator", { options: {
+    protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true, ...options,
+  } });
+  return { line, authenticatorId };
+}
+
+/** A passkey alone, a passkey beside the password, one that fails, and a reader
+ *  without JavaScript, who keeps password, link and code. */
+async function passkey(browser, findings) {
+  const world = await openWorld({ host: "localhost" });
+  const r = await new Reader(browser, "passkey", { width: 360 }, findings).open();
+  const wide = await new Reader(browser, "passkey-wide", { width: 1440 }, findings).open();
+  const plain = await new Reader(browser, "passkey-plain", { width: 360, scripts: false }, findings).open();
+  try {
+    const { line, authenticatorId } = await authenticator(r);
+    await first(r, world, ada);
+    await r.goto(`${world.staff}/identity/profile/second-factor`);
+    await r.page.getByLabel("Name des Passkeys").fill("Diensthandy");
+    await r.click("Passkey anlegen");
+    await r.sees(/Ihre Notfallcodes/);
+    const sheet = await r.page.locator(".tm-checks li").allTextContents();
+    const { credentials } = await line.send("WebAuthn.getCredentials", { authenticatorId });
+    if (credentials.length !== 1 || credentials[0].rpId !== "localhost") findings.push(`passkey: the device holds ${JSON.stringify(credentials)}`);
+    await r.goto(`${world.staff}/identity/profile/second-factor`);
+    await r.sees(/Diensthandy/);
+    await r.look("second");
+    await wide.context.addCookies((await r.context.storageState()).cookies);
+    await wide.goto(`${world.staff}/identity/profile/second-factor`);
+    await wide.look("second");
+    // The same device a second time is told in words.
+    await r.page.getByLabel("Name des Passkeys").fill("noch einmal");
+    await r.page.getByRole("button", { name: "Passkey anlegen" }).click();
+    await r.sees(/hat schon einen Passkey/);
+
+    await r.context.clearCookies();
+    await r.goto(`${world.staff}/anmelden?next=/identity/tokens`);
+    await r.look("sign-in");
+    await r.click("Mit Passkey anmelden");
+    await r.sees(/Zugriffstoken/);
+    if (new URL(r.page.url()).pathname !== "/identity/tokens") findings.push(`passkey: signed in to ${r.page.url()}`);
+
+    await r.context.clearCookies();
+    await byPassword(r, world, ada);
+    await r.look("second-sign-in");
+    await r.click("Passkey statt Code");
+    await r.sees(/Lagebild/);
+
+    // Whoever holds the device but not its finger stays outside.
+    await r.context.clearCookies();
+    await line.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+    await r.goto(`${world.staff}/anmelden`);
+    await r.page.getByRole("button", { name: "Mit Passkey anmelden" }).click();
+    await r.sees(/nicht geklappt/);
+    await r.look("refused");
+    await r.goto(world.staff);
+    if (new URL(r.page.url()).pathname !== "/anmelden") findings.push("passkey: in without verification");
+
+    // Without JavaScript: no dead button, the other ways go on.
+    await plain.goto(`${world.staff}/anmelden`);
+    if (await plain.page.getByText("Mit Passkey anmelden").isVisible()) findings.push("plain: a button that does nothing");
+    await plain.page.getByLabel("E-Mail", { exact: true }).fill(ada);
+    await plain.click("Link per E-Mail schicken");
+    const mail = await world.mail.take(ada, /Ihr Link zum Anmelden/);
+    await plain.goto(/http:\S+\/identity\/link\/\S+/.exec(mail.text)[0]);
+    await plain.click("Anmelden");
+    await plain.page.getByLabel("Code aus der App").fill(sheet[0]);
+    await plain.click("Anmelden");
+    await plain.sees(/Lagebild/);
+  } finally {
+    await r.close();
+    await wide.close();
+    await plain.close();
+    await world.close();
+  }
+}
+
+const all = { app, passkey };
 
 await access(tuermer);
 const wanted = process.argv.slice(2);

@@ -27,7 +27,8 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 		_, err1 := db.NewDelete().Model((*sessionRow)(nil)).
 			Where("expires_at <= ? OR seen_at <= ?", now, now.Add(-SessionIdle)).Exec(ctx)
 		_, err2 := db.NewDelete().Model((*linkRow)(nil)).Where("expires_at <= ?", now.Add(-SessionMax)).Exec(ctx)
-		return errors.Join(err1, err2)
+		_, err3 := db.NewDelete().Model((*answeredRow)(nil)).Where("expires_at <= ?", now).Exec(ctx)
+		return errors.Join(err1, err2, err3)
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("identity: clear: %w", err)

@@ -65,7 +65,8 @@ type Second struct {
 	TOTPUsed  time.Time
 	// Codes left of the recovery codes, and when they were made.
 	Codes   int
-	CodesAt time.Time
+	CodesAt  time.Time
+	Passkeys []Passkey // oldest first
 }
 
 // Faults around the second factor.
@@ -99,7 +100,11 @@ func (r *Room) SecondOf(ctx context.Context, id PersonID) (Second, error) {
 		}
 		s.CodesAt = when(c.CreatedAt)
 	}
-	return s, nil
+	keys, err := r.passkeyRows(ctx, db, id)
+	for _, k := range keys {
+		s.Passkeys = append(s.Passkeys, Passkey{ID: k.ID, Name: k.Name, CreatedAt: when(k.CreatedAt), UsedAt: when(k.UsedAt)})
+	}
+	return s, err
 }
 
 // ---- signing in ----
@@ -548,13 +553,14 @@ func (r *Room) factors(ctx context.Context, db bun.IDB, id PersonID) (int, error
 	if err != nil {
 		return 0, fmt.Errorf("identity: factors: %w", err)
 	}
-	return int(n), nil
+	keys, err := r.passkeyRows(ctx, db, id)
+	return int(n) + len(keys), err
 }
 
 // dropFactors takes every second factor from a person.
 func (r *Room) dropFactors(ctx context.Context, db bun.IDB, id PersonID) error {
 	tenant := ident.TenantOf(ctx)
-	for _, model := range []any{(*totpRow)(nil), (*recoveryRow)(nil)} {
+	for _, model := range []any{(*totpRow)(nil), (*recoveryRow)(nil), (*passkeyRow)(nil)} {
 		if _, err := db.NewDelete().Model(model).Where("tenant_id = ? AND person_id = ?", tenant, id).Exec(ctx); err != nil {
 			return fmt.Errorf("identity: drop factors: %w", err)
 		}

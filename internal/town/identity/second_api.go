@@ -13,6 +13,7 @@ import (
 // SecondFactorBody is what a person has beside the password; never a secret.
 type SecondFactorBody struct {
 	App       *time.Time  `json:"app_since,omitempty" doc:"Since when an authenticator app is set up; absent: none"`
+	Passkeys  []string    `json:"passkeys" doc:"Names of the passkeys"`
 	CodesLeft int         `json:"recovery_codes_left"`
 	State     SecondState `json:"state" enum:"fine,due,resting" doc:"How the person stands to the town's rule"`
 	Due       *time.Time  `json:"due,omitempty" doc:"Until when the person's roles go on without a second factor"`
@@ -61,7 +62,11 @@ func (r *Room) apiSecond(ctx context.Context, in *personIn) (*web.One[SecondFact
 		return nil, err
 	}
 	state, due := t.SecondPolicy.Judge(p, r.o.Clock.Now())
-	return &web.One[SecondFactorBody]{Body: SecondFactorBody{App: moment(s.TOTPSince), CodesLeft: s.Codes, State: state, Due: moment(due)}}, nil
+	names := make([]string, len(s.Passkeys))
+	for i, k := range s.Passkeys {
+		names[i] = k.Name
+	}
+	return &web.One[SecondFactorBody]{Body: SecondFactorBody{App: moment(s.TOTPSince), Passkeys: names, CodesLeft: s.Codes, State: state, Due: moment(due)}}, nil
 }
 
 func (r *Room) apiSecondReset(ctx context.Context, in *personIn) (*struct{}, error) {

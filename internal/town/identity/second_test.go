@@ -525,7 +525,7 @@ func TestSecondFactorPages(t *testing.T) {
 	}
 	// Over API and page: state without secrets, and the reset by somebody else.
 	code, body := s.json("GET", "/api/v1/people/"+string(ada.ID)+"/second-factor", "")
-	if code != 200 || body["recovery_codes_left"] != 9.0 || body["state"] != "fine" || len(body) != 3 {
+	if code != 200 || body["recovery_codes_left"] != 9.0 || body["state"] != "fine" || len(body) != 4 {
 		t.Errorf("%d %v", code, body)
 	}
 	if code, _ := s.json("DELETE", "/api/v1/people/"+string(ada.ID)+"/second-factor", ""); code != 409 {

@@ -26,6 +26,7 @@ func (r *Room) secondRoutes(s *web.Site) {
 	s.Handle("GET "+secondSignInPath, r.pageSecondSignIn)
 	s.Handle("POST "+secondSignInPath, r.postSecondSignIn)
 
+	r.passkeyRoutes(s)
 	s.Handle("GET "+SecondPath, web.Staff(r.pageSecond))
 	s.Handle("GET "+SecondPath+"/app", web.Staff(r.pageApp))
 	s.Handle("POST "+SecondPath+"/app", web.Staff(r.postApp))
@@ -67,10 +68,11 @@ func pendingOf(req *http.Request) string {
 
 // secondSignInView is the page that asks for the code.
 type secondSignInView struct {
-	Person Person
-	Form   *web.Form
-	Error  string // text key
-	Args   []any
+	Person  Person
+	Form    *web.Form
+	Error   string // text key
+	Args    []any
+	Passkey bool // the person has one
 }
 
 func (r *Room) pageSecondSignIn(w http.ResponseWriter, req *http.Request) error {
@@ -82,7 +84,11 @@ func (r *Room) pageSecondSignIn(w http.ResponseWriter, req *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return web.Render(w, req, secondSignInPage(secondSignInView{Person: p, Form: web.NewForm(map[string]string{"next": next})}))
+	v := secondSignInView{Person: p, Form: web.NewForm(map[string]string{"next": next})}
+	if v.Passkey, err = r.hasPasskey(req.Context(), p.ID); err != nil {
+		return err
+	}
+	return web.Render(w, req, secondSignInPage(v))
 }
 
 func (r *Room) postSecondSignIn(w http.ResponseWriter, req *http.Request) error {
@@ -90,11 +96,18 @@ func (r *Room) postSecondSignIn(w http.ResponseWriter, req *http.Request) error 
 	if err != nil {
 		return err
 	}
+	return r.finishSecond(w, req, f, func(pending string) (Session, error) {
+		return r.SignInSecond(req.Context(), pending, f.Get("code"), clientOf(req))
+	})
+}
+
+// finishSecond adds a second factor to the first and goes on, or asks again.
+func (r *Room) finishSecond(w http.ResponseWriter, req *http.Request, f *web.Form, show func(pending string) (Session, error)) error {
 	ctx, pending := req.Context(), pendingOf(req)
 	p, via, err := r.PendingPerson(ctx, pending)
 	if err == nil {
 		var s Session
-		if s, err = r.SignInSecond(ctx, pending, f.Get("code"), clientOf(req)); err == nil {
+		if s, err = show(pending); err == nil {
 			next := web.Local(f.Get("next"), "/")
 			if via == viaLink && !p.HasPassword {
 				next = profilePath + "#password-form"
@@ -113,6 +126,9 @@ func (r *Room) postSecondSignIn(w http.ResponseWriter, req *http.Request) error 
 	}
 	retryAfter(w, err)
 	v := secondSignInView{Person: p, Form: web.NewForm(map[string]string{"next": web.Local(f.Get("next"), "/")}), Error: e.Key, Args: e.Args}
+	if v.Passkey, err = r.hasPasskey(ctx, p.ID); err != nil {
+		return err
+	}
 	return web.RenderStatus(w, req, fault.Status(e.Kind), secondSignInPage(v))
 }
 
@@ -125,6 +141,7 @@ type secondView struct {
 	State      SecondState
 	Due        time.Time
 	NeedsProof bool
+	Passkeys   bool // the town's address lets browsers make them
 	Form       *web.Form
 	Saved      string
 }
@@ -138,12 +155,17 @@ func (r *Room) secondView(req *http.Request) (v secondView, s Session, err error
 	v.Person, s, v.Form = *q.person, *q.session, web.NewForm(nil)
 	v.State, v.Due = r.MySecond(ctx)
 	v.NeedsProof = r.NeedsProof(v.Person, s)
+	v.Passkeys = r.PasskeysPossible(q.tenant)
 	v.Second, err = r.SecondOf(ctx, v.Person.ID)
 	switch req.URL.Query().Get("saved") {
 	case "removed":
 		v.Saved = "identity.app_removed"
 	case "app":
 		v.Saved = "identity.app_saved"
+	case "passkey":
+		v.Saved = "identity.passkey_saved"
+	case "passkey_removed":
+		v.Saved = "identity.passkey_removed"
 	}
 	return v, s, err
 }
@@ -191,7 +213,7 @@ func (r *Room) postApp(w http.ResponseWriter, req *http.Request) error {
 		if aerr != nil {
 			return aerr
 		}
-		return web.RenderStatus(w, req, fault.Status(e.Kind), appPage(appView{Enrolment: again, NeedsProof: v.NeedsProof, Form: refused(ctx, f, err)}))
+		return web.RenderStatus(w, req, fault.Status(e.Kind), appPage(appView{Enrolment: again, NeedsProof: v.NeedsProof, Form: refused(f, err)}))
 	}
 	if err != nil {
 		return err
@@ -203,7 +225,7 @@ func (r *Room) postApp(w http.ResponseWriter, req *http.Request) error {
 }
 
 // refused puts an error onto the form; a pace has no field of its own.
-func refused(_ context.Context, f *web.Form, err error) *web.Form {
+func refused(f *web.Form, err error) *web.Form {
 	if !f.Take(err) {
 		f.Fail("", fault.As(err).Key)
 	}
@@ -211,8 +233,8 @@ func refused(_ context.Context, f *web.Form, err error) *web.Form {
 }
 
 func (r *Room) postAppRemove(w http.ResponseWriter, req *http.Request) error {
-	return r.secondAct(w, req, func(ctx context.Context, s Session, f *web.Form) error {
-		if err := r.RemoveTOTP(ctx, s, f.Get("proof")); err != nil {
+	return r.secondAct(w, req, func(s Session, f *web.Form) error {
+		if err := r.RemoveTOTP(req.Context(), s, f.Get("proof")); err != nil {
 			return err
 		}
 		return web.SeeOther(w, req, SecondPath+"?saved=removed")
@@ -220,18 +242,18 @@ func (r *Room) postAppRemove(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) postCodes(w http.ResponseWriter, req *http.Request) error {
-	return r.secondAct(w, req, func(ctx context.Context, s Session, f *web.Form) error {
-		codes, err := r.NewCodes(ctx, s, f.Get("proof"))
+	return r.secondAct(w, req, func(s Session, f *web.Form) error {
+		codes, err := r.NewCodes(req.Context(), s, f.Get("proof"))
 		if err != nil {
 			return err
 		}
-		return r.showCodes(w, req, *requestOf(ctx).person, codes)
+		return r.showCodes(w, req, *requestOf(req.Context()).person, codes)
 	})
 }
 
 // secondAct does one act on the page of the second factor and comes back to it
 // when the proof is wrong.
-func (r *Room) secondAct(w http.ResponseWriter, req *http.Request, do func(context.Context, Session, *web.Form) error) error {
+func (r *Room) secondAct(w http.ResponseWriter, req *http.Request, do func(Session, *web.Form) error) error {
 	v, s, err := r.secondView(req)
 	if err != nil {
 		return err
@@ -240,10 +262,10 @@ func (r *Room) secondAct(w http.ResponseWriter, req *http.Request, do func(conte
 	if err != nil {
 		return err
 	}
-	err = do(req.Context(), s, f)
+	err = do(s, f)
 	if k := fault.KindOf(err); err != nil && (k == fault.Invalid || k == fault.TooMany) {
 		retryAfter(w, err)
-		v.Form = refused(req.Context(), f, err)
+		v.Form = refused(f, err)
 		return web.RenderStatus(w, req, fault.Status(k), secondPage(v))
 	}
 	return err

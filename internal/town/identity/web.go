@@ -64,6 +64,8 @@ type signInState struct {
 	Args  []any
 	Left  int  // tries left; shown with an error when > 0
 	Sent  bool // a link may be under way
+	// Passkeys: the town's address lets browsers show them.
+	Passkeys bool
 }
 
 func (r *Room) postSignIn(w http.ResponseWriter, req *http.Request) error {
