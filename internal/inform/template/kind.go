@@ -42,7 +42,7 @@ var kinds = []struct {
 }{
 	{Holding, "P0", "Erste Kurzmeldung"},
 	{First, "P1", "Erstmeldung"},
-	{Update, "P2a", "Fortschritt"},
+	{Update, "P2a", "Neuer Stand"},
 	{NoChange, "P2b", "Kein neuer Stand"},
 	{ETAChange, "P2c", "Dauer verschiebt sich"},
 	{WorkaroundChange, "P2d", "Ersatzweg geändert"},

@@ -59,8 +59,9 @@ type Text struct {
 	// Over names the parts that are longer than Limits allows.
 	Over []string
 
-	// Slots are the facts that the text carries; Unknown those said to be not
-	// yet known; Untranslated those shown in German within another language.
+	// Slots are the facts that the text carries, without those of alternatives
+	// that were not taken; Unknown those said to be not yet known; Untranslated
+	// those shown in German within another language.
 	Slots, Unknown, Untranslated []Slot
 }
 
@@ -131,22 +132,10 @@ func Render(e Entry, in Input) (Text, error) {
 		Entry: e.ID, Version: e.Version, Kind: e.Kind, Audience: e.Audience, Format: e.Format,
 		Scenario: e.Scenario, Language: e.Language, Review: e.ReviewState, Exercise: in.Exercise,
 	}
-	for _, s := range e.Slots {
-		d := registry[s]
-		if d.Kind == KindSwitch {
-			continue
-		}
-		t.Slots = append(t.Slots, s)
-		v := in.value(s)
-		if v.IsUnknown() {
-			t.Unknown = append(t.Unknown, s)
-		} else if !v.translated(d, e.Language) {
-			t.Untranslated = append(t.Untranslated, s)
-		}
-	}
+	said := map[Slot]bool{}
 	limit := Limits(e.Format)
-	t.Subject = in.fill(e.Subject, e, PartSubject)
-	t.Title = in.fill(e.Title, e, PartTitle)
+	t.Subject = in.fill(e.Subject, e, PartSubject, said)
+	t.Title = in.fill(e.Title, e, PartTitle, said)
 	if tooLong(t.Subject, limit.Subject) || tooLong(t.Title, limit.Title) {
 		// A long name of the service must not push the rest off the screen.
 		brief := in
@@ -155,14 +144,32 @@ func Render(e Entry, in Input) (Text, error) {
 			brief.Service.NameEN = brief.Service.Name
 		}
 		if tooLong(t.Subject, limit.Subject) {
-			t.Subject = brief.fill(shortService.Replace(e.Subject), e, PartSubject)
+			t.Subject = brief.fill(shortService.Replace(e.Subject), e, PartSubject, said)
 		}
 		if tooLong(t.Title, limit.Title) {
-			t.Title = brief.fill(shortService.Replace(e.Title), e, PartTitle)
+			t.Title = brief.fill(shortService.Replace(e.Title), e, PartTitle, said)
 		}
 	}
-	t.Body = in.fill(e.Body, e, PartBody)
-	t.Instruction = in.fill(e.Instruction, e, PartInstruction)
+	t.Body = in.fill(e.Body, e, PartBody, said)
+	t.Instruction = in.fill(e.Instruction, e, PartInstruction, said)
+	for _, s := range e.Slots {
+		d := registry[s]
+		if d.Kind == KindSwitch {
+			continue
+		}
+		v := in.value(s)
+		if v.IsUnknown() {
+			t.Slots, t.Unknown = append(t.Slots, s), append(t.Unknown, s)
+			continue
+		}
+		if !said[s] {
+			continue
+		}
+		t.Slots = append(t.Slots, s)
+		if !v.translated(d, e.Language) {
+			t.Untranslated = append(t.Untranslated, s)
+		}
+	}
 	t.measure()
 	return t, nil
 }
@@ -196,9 +203,10 @@ func (t *Text) measure() {
 	}
 }
 
-// fill renders one part of e. The wording was parsed by Prepare before, so a
-// syntax error cannot occur here; it would show the source rather than nothing.
-func (in Input) fill(source string, e Entry, name string) string {
+// fill renders one part of e and notes in said what it says. The wording was
+// parsed by Prepare before, so a syntax error cannot occur here; it would show the
+// source rather than nothing.
+func (in Input) fill(source string, e Entry, name string, said map[Slot]bool) string {
 	if source == "" {
 		return ""
 	}
@@ -206,7 +214,7 @@ func (in Input) fill(source string, e Entry, name string) string {
 	if err != nil {
 		return source
 	}
-	w := writer{in: in, lang: e.Language, format: e.Format}
+	w := writer{in: in, lang: e.Language, format: e.Format, said: said}
 	w.nodes(nodes)
 	s := tidy(w.out.String())
 	if e.Format == SMS {
@@ -223,6 +231,7 @@ type writer struct {
 	in     Input
 	lang   Language
 	format Format
+	said   map[Slot]bool
 	out    strings.Builder
 	value  bool // the last thing written was a slot's value
 	gone   bool // a left-out part stood alone on its line, so the line goes too
@@ -242,6 +251,7 @@ func (w *writer) nodes(nodes []node) {
 			w.value = false
 		case placeholder:
 			k := registry[n.slot].Kind
+			w.said[n.slot] = true
 			w.set(w.in.shown(n, w.lang, w.format), k != KindLink && k != KindPhone)
 		case group:
 			before := w.out.Len()

@@ -175,6 +175,28 @@ func groupedWithUnknown(e Entry, in Input) map[Slot]bool {
 	return out
 }
 
+// What stands in an alternative that was not taken is not missed: a correction
+// that names its own evidence needs no link to the town's page.
+func TestAlternativeIsNotMissed(t *testing.T) {
+	in := Input{AsOf: time.Date(2026, 11, 22, 13, 5, 0, 0, time.UTC), Facts: Facts{SlotLink: Filled("https://status.musterstadt.example"), "Beleg": Filled("Aushang im Rathaus")}}
+	e := Entry{Kind: Correction, Audience: Citizens, Format: Page, Language: DE, Title: "Richtig ist", Body: "[[Nachprüfbar hier: {Beleg}||Mehr dazu: {Link}]]"}
+	x, err := Render(e, in)
+	if err != nil || x.Body != "Nachprüfbar hier: Aushang im Rathaus" || !slices.Equal(x.Slots, []Slot{"Beleg"}) {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	if got := Drift([]Text{x}, in); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+	in.Facts["Beleg"] = Unknown()
+	if x, err = Render(e, in); err != nil || !slices.Contains(x.Slots, SlotLink) {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	x.Body = "Mehr dazu: anderswo"
+	if got := Drift([]Text{x}, in); len(got) != 1 || got[0].Slot != SlotLink {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestDriftFindsEdits(t *testing.T) {
 	lib := library(t)
 	in := ordinary(t, nouns()[0])
