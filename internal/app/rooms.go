@@ -192,7 +192,7 @@ func (a *App) build() (err error) {
 	})
 	a.exercise = exercise.New(exercise.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
-		Statements: a.publish, Services: a.service, Town: a.identity, Library: library,
+		Statements: a.publish, Services: a.service, Audiences: a.plan, Alarms: a.alert, Outbox: a.channel, Town: a.identity, Library: library,
 	})
 	a.statuspage.AddGuest(review.SurveyElement, a.review.Survey())
 

@@ -20,12 +20,16 @@ type exerciseBody struct {
 	State     string     `json:"state" enum:"running,ended"`
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	TakenAt   *time.Time `json:"taken_at,omitempty" doc:"When somebody took the alarm of a drill"`
 	Record    *Record    `json:"record,omitempty" doc:"Written when it ends"`
 }
 
 func bodyOf(e Exercise) exerciseBody {
 	b := exerciseBody{
 		ID: string(e.ID), Type: string(e.Type), Scenario: string(e.Scenario), Title: e.Title, Incident: string(e.Incident), State: string(e.State), StartedAt: e.StartedAt,
+	}
+	if e.Alarm.Taken() {
+		b.TakenAt = &e.Alarm.TakenAt
 	}
 	if e.State == Ended {
 		b.EndedAt, b.Record = &e.EndedAt, &e.Record
@@ -75,6 +79,10 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("get-exercise", http.MethodGet, "/{id}", "Show one exercise with its record", 200), scope,
 		func(ctx context.Context, in *exercisePath) (*web.One[exerciseBody], error) {
 			return one(r.Get(ctx, ID(in.ID)))
+		})
+	web.Operation(a, op("take-exercise", http.MethodPost, "/{id}/take", "Take the alarm of a drill", 200), scope,
+		func(ctx context.Context, in *exercisePath) (*web.One[exerciseBody], error) {
+			return one(r.Take(ctx, ID(in.ID)))
 		})
 	web.Operation(a, op("end-exercise", http.MethodPost, "/{id}/end", "End an exercise and write its record", 200), scope,
 		func(ctx context.Context, in *exercisePath) (*web.One[exerciseBody], error) {

@@ -7,8 +7,9 @@
 //     message to the closing one, and shows whether texts, channels and rules
 //     hold. It takes seconds and needs nobody.
 //
-//   - drill: people act. The exercise opens the incident and, at set times,
-//     writes into its journal what happens next.
+//   - drill: people act. It begins with an [Alarm] to whoever would be woken in
+//     earnest, opens an incident that nobody has confirmed yet and, at set
+//     times, writes into its journal what happens next.
 //
 //   - tabletop: people talk. The exercise opens the incident and asks the
 //     questions of the scenario at once; no message is played.

@@ -1,6 +1,7 @@
 package exercise
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -48,11 +49,13 @@ type Exercise struct {
 	EndedAt   time.Time
 	// Injects is how many events of the script have been told.
 	Injects int
+	Alarm   Alarm // of a drill
 	Record  Record
 }
 
 // Record / Protokoll is what came of it.
 type Record struct {
+	Alarm    *Alarm   `json:"alarm,omitempty"` // of a drill
 	Steps    []Step   `json:"steps"`
 	Messages []Sent   `json:"messages"`
 	Marked   int      `json:"marked"`   // texts that carry "ÜBUNG"
@@ -71,10 +74,14 @@ type Step struct {
 // Sent says how many messages of one statement an audience got.
 type Sent struct {
 	Kind       template.Kind `json:"kind"`
-	Audience   string        `json:"audience"`
+	Audience   string        `json:"audience"` // slug
+	Name       string        `json:"name"`     // of the audience, as it was then
 	Recipients int           `json:"recipients"`
 	Accepted   int           `json:"accepted"`
 }
+
+// Called is the name of the audience; records of old know its slug alone.
+func (s Sent) Called() string { return cmp.Or(s.Name, s.Audience) }
 
 // Level is the incident level with which a scenario is practised: what locks
 // everything up or leaks is a crisis, what fails is an emergency.

@@ -23,6 +23,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
 )
 
@@ -53,6 +54,11 @@ type Services interface {
 	List(ctx context.Context) ([]service.Service, error)
 }
 
+// Audiences have names.
+type Audiences interface {
+	Audiences(ctx context.Context) ([]plan.Audience, error)
+}
+
 // Town knows language and zone.
 type Town interface {
 	Current(ctx context.Context) (identity.Tenant, error)
@@ -74,6 +80,9 @@ type Options struct {
 	Incidents  Incidents
 	Statements Statements
 	Services   Services
+	Audiences  Audiences
+	Alarms     Alarms
+	Outbox     Outbox
 	Town       Town
 	Library    *template.Library
 }
@@ -145,7 +154,8 @@ func (r *Room) locale(ctx context.Context) (i18n.Locale, error) {
 }
 
 // Begin starts an exercise. A rehearsal is over when Begin returns; the others
-// run until [Room.End].
+// run until [Room.End]. A drill begins as trouble does: with an alarm, and with
+// an incident that nobody has confirmed or weighed yet.
 func (r *Room) Begin(ctx context.Context, t Type, s template.Scenario) (Exercise, error) {
 	if !mayAct(ctx) {
 		return Exercise{}, ErrForbidden
@@ -172,9 +182,13 @@ func (r *Room) Begin(ctx context.Context, t Type, s template.Scenario) (Exercise
 	var e Exercise
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		now := r.o.Clock.Now()
-		i, err := r.o.Incidents.Open(ctx, incident.OpenRequest{
+		q := incident.OpenRequest{
 			Title: l.Catalog.Text(l.Lang, "exercise.incident", title), Services: slugs, Level: Level(s), Realm: incident.Exercise, Confirmed: true,
-		})
+		}
+		if t == Drill {
+			q.Level, q.Confirmed = incident.Disruption, false
+		}
+		i, err := r.o.Incidents.Open(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -182,6 +196,11 @@ func (r *Room) Begin(ctx context.Context, t Type, s template.Scenario) (Exercise
 		e = Exercise{
 			ID: ID(ident.NewID(now)), Type: t, Scenario: s, Title: title, Incident: i.ID, State: Running, StartedAt: now,
 			StartedBy: ident.Actor{Kind: who.Kind, Person: who.Person, Name: who.Name},
+		}
+		if t == Drill {
+			if err := r.alarm(ctx, &e, slugs, l); err != nil {
+				return err
+			}
 		}
 		if err := r.insert(ctx, db, e); err != nil {
 			return err
@@ -245,7 +264,7 @@ func (r *Room) play(ctx context.Context, e Exercise, l i18n.Locale) []string {
 		findings = append(findings, what+": "+l.Catalog.Text(l.Lang, f.Key, f.Args...))
 	}
 	for _, act := range acts {
-		name := l.Catalog.Text(l.Lang, "publish.kind."+string(act.kind))
+		name := l.Catalog.Text(l.Lang, "template.kind."+string(act.kind))
 		s, err := r.o.Statements.Rehearse(role("author"), e.Incident, act.kind, e.Scenario)
 		if err == nil && s.State != publish.StatePublished {
 			_, err = r.o.Statements.Approve(role("approver"), s.ID, publish.Consent{Revision: s.Revision})
@@ -293,13 +312,28 @@ func (r *Room) finish(ctx context.Context, e Exercise, l i18n.Locale, findings [
 		return e, err
 	}
 	rec.Findings = append([]string{}, findings...)
+	if end := r.o.Clock.Now(); e.Alarm.Given() {
+		alarm := e.Alarm
+		rec.Alarm = &alarm
+		switch {
+		case len(alarm.Told) == 0:
+			rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.alarm_nobody"))
+		case !alarm.Taken():
+			rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.alarm_open"))
+		case alarm.Late(end):
+			rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.alarm_late", l.Span(alarm.Took(end))))
+		}
+	}
 	if rec.Unmarked > 0 {
 		rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.unmarked", rec.Unmarked))
 	}
 	for _, m := range rec.Messages {
 		if m.Accepted < m.Recipients {
-			rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.not_reached", m.Audience, m.Recipients-m.Accepted, m.Recipients))
+			rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.not_reached", m.Called(), m.Recipients-m.Accepted, m.Recipients))
 		}
+	}
+	if rec.Missed > 0 {
+		rec.Findings = append(rec.Findings, l.Catalog.Text(l.Lang, "exercise.missed", rec.Missed, rec.Kept+rec.Missed))
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		have, err := r.Get(ctx, e.ID)
@@ -309,7 +343,7 @@ func (r *Room) finish(ctx context.Context, e Exercise, l i18n.Locale, findings [
 		if have.State != Running {
 			return ErrEnded
 		}
-		e.Injects = have.Injects
+		e.Injects, e.Alarm = have.Injects, have.Alarm
 		e.State, e.EndedAt, e.Record = Ended, r.o.Clock.Now(), rec
 		if err := r.update(ctx, db, e); err != nil {
 			return err
@@ -341,6 +375,10 @@ func (r *Room) record(ctx context.Context, e Exercise) (Record, error) {
 		return rec, err
 	}
 	slices.Reverse(said) // the first one first
+	names, err := r.names(ctx)
+	if err != nil {
+		return rec, err
+	}
 	for _, s := range said {
 		vs, err := r.o.Statements.Variants(ctx, s.ID)
 		if err != nil {
@@ -358,11 +396,21 @@ func (r *Room) record(ctx context.Context, e Exercise) (Record, error) {
 			return rec, err
 		}
 		for _, h := range heard {
-			rec.Messages = append(rec.Messages, Sent{s.Kind, h.Audience, h.Recipients, h.Accepted})
+			rec.Messages = append(rec.Messages, Sent{s.Kind, h.Audience, names[h.Audience], h.Recipients, h.Accepted})
 		}
 	}
 	rec.Kept, rec.Missed, err = r.o.Statements.Adherence(ctx, e.Incident)
 	return rec, err
+}
+
+// names are those of the audiences, by slug.
+func (r *Room) names(ctx context.Context) (map[string]string, error) {
+	all, err := r.o.Audiences.Audiences(ctx)
+	out := make(map[string]string, len(all))
+	for _, a := range all {
+		out[a.Slug] = a.Name
+	}
+	return out, err
 }
 
 // injectDue tells running drills what happens next.

@@ -41,6 +41,7 @@ type runRow struct {
 	StartedBy     string            `bun:"started_by"`
 	EndedAt       time.Time         `bun:"ended_at,nullzero"`
 	Injects       int               `bun:"injects"`
+	Alarm         string            `bun:"alarm"`
 	Record        string            `bun:"record"`
 }
 
@@ -53,9 +54,13 @@ func rowOf(tenant ident.Tenant, e Exercise) (runRow, error) {
 	if err != nil {
 		return runRow{}, fmt.Errorf("exercise: %w", err)
 	}
+	alarm, err := json.Marshal(e.Alarm)
+	if err != nil {
+		return runRow{}, fmt.Errorf("exercise: %w", err)
+	}
 	return runRow{
 		TenantID: tenant, ID: e.ID, Type: e.Type, Scenario: e.Scenario, Title: e.Title, Incident: e.Incident, State: e.State,
-		StartedAt: e.StartedAt, StartedBy: string(who), EndedAt: e.EndedAt, Injects: e.Injects, Record: string(rec),
+		StartedAt: e.StartedAt, StartedBy: string(who), EndedAt: e.EndedAt, Injects: e.Injects, Alarm: string(alarm), Record: string(rec),
 	}, nil
 }
 
@@ -65,6 +70,9 @@ func (row runRow) exercise() (Exercise, error) {
 		StartedAt: row.StartedAt.UTC(), EndedAt: row.EndedAt, Injects: row.Injects,
 	}
 	if err := json.Unmarshal([]byte(row.StartedBy), &e.StartedBy); err != nil {
+		return e, fmt.Errorf("exercise: %s: %w", row.ID, err)
+	}
+	if err := json.Unmarshal([]byte(row.Alarm), &e.Alarm); err != nil {
 		return e, fmt.Errorf("exercise: %s: %w", row.ID, err)
 	}
 	if err := json.Unmarshal([]byte(row.Record), &e.Record); err != nil {

@@ -15,6 +15,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /exercise", web.Staff(r.pageList))
 	s.Handle("POST /exercise", web.Staff(r.postBegin))
 	s.Handle("GET /exercise/{id}", web.Staff(r.pageOne))
+	s.Handle("POST /exercise/{id}/take", web.Staff(r.postTake))
 	s.Handle("POST /exercise/{id}/end", web.Staff(r.postEnd))
 }
 
@@ -72,6 +73,15 @@ func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	return web.Render(w, req, onePage(e, mayAct(req.Context())))
+}
+
+// postTake leads on to the incident: whoever took it begins to work.
+func (r *Room) postTake(w http.ResponseWriter, req *http.Request) error {
+	e, err := r.Take(req.Context(), ID(req.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	return web.SeeOther(w, req, "/incident/"+url.PathEscape(string(e.Incident)))
 }
 
 func (r *Room) postEnd(w http.ResponseWriter, req *http.Request) error {

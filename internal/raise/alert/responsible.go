@@ -53,6 +53,26 @@ func choose(levels []level) []chosen {
 	return out
 }
 
+// WouldWake names the people whom an alarm about the service would wake now. It
+// wakes nobody.
+func (r *Room) WouldWake(ctx context.Context, slug string) ([]identity.Person, error) {
+	svc, err := r.service(ctx, slug)
+	if err != nil {
+		return nil, err
+	}
+	levels, err := r.levels(ctx, svc)
+	if err != nil {
+		return nil, err
+	}
+	var out []identity.Person
+	for _, c := range choose(levels) {
+		if c.wake {
+			out = append(out, c.person)
+		}
+	}
+	return out, nil
+}
+
 // widen tells who comes next when nobody answers: the people of the first level
 // that holds somebody who can be told and was not told yet.
 func widen(levels []level, told map[identity.PersonID]bool) []identity.Person {

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE exercise_run ADD COLUMN alarm TEXT NOT NULL DEFAULT '{}';
