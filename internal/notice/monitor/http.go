@@ -114,7 +114,11 @@ func (p *httpProber) ask(ctx context.Context, o *order, r *Result, follow bool) 
 		if !o.own { // the spec's own name and client certificate are for its own host
 			cfg.ServerName, cfg.Certificates = host, nil
 		}
+		frugal := o.anonymous() && p.w.secure.spare(cfg)
 		tc, err := p.w.secure.handshake(c, cfg, r)
+		if frugal && p.w.secure.refused(cfg, err) {
+			return p.ask(ctx, o, r, follow) // once: now with all curves
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -99,6 +99,41 @@ func TestKeyExchange(t *testing.T) {
 	}
 }
 
+// TestCurves: a look without secrets offers the cheap curves alone; a server
+// that knows only the dear one is asked again with all, and from then on at once.
+func TestCurves(t *testing.T) {
+	common := newWitness(t, false, nil)
+	picky := newWitness(t, false, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} })
+	older := newWitness(t, false, func(c *tls.Config) {
+		c.CurvePreferences, c.MaxVersion = []tls.CurveID{tls.X25519}, tls.VersionTLS12
+	})
+	none := newWitness(t, false, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} })
+	for name, c := range map[string]struct {
+		w      *witness
+		hellos []int // handshakes of the first and of the second look
+		ok     bool
+	}{
+		"common": {common, []int{1, 1}, true},
+		"picky":  {picky, []int{2, 1}, true},
+		"older":  {older, []int{2, 1}, true},
+		"none":   {none, []int{2, 1}, false},
+	} {
+		p := probers(Options{RootCAs: c.w.pool})
+		for _, want := range c.hellos {
+			c.w.hellos = nil
+			if r := p[HTTP].Probe(t.Context(), good(t, Spec{URL: c.w.URL})); r.OK != c.ok || !c.ok && r.Reason != ReasonTLS {
+				t.Errorf("%s: %+v", name, r)
+			}
+			if len(c.w.hellos) != want {
+				t.Errorf("%s: %d handshakes, want %d", name, len(c.w.hellos), want)
+			}
+		}
+		if first := c.w.hellos[0]; slices.Contains(first.SupportedCurves, tls.X25519) != (name != "common") {
+			t.Errorf("%s: offers %v", name, first.SupportedCurves)
+		}
+	}
+}
+
 // TestNoResumptionNoReuse: a hundred looks are a hundred connections with a
 // hundred full handshakes, whatever tickets the server gives out; the chain is
 // verified once, and again when it or the name is another.

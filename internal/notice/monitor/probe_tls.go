@@ -25,6 +25,7 @@ type secure struct {
 	mu     sync.Mutex
 	chains map[chainKey]chain
 	ca     map[string]*x509.CertPool // by PEM, from specs
+	picky  map[string]struct{}       // names that refused the cheap curves
 }
 
 // tlsVersions are the values of tls.min.
@@ -37,7 +38,7 @@ type chainKey [sha256.Size]byte
 type chain struct{ from, until time.Time }
 
 func newSecure(roots *x509.CertPool, now func() time.Time) *secure {
-	return &secure{roots: roots, now: now, chains: map[chainKey]chain{}, ca: map[string]*x509.CertPool{}}
+	return &secure{roots: roots, now: now, chains: map[chainKey]chain{}, ca: map[string]*x509.CertPool{}, picky: map[string]struct{}{}}
 }
 
 // config is the client's side of a handshake with host. anonymous says that no
@@ -83,6 +84,40 @@ func (t *secure) config(s *Spec, host string, anonymous bool, protos []string) (
 		return t.verify(cs.PeerCertificates, roots, ca, ascii)
 	}
 	return cfg, nil
+}
+
+// cheap are the curves whose key exchange costs less than half of X25519 on
+// machines with assembly for them. Every server of TLS 1.3 must know the first
+// (RFC 8446, 9.1); crypto/tls keeps an order of its own, so that the dearer one
+// must be left out.
+var cheap = []tls.CurveID{tls.CurveP256, tls.CurveP384}
+
+// spare lets cfg offer the cheap curves alone, unless the name has refused them.
+func (t *secure) spare(cfg *tls.Config) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.picky[cfg.ServerName]; ok {
+		return false
+	}
+	cfg.CurvePreferences = cheap
+	return true
+}
+
+// refused tells whether the other side turned down a frugal handshake, and
+// remembers the name, so that the next look offers all curves at once. What
+// else may have been the alert's cause shows at the second try.
+func (t *secure) refused(cfg *tls.Config, err error) bool {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.picky) >= maxChains {
+		clear(t.picky)
+	}
+	t.picky[cfg.ServerName] = struct{}{}
+	return true
 }
 
 func (t *secure) pool(pem string) (*x509.CertPool, error) {
