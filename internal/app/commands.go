@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -51,12 +52,23 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 		return explained{err}
 	}
 	err = a.announce(ctx, s)
+	a.forget()
 	if err == nil {
 		<-ctx.Done()
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return errors.Join(err, a.Stop(stop))
+}
+
+// forget lets go of what only the start needed: what the file said of its
+// monitors lies in the database now. With ten thousand of them the memory
+// counts, so it goes back to the machine at once and not within the hour.
+func (a *App) forget() {
+	for _, c := range a.configs() {
+		c.Monitors, c.at = nil, nil
+	}
+	debug.FreeOSMemory()
 }
 
 // announce prints where everything is, and the first sign-in link when nobody

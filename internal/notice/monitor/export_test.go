@@ -8,7 +8,7 @@ func (r *Room) Watched() map[string]Spec {
 	defer r.engine.mu.Unlock()
 	out := map[string]Spec{}
 	for id, it := range r.engine.items {
-		out[id] = it.spec
+		out[id] = it.whole()
 	}
 	return out
 }

@@ -89,14 +89,17 @@ func NewStatus(now time.Time) Status {
 // status. It is a value without memory; everything it knows of the past is in
 // the Status, and everything it knows of time is an argument.
 type Machine struct {
-	spec  Spec
+	spec  *Spec
 	phase time.Duration
 	dates *calendar // only so that the same is not worked out again and again
 }
 
 // NewMachine makes the rule for a normal spec. The id only decides the phase,
 // the place of this monitor's checks within the interval.
-func NewMachine(id string, s Spec) Machine {
+func NewMachine(id string, s Spec) Machine { return newMachine(id, &s) }
+
+// newMachine shares s, which nobody may change any more.
+func newMachine(id string, s *Spec) Machine {
 	return Machine{spec: s, phase: Phase(id, s.Interval.D()), dates: newCalendar(s.MaintenanceRules)}
 }
 
@@ -334,7 +337,7 @@ func (m Machine) next(st Status, now time.Time) time.Time {
 // nextBeat is when a heartbeat is due. One that is overdue already is looked
 // at once per interval, so that its history goes on.
 func (m Machine) nextBeat(st Status, now time.Time) time.Time {
-	at := Due(st, m.spec)
+	at := Due(st, *m.spec)
 	if !at.After(now) {
 		at = now.Add(m.spec.Interval.D())
 	}

@@ -3,6 +3,7 @@ package monitor
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,14 +53,24 @@ func (e *Engine) admit(in Item, now time.Time) (it *item, soon bool) {
 			it.status = NewStatus(now)
 		}
 		e.items[in.ID] = it
-		it.adopt(in.Spec)
+		e.adopt(it, in.Spec)
 		return it, !e.planRestored(it, now)
-	case !reflect.DeepEqual(it.spec, in.Spec):
+	case !reflect.DeepEqual(it.whole(), in.Spec):
 		e.withdraw(it)
-		it.adopt(in.Spec)
+		e.adopt(it, in.Spec)
 		return it, it.spec.Kind != Heartbeat || !e.planRestored(it, now)
 	}
 	return it, false
+}
+
+// adopt takes over a spec.
+func (e *Engine) adopt(it *item, s Spec) {
+	it.form = e.forms.of(s)
+	it.machine = newMachine(it.id, it.spec)
+	it.host = strings.ToLower(s.Target())
+	if u, key := parseTarget(s.URL); key == "" {
+		it.host = joinHostPort(strings.ToLower(u.Hostname()), portOf(u))
+	}
 }
 
 // planSoon plans the first looks at the listed. Many at once are spread, a

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 )
@@ -43,8 +42,8 @@ type Observation struct {
 // Sink takes observations, in order, one batch at a time. When it answers an
 // error the same batch comes again, so it must be idempotent by (ID,
 // Result.At), and it must answer nil for what it will never be able to store,
-// such as a monitor that was deleted meanwhile. It may take its time: probes
-// go on. ctx ends after SinkTimeout, and is not cut short by Stop.
+// such as a monitor that was deleted meanwhile. The batch is lent until it
+// answers. It may take its time: probes go on. ctx ends after SinkTimeout, and is not cut short by Stop.
 type Sink func(ctx context.Context, batch []Observation) error
 
 // EngineOptions configure an Engine. Probers, Now and Sink are required.
@@ -93,6 +92,7 @@ type Engine struct {
 
 	mu    sync.Mutex
 	items map[string]*item
+	forms forms
 	// children are the monitors that name one as a parent.
 	children map[string][]*item
 	up       uplink
@@ -110,7 +110,7 @@ type Engine struct {
 // the wheel, is in line, or is in flight (cancel set).
 type item struct {
 	id      string
-	spec    Spec
+	form    // what is looked at
 	machine Machine
 	status  Status
 	host    string
@@ -229,16 +229,6 @@ func (e *Engine) Set(list []Item) {
 	e.planSoon(soon)
 }
 
-// adopt takes over a spec.
-func (it *item) adopt(s Spec) {
-	it.spec = s
-	it.machine = NewMachine(it.id, s)
-	it.host = strings.ToLower(s.Target())
-	if u, key := parseTarget(s.URL); key == "" {
-		it.host = joinHostPort(strings.ToLower(u.Hostname()), portOf(u))
-	}
-}
-
 // planRestored goes on where the stored status left off. It answers false for
 // a monitor that should be looked at soon: never judged, or overdue.
 func (e *Engine) planRestored(it *item, now time.Time) bool {
@@ -252,7 +242,7 @@ func (e *Engine) planRestored(it *item, now time.Time) bool {
 		return true
 	}
 	grace := it.spec.Grace.D()
-	wait := Due(it.status, it.spec).Sub(now)
+	wait := Due(it.status, *it.spec).Sub(now)
 	it.beatDue = true
 	if wait <= 0 && it.status.Open {
 		wait = interval // told already
@@ -446,7 +436,7 @@ func (e *Engine) dispatch(reuse bool) *flight {
 		h.flying++
 		ctx, cancel := context.WithCancel(e.ctx)
 		it.cancel = cancel
-		f := &flight{it: it, turn: it.turn, spec: it.spec, host: it.host, ctx: ctx, cancel: cancel, late: e.watch.elapsed() - it.at}
+		f := &flight{it: it, turn: it.turn, spec: it.whole(), host: it.host, ctx: ctx, cancel: cancel, late: e.watch.elapsed() - it.at}
 		if reuse {
 			return f
 		}
@@ -468,7 +458,7 @@ func (e *Engine) judge(it *item, r Result, late time.Duration, taken chan struct
 	var tr Transition
 	it.status, tr = it.machine.Step(it.status, r, e.around(it, r), now)
 	if it.spec.Kind == Heartbeat {
-		it.beatDue = !it.status.NextAt.Before(Due(it.status, it.spec))
+		it.beatDue = !it.status.NextAt.Before(Due(it.status, *it.spec))
 	}
 	// Only the difference counts: what the wall clock says is the machine's
 	// business, when to wake up is the stopwatch's.

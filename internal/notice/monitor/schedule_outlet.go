@@ -22,8 +22,9 @@ type outlet struct {
 	mu      sync.Mutex
 	started bool
 	queue   []parcel
-	hasty   int // parcels in queue that must not wait for company
-	prompt  int // parcels in queue that should not wait long
+	lent    []Observation // what batch answers, used again and again
+	hasty   int           // parcels in queue that must not wait for company
+	prompt  int           // parcels in queue that should not wait long
 	stored  int64
 	dropped int64
 }
@@ -133,7 +134,8 @@ func (u *outlet) shed() {
 	u.queue = kept
 }
 
-// batch answers the oldest observations without taking them off.
+// batch answers the oldest observations without taking them off. They are lent
+// until the next batch.
 func (u *outlet) batch() ([]Observation, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -141,7 +143,10 @@ func (u *outlet) batch() ([]Observation, bool) {
 	if n == 0 {
 		return nil, false
 	}
-	b := make([]Observation, n)
+	if cap(u.lent) < n {
+		u.lent = make([]Observation, u.o.FlushSize)
+	}
+	b := u.lent[:n]
 	for i := range b {
 		b[i] = u.queue[i].o
 	}
@@ -157,9 +162,10 @@ func (u *outlet) done(n int) {
 			close(c)
 		}
 		u.count(u.queue[i], -1)
-		u.queue[i] = parcel{}
 	}
-	u.queue = u.queue[n:]
+	left := copy(u.queue, u.queue[n:])
+	clear(u.queue[left:])
+	u.queue = u.queue[:left]
 	u.stored += int64(n)
 	// What was urgent is stored; whether something still is, the counts say.
 	for _, c := range []chan struct{}{u.soon, u.rush} {
@@ -168,8 +174,10 @@ func (u *outlet) done(n int) {
 		default:
 		}
 	}
-	if len(u.queue) == 0 {
-		u.queue = nil // let go of the memory of a burst
+	if left == 0 {
+		if cap(u.queue) > 4*u.o.FlushSize {
+			u.queue = nil // let go of the memory of a burst
+		}
 		return
 	}
 	u.nudge()

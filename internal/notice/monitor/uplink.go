@@ -66,7 +66,7 @@ func (e *Engine) addReferences(specs []Spec) {
 	now := e.o.Now()
 	for i, s := range specs {
 		it := &item{id: "/" + s.Target(), status: NewStatus(now), reference: true}
-		it.adopt(s)
+		e.adopt(it, s)
 		e.up.refs = append(e.up.refs, it)
 		e.plan(it, time.Duration(i)*100*time.Millisecond)
 	}
