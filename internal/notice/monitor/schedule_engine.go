@@ -436,7 +436,7 @@ func (e *Engine) dispatch(reuse bool) *flight {
 		h.flying++
 		ctx, cancel := context.WithCancel(e.ctx)
 		it.cancel = cancel
-		f := &flight{it: it, turn: it.turn, spec: it.whole(), host: it.host, ctx: ctx, cancel: cancel, late: e.watch.elapsed() - it.at}
+		f := &flight{it: it, turn: it.turn, form: it.form, host: it.host, ctx: ctx, cancel: cancel, late: e.watch.elapsed() - it.at}
 		if reuse {
 			return f
 		}
@@ -482,7 +482,7 @@ func (e *Engine) judge(it *item, r Result, late time.Duration, taken chan struct
 type flight struct {
 	it     *item
 	turn   uint64
-	spec   Spec
+	form   form
 	host   string
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -514,11 +514,11 @@ func (e *Engine) probe(f *flight) (r Result) {
 			r = Result{At: stamp(e.o.Now()), Reason: ReasonInvalid, Detail: "internal error of the check"}
 		}
 	}()
-	p := e.o.Probers[f.spec.Kind]
+	p := e.o.Probers[f.form.spec.Kind]
 	if p == nil {
-		return Result{At: stamp(e.o.Now()), Reason: ReasonInvalid, Detail: "no probe for kind " + string(f.spec.Kind)}
+		return Result{At: stamp(e.o.Now()), Reason: ReasonInvalid, Detail: "no probe for kind " + string(f.form.spec.Kind)}
 	}
-	return p.Probe(f.ctx, f.spec)
+	return p.Probe(f.ctx, f.form.whole())
 }
 
 // land takes the result of a probe in and answers the next one for its worker.
