@@ -36,9 +36,16 @@ func (s Settings) options() Options {
 	}
 }
 
+// garbage is how much may lie about before it is collected, in percent of what
+// is in use. Go's own 100 is for programs that have a machine to themselves.
+const garbage = 60
+
 // serve runs one app until ctx ends; prepare adds to it before it starts.
 func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error) error {
 	o.Serve = true
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	a, err := New(ctx, o)
 	if err != nil {
 		return explained{err}

@@ -117,6 +117,7 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
+	read.SetConnMaxIdleTime(30 * time.Second) // each keeps a megabyte of pages
 	s.write = bun.NewDB(write, sqlitedialect.New())
 	s.read = bun.NewDB(read, sqlitedialect.New())
 	s.hook()
