@@ -31,6 +31,7 @@ type Config struct {
 	History   HistoryConfig
 	Audiences []AudienceConfig
 	Webhooks  []WebhookConfig
+	SignIn    SignInConfig
 	Listen    ListenConfig
 	Data      string // data folder; empty: the command line's
 	Database  string // postgres:// URL; empty: SQLite in the data folder
@@ -209,6 +210,9 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 	for i := range cfg.Webhooks {
 		w := &cfg.Webhooks[i]
 		r.secret(folder, w.SecretFile, fmt.Sprintf("webhooks[%d].secret_file", i), &w.Secret)
+	}
+	if o := &cfg.SignIn.OIDC; o.Issuer != "" {
+		r.secret(folder, o.SecretFile, "sign_in.oidc.client_secret_file", &o.Secret)
 	}
 	for i := range cfg.Monitors {
 		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])

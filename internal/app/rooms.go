@@ -120,7 +120,7 @@ func (a *App) build() (err error) {
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
-		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup,
+		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup, Provider: a.provider,
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.staff.Fail(w, r, err) },
 	})
 	a.service = service.New(service.Options{

@@ -57,6 +57,10 @@ type Options struct {
 	// Owners lists the addresses of people who are responsible for a service:
 	// they can be alarmed and need an alternative address.
 	Owners func(ctx context.Context) ([]string, error)
+	// Provider is the identity provider of the tenant in ctx, where one is
+	// declared; Transport carries the questions to it (nil: the default).
+	Provider  func(ctx context.Context) (Provider, bool)
+	Transport http.RoundTripper
 	// Resolver answers questions about alternative addresses; without it DNS
 	// is not asked.
 	Resolver Resolver
@@ -72,6 +76,7 @@ type Room struct {
 	slots   chan struct{} // one for each password that is being hashed
 	waiting atomic.Int32
 	limiter limiter
+	sso     ssoDesk
 	checks  *jobs.Sweeper
 
 	mu    sync.Mutex

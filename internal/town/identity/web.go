@@ -46,6 +46,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /identity/import", RequireRole(r.postImport, RoleAdmin))
 	s.Handle("GET /identity/people.csv", RequireRole(r.exportPeople, RoleAdmin))
 	r.secondRoutes(s)
+	r.ssoRoutes(s)
 }
 
 // ---- sign-in ----
@@ -66,6 +67,7 @@ type signInState struct {
 	Sent  bool // a link may be under way
 	// Passkeys: the town's address lets browsers show them.
 	Passkeys bool
+	Provider string // name of the town's identity provider, empty: none
 }
 
 func (r *Room) postSignIn(w http.ResponseWriter, req *http.Request) error {
