@@ -135,6 +135,7 @@ func (b monitorBody) over(old Monitor) (Monitor, error) {
 		if err := strict(b.Spec, &m.Spec); err != nil {
 			return m, bad.Field("spec", "monitor.bad_spec").With(err)
 		}
+		m.given = given(m.Spec)
 		m.Spec = unmasked(m.Spec, was)
 	}
 	s := &m.Spec

@@ -88,6 +88,7 @@ func readForm(f *web.Form, old Monitor) Monitor {
 	s.Vantage = readVantage(f)
 	s.Timeout = readSpan(f, "timeout")
 	s.Confirm = readNumber(f, "confirm", "monitor.problem.range")
+	m.given = typed(f, s.Kind)
 	readCheck(f, s)
 	return m
 }

@@ -40,6 +40,9 @@ type Monitor struct {
 	// Declared: stands in tuermer.yaml and is read-only in the console.
 	Declared bool
 	Status   Status
+	// given names the secrets of Spec that whoever saves it has entered anew; the
+	// others are as they were stored, see checkMoved.
+	given []string
 	// Standing is what several vantage points make of it; empty for one alone.
 	Standing Standing
 }

@@ -218,6 +218,9 @@ func (r *Room) Save(ctx context.Context, m Monitor) error {
 		if err == nil && old.Declared {
 			return fault.New(fault.Conflict, "monitor.declared")
 		}
+		if err := checkMoved(m, old.Spec); err != nil {
+			return err
+		}
 		m.Declared = false
 		others, err := r.parentsOf(ctx, m.Spec.Parents)
 		if err != nil {

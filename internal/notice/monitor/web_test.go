@@ -438,7 +438,7 @@ func TestMonitorAPI(t *testing.T) {
 		if got := call("it", "POST", "/portal/pause", "", 200); got["paused"] != true {
 			t.Fatal(got)
 		}
-		if got := call("admin", "PUT", "/portal", `{"url":"https://b.example/"}`, 200); got["paused"] != true || got["url"] != "https://b.example/" {
+		if got := call("admin", "PUT", "/portal", `{"url":"https://portal.example/b"}`, 200); got["paused"] != true || got["url"] != "https://portal.example/b" {
 			t.Fatal("a change woke a monitor at rest:", got)
 		}
 		call("it", "POST", "/portal/resume", "", 200)
