@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -17,6 +18,7 @@ import (
 //	FuzzBody           the search in a body, against the search in the whole
 //	FuzzBinaryAnswers  BER, SNMP, PostgreSQL, MySQL, TDS, gRPC, SIP, SMTP, RDAP, DNS alone
 //	FuzzProxyAnswer    CONNECT and SOCKS5
+//	FuzzEcho           answers to a ping
 //	FuzzPlain          what of an answer may be shown
 //	FuzzImport         backups and configurations of other programs
 
@@ -55,6 +57,116 @@ func talks() []Spec {
 	}
 }
 
+// sayings is what a target of each of the talks may say, in their order; the
+// seeds of the fuzzing.
+func sayings() []string {
+	return []string{
+		"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 9\r\n\r\n{\"a\":\"a\"}", "\x16\x03\x03\x00\x02", "\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\n", "PRI", "aaaa", "", "220 a\r\n250 b\r\n220 c\r\n", "* OK\r\na OK\r\n", "220 a\r\n250-b\r\n250 c\r\n235 d\r\n", "220 a\r\n250 b\r\n220 c\r\n",
+		"* OK\r\na OK\r\n", "* OK\r\na NO\r\n", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00", "\x30\x84\x00\x00\x00\x01", "SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n",
+		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n", "\x30\x03\x02\x01\x01", "R\x00\x00\x00\x08\x00\x00\x00\x03", "\x4a\x00\x00\x00\x0a8.0\x00", "\x04\x01\x00\x1a\x00\x00\x01\x00",
+		"\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x84\x00", "\x00\x04\x00\x00\x84\x00", `HTTP/1.1 200 OK` + "\r\n\r\n" + `{"events":[{"eventAction":"expiration"}]}`,
+	}
+}
+
+// TestEveryKindIsFuzzed: whoever adds a kind adds its talk and its seed.
+func TestEveryKindIsFuzzed(t *testing.T) {
+	specs, seeds := talks(), sayings()
+	if len(specs) != len(seeds) {
+		t.Errorf("%d talks and %d seeds", len(specs), len(seeds))
+	}
+	kinds := map[Kind]bool{
+		Heartbeat: true, // not probed
+		ICMP:      true, // FuzzEcho
+	}
+	for _, s := range specs {
+		s, wrong := s.Normalize()
+		if len(wrong) > 0 {
+			t.Error(wrong)
+		}
+		kinds[s.Kind] = true
+	}
+	for _, k := range Kinds() {
+		if !kinds[k] {
+			t.Errorf("nobody fuzzes %s", k)
+		}
+	}
+}
+
+// FuzzEcho lets the network answer a ping with anything, from anybody: only the
+// answer to our own request, from whom we asked, is one.
+func FuzzEcho(f *testing.F) {
+	for _, v6 := range []bool{false, true} {
+		addr := netip.MustParseAddr("192.0.2.1")
+		if v6 {
+			addr = netip.MustParseAddr("2001:db8::1")
+		}
+		request, err := echo(addr, make([]byte, 24))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(request, v6, true)
+		f.Add(append([]byte{0, 0}, request[2:]...), v6, true)
+		f.Add(append([]byte{129, 0}, request[2:]...), v6, false)
+		f.Add(request[:5], v6, true)
+		f.Add([]byte{3, 1, 0, 0, 0, 0, 0, 0, 0x45, 0}, v6, true)
+		f.Add([]byte{}, v6, true)
+	}
+	f.Fuzz(func(t *testing.T, packet []byte, v6, same bool) {
+		addr := netip.MustParseAddr("192.0.2.1")
+		if v6 {
+			addr = netip.MustParseAddr("2001:db8::1")
+		}
+		from := net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0))
+		if !same {
+			from = net.UDPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.9:0"))
+		}
+		// Random bytes do not find a token of 24.
+		c := &pinged{packets: [][]byte{packet}, from: from}
+		if err := askEcho(t.Context(), c, from, addr); err == nil {
+			t.Fatalf("%x is taken for the answer", packet)
+		}
+		c = &pinged{packets: [][]byte{packet}, reply: true, from: from}
+		if err := askEcho(t.Context(), c, from, addr); (err == nil) != same {
+			t.Fatalf("the answer behind %x from %v: %v", packet, from, err)
+		}
+	})
+}
+
+// pinged is a socket on which packets come, and then, with reply, the right
+// answer to what was sent.
+type pinged struct {
+	packets [][]byte
+	reply   bool
+	from    net.Addr
+	sent    []byte
+}
+
+func (c *pinged) WriteTo(b []byte, _ net.Addr) (int, error) {
+	c.sent = bytes.Clone(b)
+	if c.reply {
+		answer := bytes.Clone(b)
+		answer[0] = map[byte]byte{8: 0, 128: 129}[b[0]]
+		c.packets = append(c.packets, answer)
+	}
+	return len(b), nil
+}
+
+func (c *pinged) ReadFrom(b []byte) (int, net.Addr, error) {
+	if len(c.packets) == 0 {
+		return 0, nil, io.EOF
+	}
+	p := c.packets[0]
+	c.packets = c.packets[1:]
+	return copy(b, p), c.from, nil
+}
+
+func (*pinged) Close() error                     { return nil }
+func (*pinged) LocalAddr() net.Addr              { return nil }
+func (*pinged) SetDeadline(time.Time) error      { return nil }
+func (*pinged) SetReadDeadline(time.Time) error  { return nil }
+func (*pinged) SetWriteDeadline(time.Time) error { return nil }
+
 // FuzzTalk lets a target say anything to any kind of probe: there is a verdict
 // with a reason, in time, that shows no secret.
 func FuzzTalk(f *testing.F) {
@@ -63,28 +175,15 @@ func FuzzTalk(f *testing.F) {
 	for _, r := range Reasons() {
 		known[r] = true
 	}
-	kinds := map[Kind]bool{ICMP: true, Heartbeat: true} // FuzzBinaryAnswers; not probed
 	for i := range specs {
 		var wrong []Problem
 		specs[i].Timeout = Duration(2 * time.Second)
 		if specs[i], wrong = specs[i].Normalize(); len(wrong) > 0 {
 			f.Fatal(wrong)
 		}
-		kinds[specs[i].Kind] = true
 	}
-	for _, k := range Kinds() {
-		if !kinds[k] {
-			f.Fatalf("nobody fuzzes %s", k)
-		}
-	}
-	for i, s := range []string{
-		"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 9\r\n\r\n{\"a\":\"a\"}", "\x16\x03\x03\x00\x02", "\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00HTTP/1.1 200 OK\r\n\r\n",
-		"HTTP/1.1 200 OK\r\n\r\n", "PRI", "aaaa", "", "220 a\r\n250 b\r\n220 c\r\n", "* OK\r\na OK\r\n", "220 a\r\n250-b\r\n250 c\r\n235 d\r\n", "220 a\r\n250 b\r\n220 c\r\n",
-		"* OK\r\na OK\r\n", "* OK\r\na NO\r\n", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00", "\x30\x84\x00\x00\x00\x01", "SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n",
-		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n", "\x30\x03\x02\x01\x01", "R\x00\x00\x00\x08\x00\x00\x00\x03", "\x4a\x00\x00\x00\x0a8.0\x00", "\x04\x01\x00\x1a\x00\x00\x01\x00",
-		"\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x84\x00", "\x00\x04\x00\x00\x84\x00", `HTTP/1.1 200 OK` + "\r\n\r\n" + `{"events":[{"eventAction":"expiration"}]}`,
-	} {
-		f.Add([]byte(s), uint8(i))
+	for i, said := range sayings() {
+		f.Add([]byte(said), uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, said []byte, which uint8) {
 		s := specs[int(which)%len(specs)]

@@ -21,8 +21,14 @@ func (p grpcProber) Probe(ctx context.Context, s Spec) Result {
 		t := &http.Transport{
 			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHead,
 			Protocols: new(http.Protocols),
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return p.w.connect(ctx, network, s.Host, s.Port)
+			// Bound to the look, and not to the ctx of net/http, which has no end: a
+			// target that takes nothing in would keep connection and goroutine.
+			DialContext: func(_ context.Context, network, _ string) (net.Conn, error) {
+				c, err := p.w.connect(ctx, network, s.Host, s.Port)
+				if err != nil {
+					return nil, err
+				}
+				return unbound{c, bind(ctx, c)}, nil
 			},
 		}
 		defer t.CloseIdleConnections()

@@ -38,29 +38,38 @@ func (p icmpProber) Probe(ctx context.Context, s Spec) Result {
 			return err
 		}
 		defer c.Close()
-		stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
-		defer stop()
-		var token [24]byte
-		rand.Read(token[:]) // never fails (crypto/rand)
-		request, err := echo(addr, token[:])
-		if err != nil {
-			return failf(ReasonInvalid, "the echo request cannot be written")
+		if err := askEcho(ctx, c, to, addr); err != nil {
+			return err
 		}
-		if _, err := c.WriteTo(request, to); err != nil {
-			return during("sending", err)
-		}
-		b := make([]byte, 1500)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if err != nil {
-				return during("waiting for the answer", err)
-			}
-			if isEcho(b[:n], addr, token[:]) && fromAddr(from) == addr.WithZone("") {
-				see(ctx, addr)
-				return nil
-			}
-		}
+		see(ctx, addr)
+		return nil
 	})
+}
+
+// askEcho sends one request over an open socket and waits for its answer among
+// all that others send us.
+func askEcho(ctx context.Context, c net.PacketConn, to net.Addr, addr netip.Addr) error {
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
+	defer stop()
+	var token [24]byte
+	rand.Read(token[:]) // never fails (crypto/rand)
+	request, err := echo(addr, token[:])
+	if err != nil {
+		return failf(ReasonInvalid, "the echo request cannot be written")
+	}
+	if _, err := c.WriteTo(request, to); err != nil {
+		return during("sending", err)
+	}
+	b := make([]byte, 1500)
+	for {
+		n, from, err := c.ReadFrom(b)
+		if err != nil {
+			return during("waiting for the answer", err)
+		}
+		if isEcho(b[:n], addr, token[:]) && fromAddr(from) == addr.WithZone("") {
+			return nil
+		}
+	}
 }
 
 // listenICMP opens a socket for one echo: the unprivileged kind where the
