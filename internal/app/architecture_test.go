@@ -29,7 +29,7 @@ var tower = []struct {
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel"}},
 	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},
-	{"coordinate", []string{"incident", "chat"}},
+	{"coordinate", []string{"incident", "staff", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "rumour", "inbox", "editorial"}},
 	{"learn", []string{"review", "exercise"}},
 }

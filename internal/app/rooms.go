@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/desk"
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
@@ -58,6 +59,7 @@ type rooms struct {
 	alert *alert.Room
 
 	incident *incident.Room
+	board    *staff.Room // a.staff is the console
 
 	template   *template.Room
 	publish    *publish.Room
@@ -77,7 +79,7 @@ func Migrations() []store.Migrations {
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
 		alert.Migrations(),
-		incident.Migrations(),
+		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
 		review.Migrations(), exercise.Migrations(),
@@ -91,7 +93,7 @@ func Texts() []fs.FS {
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(),
 		alert.Texts(),
-		incident.Texts(),
+		incident.Texts(), staff.Texts(),
 		template.Texts(),
 		publish.Texts(), statuspage.Texts(), editorial.Texts(),
 		review.Texts(), exercise.Texts(),
@@ -160,6 +162,11 @@ func (a *App) build() (err error) {
 		Plan: a.plan, Outbox: a.channel,
 	})
 	a.incident.Subscribe(a.bus)
+	a.board = staff.New(staff.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident, People: a.identity,
+		Plan: a.plan, Outbox: a.channel,
+	})
+	a.board.Subscribe(a.bus)
 
 	library, err := template.Default()
 	if err != nil {
@@ -171,7 +178,7 @@ func (a *App) build() (err error) {
 	a.publish = publish.New(publish.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
-		Library: library, Prepared: a.template, Sole: sole, Survey: a.survey,
+		Library: library, Prepared: a.template, Sole: sole, Survey: a.survey, Staff: a.board,
 	})
 	a.template.SetSaid(a.publish)
 	a.publish.Subscribe(a.bus)
@@ -182,7 +189,7 @@ func (a *App) build() (err error) {
 	})
 	a.statuspage.Subscribe(a.bus)
 	a.editorial = editorial.New(editorial.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Incidents: a.incident, Ways: a.channel, Sole: sole,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Incidents: a.incident, Ways: a.channel, Staff: a.board, Locale: a.townLocale, Sole: sole,
 	})
 	a.incident.SetCrisisHook(a.editorial)
 
@@ -198,7 +205,7 @@ func (a *App) build() (err error) {
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Publish: a.publish, Review: a.review,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: hooks{a}, Fetch: a.fetch,
 	})
 	return a.site()
@@ -238,7 +245,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
@@ -59,6 +60,8 @@ type testTown struct {
 	clock    string // legal, running
 	drill    string // exercise, running
 	improve  string // to do
+	seat     string // in the crisis staff
+	decided  string // by it
 	promise  string // what the town has promised
 	prepared string // a text of its own
 	outbox   string
@@ -224,6 +227,16 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	post, err := a.editorial.Create(as(identity.RolePublisher), editorial.Post{Text: "Beitrag " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
 	must(err)
 	w.post = string(post.ID)
+	approver := as(identity.RoleApprover)
+	must(a.incident.SetLevel(approver, inc.ID, incident.Crisis))
+	seat, err := a.board.Fill(approver, inc.ID, staff.Place{Function: plan.S2, Name: "Sitz " + w.mark})
+	must(err)
+	decided, err := a.board.Decide(approver, inc.ID, staff.Decision{
+		Situation: "Lage " + w.mark, Options: "Wege " + w.mark, Decision: "Beschluss " + w.mark, Checker: "Blick " + w.mark, CheckBy: a.o.Clock.Now().Add(time.Hour),
+	})
+	must(err)
+	w.seat, w.decided = string(seat.ID), string(decided.ID)
+	must(a.incident.SetLevel(approver, inc.ID, incident.Disruption))
 	clock, err := a.review.StartClock(as(identity.RoleIT), inc.ID, "de.dsgvo33", time.Time{})
 	must(err)
 	w.clock = string(clock.ID)
@@ -476,7 +489,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{commitment}", w.promise, "{preset}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

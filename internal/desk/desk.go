@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
@@ -46,6 +47,7 @@ type Options struct {
 	Monitor  *monitor.Room
 	Alert    *alert.Room
 	Incident *incident.Room
+	Staff    *staff.Room
 	Publish  *publish.Room
 	Review   *review.Room
 	// Declared reports whether the town stands in tuermer.yaml, where it is then
@@ -92,6 +94,10 @@ type lage struct {
 	Alerts    []alert.Alert
 	Incidents []incident.Incident
 	Due       []due
+	// Staff is what crisis staffs wait for within a day, and StaffTitles the titles
+	// of their incidents.
+	Staff       []staff.Due
+	StaffTitles map[string]string
 	// Commitments are open ones that are overdue or due within a week.
 	Commitments []incident.Commitment
 	Withheld    []alert.Withheld
@@ -140,6 +146,9 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	if l.Legal, err = d.o.Review.Running(ctx, ""); err != nil {
+		return l, err
+	}
+	if l.Staff, l.StaffTitles, err = d.staffDue(ctx, l.Now); err != nil {
 		return l, err
 	}
 	if l.Commitments, err = d.commitments(ctx, l.Now); err != nil {
@@ -235,6 +244,28 @@ func (d *Desk) due(ctx context.Context) ([]due, error) {
 
 // commitmentAhead is how far ahead the Lagebild looks at what was promised.
 const commitmentAhead = 7 * 24 * time.Hour
+
+// staffDue lists controls and reliefs of crisis staffs that are overdue or due
+// within a day, with the titles of their incidents.
+func (d *Desk) staffDue(ctx context.Context, now time.Time) ([]staff.Due, map[string]string, error) {
+	all, err := d.o.Staff.Due(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	titles := map[string]string{}
+	all = slices.DeleteFunc(all, func(x staff.Due) bool { return x.At.After(now.Add(24 * time.Hour)) })
+	for _, x := range all {
+		if _, known := titles[string(x.Incident)]; known {
+			continue
+		}
+		i, err := d.o.Incident.Get(ctx, x.Incident)
+		if err != nil {
+			return nil, nil, err
+		}
+		titles[string(x.Incident)] = i.Title
+	}
+	return all, titles, nil
+}
 
 // commitments lists open promises that are overdue or due soon, the next one
 // first.

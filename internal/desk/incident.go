@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/learn/review"
@@ -32,6 +33,8 @@ type room struct {
 	Kept        int
 	Missed      int
 	MayWrite    bool
+	// Staffed: there is a board of the crisis staff to look at.
+	Staffed bool
 	// Waiver says that the closing words are waived, and why; nil: they are not.
 	Waiver   *publish.Waiver
 	MayWaive bool
@@ -113,6 +116,11 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 	} else if ok {
 		v.Waiver = &w
 	}
+	seats, err := d.o.Staff.Seats(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	v.Staffed = staff.Open(v.Incident) || len(seats) > 0
 	v.Next = nextKinds(v.Incident, v.Statements)
 	return v, nil
 }

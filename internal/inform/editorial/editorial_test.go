@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,8 +15,10 @@ import (
 	"pgregory.net/rapid"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/storetest"
@@ -23,6 +26,7 @@ import (
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
 )
 
@@ -111,6 +115,21 @@ type rig struct {
 	net      *network
 	clock    *clockwork
 	ctx      context.Context
+	speak    []staff.Speaker
+}
+
+// Speakers is the room of the crisis staff.
+func (g *rig) Speakers(context.Context, incident.ID) ([]staff.Speaker, error) {
+	return slices.Clone(g.speak), nil
+}
+
+func (g *rig) locale(t testing.TB) func(context.Context) i18n.Locale {
+	t.Helper()
+	catalog, err := i18n.NewCatalog(editorial.Texts(), plan.Texts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(context.Context) i18n.Locale { return i18n.Locale{Catalog: catalog, Lang: i18n.DE, Zone: time.UTC} }
 }
 
 func newRig(t testing.TB, w *storetest.World) *rig {
@@ -119,7 +138,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	g := &rig{clock: c, net: &network{clock: c}, ctx: w.Ctx}
 	a := audit.New(audit.Options{Store: w.Store, Clock: c})
 	g.incident = incident.New(incident.Options{Store: w.Store, Clock: c, Audit: a, Alerts: town{}, Services: services{}, Town: town{}})
-	g.Room = editorial.New(editorial.Options{Store: w.Store, Clock: c, Audit: a, Incidents: g.incident, Ways: g.net, Sole: true})
+	g.Room = editorial.New(editorial.Options{Store: w.Store, Clock: c, Audit: a, Incidents: g.incident, Ways: g.net, Sole: true, Staff: g, Locale: g.locale(t)})
 	g.incident.SetCrisisHook(g.Room)
 	g.incident.SetGate(said{})
 	if err := w.Jobs.Open(false); err != nil {
@@ -336,6 +355,59 @@ func TestRelease(t *testing.T) {
 		g.sweep(t)
 		if g.net.count() != 2 {
 			t.Fatalf("%d went out", g.net.count())
+		}
+	})
+}
+
+// In a crisis whoever holds press and media in its staff lets posts go; with
+// nobody there, approvers and admins do, and the journal names who did (R3.11).
+func TestStaffLetsGo(t *testing.T) {
+	storetest.Each(t, rooms(), func(t *testing.T, w *storetest.World) {
+		g := newRig(t, w)
+		one, two, own := g.planned(t, "Eins.", time.Minute), g.planned(t, "Zwei.", time.Minute), g.planned(t, "Drei.", time.Minute)
+		in := g.crisis(t)
+		g.speak = []staff.Speaker{{Person: "petra", Name: "petra", Function: plan.S5}}
+		if _, err := g.Release(g.anton(), one, "", time.Time{}); !errors.Is(err, editorial.ErrStaffSpeaks) {
+			t.Errorf("an approver let it go past S5: %v", err)
+		}
+		if _, err := g.Release(g.as("otto", "publisher"), one, "", time.Time{}); !errors.Is(err, editorial.ErrForbidden) {
+			t.Errorf("a publisher let it go: %v", err)
+		}
+		if _, err := g.Release(g.as("petra", "publisher"), one, "", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		// The author is S5: the others let it go.
+		g.speak = []staff.Speaker{{Person: "paula", Name: "paula", Function: plan.S5}}
+		if _, err := g.Release(g.paula(), own, "", time.Time{}); err == nil {
+			t.Error("S5 let her own post go")
+		}
+		g.speak = nil
+		if _, err := g.Release(g.as("admin", "admin"), two, "", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		g.sweep(t)
+		if g.net.count() != 2 {
+			t.Errorf("%d went out", g.net.count())
+		}
+		var journal []string
+		all, err := g.incident.Journal(g.ctx, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			journal = append(journal, e.Text)
+		}
+		for _, words := range []string{"„Eins.“ in der Krise freigegeben von petra als S5", "„Zwei.“ in der Krise freigegeben von admin. Niemand anderes war S5"} {
+			if !strings.Contains(strings.Join(journal, "\n"), words) {
+				t.Errorf("the journal does not say %q: %q", words, journal)
+			}
+		}
+		// After the crisis an admin alone does not.
+		if err := g.incident.SetLevel(g.anton(), in, incident.Emergency); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Release(g.as("admin", "admin"), own, "", time.Time{}); !errors.Is(err, editorial.ErrForbidden) {
+			t.Errorf("an admin let it go after the crisis: %v", err)
 		}
 	})
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/uptrace/bun"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
@@ -37,6 +39,11 @@ type Audit interface {
 	Record(ctx context.Context, e audit.Entry) error
 }
 
+// Staff knows who releases public words in a crisis; it is [staff.Room].
+type Staff interface {
+	Speakers(ctx context.Context, in incident.ID) ([]staff.Speaker, error)
+}
+
 // Options is what the room needs.
 type Options struct {
 	Store     *store.Store
@@ -46,6 +53,10 @@ type Options struct {
 	Audit     Audit
 	Incidents Incidents
 	Ways      Ways
+	Staff     Staff // nil: there is no crisis staff
+	// Locale is how the town writes its journal; nil: releases stand in the audit
+	// log alone.
+	Locale func(ctx context.Context) i18n.Locale
 	// Sole: no other process sends from this database.
 	Sole bool
 }
@@ -215,16 +226,17 @@ func same(a, b ident.Actor) bool { return a.Person != "" && a.Person == b.Person
 // it. It takes somebody other than the author, and a reason while the crisis
 // lasts when the text is light-hearted.
 func (r *Room) Release(ctx context.Context, id ID, reason string, due time.Time) (Post, error) {
-	return r.act(ctx, id, mayRelease, func(ctx context.Context, p *Post) (string, error) {
-		if p.State != Held {
-			return "", ErrState
-		}
-		if same(p.Author, ident.ActorOf(ctx)) {
-			return "", ErrSelf
-		}
+	return r.act(ctx, id, mayWrite, func(ctx context.Context, p *Post) (string, error) {
 		crisis, err := r.crisis(ctx)
 		if err != nil {
 			return "", err
+		}
+		function, err := r.mayLetGo(ctx, *p, crisis)
+		if err != nil {
+			return "", err
+		}
+		if p.State != Held {
+			return "", ErrState
 		}
 		if p.Reason = strings.TrimSpace(reason); p.Reason == "" && crisis != "" && p.Light() {
 			return "", ErrTone.Field("reason", "editorial.tone")
@@ -234,7 +246,7 @@ func (r *Room) Release(ctx context.Context, id ID, reason string, due time.Time)
 		if p.Due = whole(due); p.Due.Before(now) {
 			p.Due = now
 		}
-		return "editorial.released", nil
+		return "editorial.released", r.journal(ctx, *p, crisis, function)
 	})
 }
 

@@ -218,7 +218,10 @@ func (r *Room) showOne(w http.ResponseWriter, req *http.Request, status int, f *
 	v := oneView{Post: p, Form: f, Crisis: crisis != "", Own: same(p.Author, ident.ActorOf(ctx))}
 	v.MayWrite = mayWrite(ctx) && !p.State.Final() && p.State != Sending
 	v.MayApprove = mayRelease(ctx) && p.State.Open() && !v.Own
-	v.MayRelease = mayRelease(ctx) && p.State == Held && !v.Own
+	if p.State == Held {
+		_, err = r.mayLetGo(ctx, p, crisis)
+		v.MayRelease = err == nil
+	}
 	return web.RenderStatus(w, req, status, onePage(v))
 }
 

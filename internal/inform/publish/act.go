@@ -460,7 +460,7 @@ func (r *Room) submit(ctx context.Context, id ID, revision int, ask identity.Per
 // Return gives a submitted statement back to its author with a note.
 func (r *Room) Return(ctx context.Context, id ID, note string) (Statement, error) {
 	a := whoActs(ctx)
-	if !a.approver {
+	if !a.acts() {
 		return Statement{}, ErrForbidden
 	}
 	note = strings.TrimSpace(note)
@@ -470,7 +470,14 @@ func (r *Room) Return(ctx context.Context, id ID, note string) (Statement, error
 	var out Statement
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
 		var err error
-		out, err = r.change(ctx, id, 0, func(_ context.Context, s Statement) (Statement, error) {
+		out, err = r.change(ctx, id, 0, func(ctx context.Context, s Statement) (Statement, error) {
+			sp, err := r.speechFor(ctx, s)
+			if err != nil {
+				return s, err
+			}
+			if !a.approver && !(decision{statement: s, actor: a, speech: sp}).mayRelease() {
+				return s, ErrForbidden
+			}
 			if s.State != StateSubmitted {
 				return s, ErrState
 			}
@@ -533,7 +540,7 @@ func (r *Room) Approve(ctx context.Context, id ID, c Consent) (Statement, error)
 		if err != nil {
 			return err
 		}
-		d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: now, pre: p.pre, phone: c.Phone, breakGlass: c.BreakGlass}
+		d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: now, pre: p.pre, speech: p.speech, phone: c.Phone, breakGlass: c.BreakGlass}
 		if c.Phone != nil && c.Phone.Approver != "" {
 			if d.phoned, err = r.o.People.Person(ctx, c.Phone.Approver); err != nil && fault.KindOf(err) != fault.NotFound {
 				return err

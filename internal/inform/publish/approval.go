@@ -49,7 +49,10 @@ type Approval struct {
 	// PublishedBy names who pressed the button, when that was somebody else.
 	PublishedBy string     `json:"published_by,omitempty"`
 	Phone       *PhoneCall `json:"phone,omitempty"`
-	Reason      string     `json:"reason,omitempty"` // of a break-glass
+	// Function is the function in the crisis staff by which a public text was
+	// released, or [NoFunction]; empty outside a crisis.
+	Function plan.StaffFunction `json:"function,omitempty"`
+	Reason   string             `json:"reason,omitempty"` // of a break-glass
 	// ConfirmedBy and ConfirmedAt say who looked again afterwards.
 	ConfirmedBy     identity.PersonID `json:"confirmed_by,omitempty"`
 	ConfirmedByName string            `json:"confirmed_by_name,omitempty"`
@@ -81,6 +84,7 @@ type actor struct {
 	// onDuty: role it; may send a text that was approved beforehand.
 	onDuty   bool
 	approver bool
+	admin    bool
 }
 
 // acts reports whether a does more than read.
@@ -104,6 +108,8 @@ type decision struct {
 	// phone and phoned: an approval by telephone and the person behind it.
 	phone  *PhoneCall
 	phoned identity.Person
+	// speech is who releases public words in a crisis.
+	speech speech
 	// breakGlass is the reason of somebody who has nobody to ask.
 	breakGlass string
 }
@@ -128,19 +134,21 @@ func decide(d decision) (Approval, error) {
 	switch {
 	case d.phone != nil:
 		return decidePhone(d)
-	case a.approver && !s.WrittenBy(a.person) && s.State == StateSubmitted:
-		yes.Way = WaySecond
+	case d.mayRelease() && !s.WrittenBy(a.person) && s.State == StateSubmitted:
+		yes.Way, yes.Function = WaySecond, d.speech.function(s, a.person)
 		return yes, nil
 	case !d.fourEyes && a.writer:
 		yes.Way = WayDirect
 		return yes, nil
-	case d.covers() && (a.writer || a.onDuty || a.approver):
+	case d.covers() && !d.speech.staffed(s) && (a.writer || a.onDuty || a.approver):
 		return Approval{Way: WayTemplate, By: d.pre.By, ByName: d.pre.Name, At: d.now, PublishedBy: a.name}, nil
 	case strings.TrimSpace(d.breakGlass) != "" && a.writer:
 		yes.Way, yes.Reason = WayBreakGlass, strings.TrimSpace(d.breakGlass)
 		return yes, nil
-	case a.approver && s.WrittenBy(a.person):
+	case d.mayRelease() && s.WrittenBy(a.person):
 		return Approval{}, ErrOwnWords
+	case d.speech.staffed(s) && a.acts():
+		return Approval{}, ErrStaffSpeaks
 	case a.writer || a.onDuty:
 		return Approval{}, ErrSecondPerson
 	default:
@@ -168,13 +176,13 @@ func decidePhone(d decision) (Approval, error) {
 	switch {
 	case !d.actor.writer:
 		return Approval{}, ErrForbidden
-	case d.phoned.ID == "" || d.phoned.Blocked || !d.phoned.Has(identity.RoleApprover):
+	case d.phoned.ID == "" || d.phoned.Blocked || !d.speech.may(d.statement, d.phoned):
 		return Approval{}, bad.Field("phone_approver", "publish.phone_approver")
 	case d.statement.WrittenBy(d.phoned.ID) || d.phoned.ID == d.actor.person:
 		return Approval{}, ErrOwnWords
 	}
 	p.Approver = d.phoned.ID
-	return Approval{Way: WayPhone, By: d.phoned.ID, ByName: d.phoned.Name, At: d.now, PublishedBy: d.actor.name, Phone: &p}, nil
+	return Approval{Way: WayPhone, By: d.phoned.ID, ByName: d.phoned.Name, At: d.now, PublishedBy: d.actor.name, Phone: &p, Function: d.speech.function(d.statement, d.phoned.ID)}, nil
 }
 
 // mayConfirm tells who may approve afterwards: for a telephone call the one who

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
@@ -111,6 +112,11 @@ type Preview struct {
 	// Drifts are departures of a variant from the facts (I12).
 	Drifts []template.Problem
 
+	// Speakers release it in place of the approvers, in a crisis whose staff has
+	// somebody for press and media or a head.
+	Speakers []staff.Speaker
+
+	speech  speech
 	targets []target
 	pre     *preApproval
 	telling telling
@@ -303,6 +309,11 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 	}
 	p.targets = merge(nil, targets...)
 	p.FourEyes = FourEyes(t.incident.Level, kinds)
+	sp, err := r.speechOf(ctx, t.incident, kinds)
+	if err != nil {
+		return p, err
+	}
+	p.speech, p.Speakers = sp, sp.able(s)
 	p.Held = leaks(p.Variants, t.facts, asOf)
 	for _, sv := range t.services {
 		if sv.WordsOpen() {
@@ -310,7 +321,7 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		}
 	}
 	p.pre = t.preApproved(s, p.Variants)
-	if (decision{statement: s, actor: whoActs(ctx), pre: p.pre}).covers() {
+	if (decision{statement: s, actor: whoActs(ctx), pre: p.pre}).covers() && !p.speech.staffed(s) {
 		p.PreApprovedBy = p.pre.Name
 	}
 	return p, nil

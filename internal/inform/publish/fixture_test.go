@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
@@ -56,6 +57,7 @@ type town struct {
 	mails     []channel.Message
 	audits    []audit.Entry
 	refused   map[string]string
+	speak     []staff.Speaker
 	// deliver answers a bulk message; nil accepts.
 	deliver func(m channel.Message) error
 	sent    []channel.Message
@@ -247,6 +249,10 @@ func (w *town) Refused(_ context.Context, addresses []string) (map[string]string
 	return out, nil
 }
 
+func (w *town) Speakers(context.Context, incident.ID) ([]staff.Speaker, error) {
+	return slices.Clone(w.speak), nil
+}
+
 // bench is a room with its town and clock.
 type rig struct {
 	*Room
@@ -264,7 +270,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := i18n.NewCatalog(Texts(), template.Texts())
+	texts, err := i18n.NewCatalog(Texts(), template.Texts(), plan.Texts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +282,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	g := &rig{town: newTown(), clock: &handClock{now: noon}, ctx: w.Ctx}
 	g.Room = New(Options{
 		Store: w.Store, Clock: g.clock, Hints: w.Hints, Catalog: texts, Audit: g.town, Incidents: journal{g.town}, Services: catalogue{g.town},
-		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks,
+		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks, Staff: g.town,
 	})
 	return g
 }

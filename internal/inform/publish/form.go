@@ -135,7 +135,7 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 			return v, err
 		}
 		v.Preview = &p
-		d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre}
+		d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre, speech: p.speech}
 		_, err = decide(d)
 		v.Alone = err == nil
 	}
@@ -159,11 +159,17 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 	if v.Remarks, err = r.check(ctx, s, k, typed(v.Form)); err != nil {
 		return v, err
 	}
-	if v.Approvers, err = r.holders(ctx, identity.RoleApprover); err != nil {
+	sp := speech{}
+	if v.Preview != nil {
+		sp = v.Preview.speech
+	} else if sp, err = r.speechFor(ctx, Statement{Incident: s.Incident, Audiences: c.Audiences}); err != nil {
+		return v, err
+	}
+	if v.Approvers, err = r.releasers(ctx, s, sp); err != nil {
 		return v, err
 	}
 	me := identity.PersonID(ident.ActorOf(ctx).Person)
-	v.Approvers = slices.DeleteFunc(v.Approvers, func(p identity.Person) bool { return p.ID == me || s.WrittenBy(p.ID) })
+	v.Approvers = slices.DeleteFunc(v.Approvers, func(p identity.Person) bool { return p.ID == me })
 	return v, nil
 }
 

@@ -100,7 +100,7 @@ func (r *Room) Finish(ctx context.Context, s Statement) (Statement, error) {
 	if err != nil {
 		return s, err
 	}
-	d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre}
+	d := decision{statement: s, actor: whoActs(ctx), fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre, speech: p.speech}
 	if _, err := decide(d); err == nil {
 		return r.Approve(ctx, s.ID, Consent{Revision: s.Revision})
 	} else if fault.KindOf(err) != fault.Forbidden {

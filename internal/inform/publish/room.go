@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/template"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
@@ -83,6 +84,12 @@ type Refusals interface {
 	Refused(ctx context.Context, addresses []string) (map[string]string, error)
 }
 
+// Staff knows who releases public words in a crisis; nobody while there is none or
+// the functions are empty.
+type Staff interface {
+	Speakers(ctx context.Context, in incident.ID) ([]staff.Speaker, error)
+}
+
 // Prepared is the texts as the town words them.
 type Prepared interface {
 	Library(ctx context.Context) (*template.Library, error)
@@ -104,6 +111,8 @@ type Options struct {
 	Ways      Ways
 	Vault     Signer
 	Refusals  Refusals
+	// Staff may be nil: there is no crisis staff.
+	Staff Staff
 	// Survey is the address under which an audience says how well it was informed
 	// about an incident, the same for everybody in it and open for a while after
 	// from; missing: nobody is asked. A later room answers it; nil: there is none.
@@ -200,6 +209,7 @@ func whoActs(ctx context.Context) actor {
 	out.writer = a.Has(writers...)
 	out.onDuty = a.Has(string(identity.RoleIT))
 	out.approver = a.Has(string(identity.RoleApprover))
+	out.admin = a.Has(string(identity.RoleAdmin))
 	return out
 }
 

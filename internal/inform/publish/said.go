@@ -65,6 +65,9 @@ func (r *Room) publish(ctx context.Context, db bun.IDB, enqueue store.Enqueue, p
 	if err := r.tellOthers(ctx, s); err != nil {
 		return s, err
 	}
+	if err := r.noteRelease(ctx, s, approval); err != nil {
+		return s, err
+	}
 	if err := r.note(ctx, s, "publish.journal_published", s.Kind.Title(), count, approval.ByName); err != nil {
 		return s, err
 	}
@@ -131,6 +134,22 @@ func (r *Room) note(ctx context.Context, s Statement, key string, args ...any) e
 		return err
 	}
 	return r.o.Incidents.Record(ctx, s.Incident, "publish.statement", r.o.Catalog.Text(langOf(tenant.Language), key, args...), string(s.ID))
+}
+
+// noteRelease names in the journal by which function of the staff a public text
+// was released in a crisis, or that nobody held one.
+func (r *Room) noteRelease(ctx context.Context, s Statement, a Approval) error {
+	switch a.Function {
+	case "":
+		return nil
+	case NoFunction:
+		return r.note(ctx, s, "publish.journal_no_function", a.ByName)
+	}
+	tenant, err := r.o.People.Current(ctx)
+	if err != nil {
+		return err
+	}
+	return r.note(ctx, s, "publish.journal_function", a.ByName, r.o.Catalog.Text(langOf(tenant.Language), "plan.function."+string(a.Function)))
 }
 
 // fillLedger queues one row per recipient and channel and tells how many. A

@@ -363,20 +363,20 @@ func (r *Room) view(ctx context.Context, p Preview, f *web.Form) (statementView,
 		}
 	}
 	a := whoActs(ctx)
-	approval, err := decide(decision{statement: s, actor: a, fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre})
+	approval, err := decide(decision{statement: s, actor: a, fourEyes: p.FourEyes, now: r.o.Clock.Now(), pre: p.pre, speech: p.speech})
 	v.MayApprove = err == nil && approval.Way == WaySecond
 	v.MayAlone = err == nil && approval.Way != WaySecond
-	v.MayReturn = a.approver && s.State == StateSubmitted && !s.WrittenBy(a.person)
+	v.MayReturn = (a.approver || v.MayApprove) && s.State == StateSubmitted && !s.WrittenBy(a.person)
 	v.MayConfirm = mayConfirm(s, a) == nil
 	_, err = mayWrite(ctx)
 	v.MayWrite = err == nil
 	v.MayCorrect = v.MayWrite && s.State == StatePublished && s.CorrectedBy == ""
 	v.MayBreak = a.writer && a.person != "" && p.FourEyes && s.State.May(StatePublished) && !v.MayApprove && !v.MayAlone
 	if v.MayBreak {
-		if v.Approvers, err = r.holders(ctx, identity.RoleApprover); err != nil {
+		if v.Approvers, err = r.releasers(ctx, s, p.speech); err != nil {
 			return v, err
 		}
-		v.Approvers = slices.DeleteFunc(v.Approvers, func(p identity.Person) bool { return p.ID == a.person || s.WrittenBy(p.ID) })
+		v.Approvers = slices.DeleteFunc(v.Approvers, func(p identity.Person) bool { return p.ID == a.person })
 	}
 	if s.State == StateSubmitted && s.askedAgain.IsZero() {
 		v.Silent = s.SubmittedAt.Add(askAgainAfter)

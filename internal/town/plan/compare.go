@@ -28,6 +28,7 @@ func Compare(a, b Version) []Change {
 	out = append(out, compareItems(Holding, holdingFields(a.Document.Holding), holdingFields(b.Document.Holding))...)
 	out = append(out, compareItems(Matrix, cellFields(a.Document.Matrix), cellFields(b.Document.Matrix))...)
 	out = append(out, compareItems(Profiles, profileFields(a), profileFields(b))...)
+	out = append(out, compareItems(Board, []item{crewFields(a.Document.Board)}, []item{crewFields(b.Document.Board)})...)
 	return append(out, compareItems(Cover, []item{coverFields(a.Document.Cover)}, []item{coverFields(b.Document.Cover)})...)
 }
 

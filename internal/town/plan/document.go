@@ -43,6 +43,7 @@ type Document struct {
 	Matrix   []Cell             `json:"matrix"`
 	Profiles map[string]Profile `json:"profiles" doc:"By slug of the audience"`
 	Cover    CoverSheet         `json:"cover"`
+	Board    Crew               `json:"board,omitzero" doc:"The crisis staff as planned"`
 }
 
 // CoverSheet is what stands on the printed folder.
@@ -256,6 +257,7 @@ func (d Document) Check() error {
 	if _, perr := day(d.Cover.ValidUntil); perr != nil {
 		bad("valid_until", "plan.bad_day")
 	}
+	d.Board.check(bad)
 	long("cover", d.Cover.Kept, d.Cover.Meet, d.Cover.Codeword)
 	if len(err.Fields) > 0 {
 		return err

@@ -33,6 +33,8 @@ func (r *Room) kitRoutes(s *web.Site) {
 	s.Handle("POST /kit/holding/{id}/remove", web.Staff(r.postRemoveHolding))
 	s.Handle("GET /kit/profile/{slug}", web.Staff(r.pageProfile))
 	s.Handle("POST /kit/profile/{slug}", web.Staff(r.postProfile))
+	s.Handle("GET /kit/board", web.Staff(r.pageBoard))
+	s.Handle("POST /kit/board", web.Staff(r.postBoard))
 	s.Handle("GET /kit/cover", web.Staff(r.pageCover))
 	s.Handle("POST /kit/cover", web.Staff(r.postCover))
 	s.Handle("GET /kit/versions", web.Staff(r.pageVersions))
