@@ -26,6 +26,10 @@ const (
 	Humour        HintCode = "humour"
 	Shouting      HintCode = "shouting"
 	Speculation   HintCode = "speculation"
+	Exclamation   HintCode = "exclamation"
+	Marketing     HintCode = "marketing"
+	PlayingDown   HintCode = "playing_down"
+	Alarming      HintCode = "alarming"
 	DeadlineMyth  HintCode = "deadline"
 	Familiar      HintCode = "familiar"
 	Negation      HintCode = "negation"
@@ -49,8 +53,16 @@ type Hint struct {
 type Situation struct {
 	Kind     Kind         // corrections are checked for blame and for the fact first
 	Audience AudienceKind // jargon is fine among the IT staff
-	Crisis   bool         // no humour, no speculation
+	// Crisis: neither jokes nor exclamation marks, no guesses, no advertising,
+	// nothing that plays the situation down or up.
+	Crisis bool
 }
+
+// inCrisis are the rules that hold at the level crisis alone.
+var inCrisis = []HintCode{Humour, Exclamation, Speculation, Marketing, PlayingDown, Alarming}
+
+// InCrisis lists the rules that a crisis adds.
+func InCrisis() []HintCode { return slices.Clone(inCrisis) }
 
 // reasons are said to the writer, German and English. %s is the place.
 var reasons = map[HintCode][2]string{
@@ -65,6 +77,10 @@ var reasons = map[HintCode][2]string{
 	Humour:        {"„%s“ passt nicht in eine Krise. Jetzt zählt nur die Information.", "“%s” does not fit a crisis. Only information counts now."},
 	Shouting:      {"„%s“ wirkt wie Schreien.", "“%s” reads like shouting."},
 	Speculation:   {"„%s“ ist eine Vermutung. Sagen Sie, was gesichert ist, und was noch nicht bekannt ist.", "“%s” is a guess. Say what is certain and what is not yet known."},
+	Exclamation:   {"Ausrufezeichen wirken in einer Krise aufgeregt („%s“). Ein Punkt genügt.", "Exclamation marks sound agitated in a crisis (“%s”). A full stop is enough."},
+	Marketing:     {"„%s“ klingt nach Werbung. In einer Krise fragt niemand, wie gut wir sind.", "“%s” sounds like advertising. In a crisis nobody asks how good we are."},
+	PlayingDown:   {"„%s“ redet die Lage klein. Wer betroffen ist, fühlt sich nicht ernst genommen.", "“%s” plays the situation down. Those affected will not feel taken seriously."},
+	Alarming:      {"„%s“ macht Angst, ohne etwas zu erklären. Sagen Sie, was geschehen ist und was man tun kann.", "“%s” frightens without explaining. Say what has happened and what people can do."},
 	DeadlineMyth:  {"„%s“: Eine gesetzliche Frist lässt sich nicht durch eine Mitteilung verlängern. Nennen Sie den Weg, der sie wahrt.", "“%s”: a statutory deadline cannot be extended by a message. Name the way that keeps it."},
 	Familiar:      {"„%s“ duzt. Wir schreiben „Sie“.", "“%s” is too familiar."},
 	Negation:      {"Leichte Sprache sagt, was ist. „%s“ verneint.", "Easy language says what is. “%s” negates."},
@@ -112,6 +128,7 @@ var (
 	passiveEN = regexp.MustCompile(`(?i)\b(is|are|was|were|been|being|be) (?:\w+ly )?(\p{L}{3,}ed|taken|given|made|done|shown|sent|found|known|seen|put|cut|held|kept)\b`)
 	emoji     = regexp.MustCompile(`[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]|[:;]-?[)D(P]|(?i)\b(haha+|hihi|lol|rofl|zwinker\w*|spaß\w*|scherz\w*|just kidding)\b`)
 	shouting  = regexp.MustCompile(`!{2,}|\?{2,}|\b\p{Lu}{7,}\b`)
+	exclaims  = regexp.MustCompile(`(?:[\p{L}\p{N}]+[)“”"]* ?)!`)
 	wordsRE   = regexp.MustCompile(`[\p{L}\p{N}][\p{L}\p{N}.:/'’\-]*`)
 	deadline  = regexp.MustCompile(`(?i)\b(fristverlängerung\w*|frist(?:en)?\s(?:wird|werden|ist|sind|verlängert|verlängern)[^.?!\n]{0,40}verlänger\w*|verlänger\w+[^.?!\n]{0,30}\bfrist(?:en)?|deadlines?[^.?!\n]{0,30}\bextended|extend\w*[^.?!\n]{0,30}\bdeadlines?)`)
 	familiar  = regexp.MustCompile(`(?i)\b(du|dich|dir|dein(?:e|en|em|er|es)?|euch|euer|eure(?:n|m|r|s)?)\b`)
@@ -158,6 +175,11 @@ func Check(text string, lang Language, about Situation) []Hint {
 	out = append(out, wordHints(text, lang, about)...)
 	if about.Crisis {
 		each(Humour, emoji, nil)
+		for _, m := range exclaims.FindAllStringIndex(text, -1) {
+			if !strings.HasPrefix(text[m[1]:], "!") { // several are shouting
+				add(Exclamation, m[0], m[1], "")
+			}
+		}
 	}
 	if about.Audience != IT {
 		each(Shouting, shouting, func(s string) bool { return strings.HasPrefix(s, "ÜBUNG") })
@@ -206,7 +228,7 @@ func wordHints(text string, lang Language, about Situation) []Hint {
 		if l.english != (lang == EN) ||
 			(l.code == Jargon && about.Audience == IT) ||
 			(l.code == Blame && about.Kind != Correction) ||
-			(l.code == Speculation && !about.Crisis) {
+			(!about.Crisis && slices.Contains(inCrisis, l.code)) {
 			continue
 		}
 		for _, w := range l.words {

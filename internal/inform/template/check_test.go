@@ -34,6 +34,32 @@ func TestCheckNamesItsReasons(t *testing.T) {
 		{"Seitens der Verwaltung folgt eine Nachricht.", DE, crisis, []HintCode{OfficialStyle}},
 		{"Alles gut :-) 😀", DE, crisis, []HintCode{Humour, Humour}},
 		{"Alles gut :-)", DE, Situation{}, nil},
+		// What a crisis adds; each line once in a crisis and once outside one.
+		{"Tja, das ging schief.", DE, crisis, []HintCode{Humour}},
+		{"Tja, das ging schief.", DE, Situation{}, nil},
+		{"Bitte rufen Sie an!", DE, crisis, []HintCode{Exclamation}},
+		{"Bitte rufen Sie an!", DE, Situation{}, nil},
+		{"Please call us!", EN, crisis, []HintCode{Exclamation}},
+		{"Please call us.", EN, crisis, nil},
+		{"Wir gehen davon aus, dass es morgen läuft.", DE, crisis, []HintCode{Speculation}},
+		{"Wir gehen davon aus, dass es morgen läuft.", DE, Situation{}, nil},
+		{"We assume a fault.", EN, crisis, []HintCode{Speculation}},
+		{"We assume a fault.", EN, Situation{}, nil},
+		{"Wir sind stolz auf unser innovatives Portal.", DE, crisis, []HintCode{Marketing, Marketing}},
+		{"Wir sind stolz auf unser innovatives Portal.", DE, Situation{}, nil},
+		{"Our world-class portal.", EN, crisis, []HintCode{Marketing}},
+		{"Our world-class portal.", EN, Situation{}, nil},
+		{"Es besteht kein Grund zur Sorge.", DE, crisis, []HintCode{PlayingDown}},
+		{"Es besteht kein Grund zur Sorge.", DE, Situation{}, nil},
+		{"There is no need to panic.", EN, Situation{}, nil},
+		{"This was merely a glitch.", EN, crisis, []HintCode{PlayingDown, PlayingDown}},
+		{"This was merely a glitch.", EN, Situation{}, nil},
+		{"Die Folgen sind verheerend.", DE, crisis, []HintCode{Alarming}},
+		{"Die Folgen sind verheerend.", DE, Situation{}, nil},
+		{"The damage is devastating.", EN, crisis, []HintCode{Alarming}},
+		{"The damage is devastating.", EN, Situation{}, nil},
+		{"Das ist lustig!", LS, crisis, []HintCode{Exclamation, Humour}},
+		{"Katastrophenschutz und Optik bleiben Wörter.", DE, crisis, nil},
 		{"Vermutlich waren es Hacker.", DE, crisis, []HintCode{Speculation, Speculation}},
 		{"Vermutlich morgen.", DE, Situation{}, nil},
 		{"ACHTUNG!! Wasser", DE, crisis, []HintCode{Shouting, Shouting}},
@@ -55,6 +81,37 @@ func TestCheckNamesItsReasons(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, want %v", c.text, got, c.want)
 		}
+	}
+}
+
+// A crisis only adds: what is hinted at outside one is hinted at inside too, and
+// each rule that it adds is in the table above for both situations.
+func TestCrisisOnlyAdds(t *testing.T) {
+	texts := []string{
+		"Der Server wurde abgeschaltet. Seitens der Verwaltung folgt zeitnah mehr.", "Wir sind stolz! Vermutlich waren es Hacker 😀",
+		"Es besteht kein Grund zur Panik, die Frist wird verlängert.", "We are proud! It seems the login was disabled.",
+	}
+	added := map[HintCode]bool{}
+	for _, text := range texts {
+		for _, lang := range Languages() {
+			calm, crisis := Check(text, lang, Situation{}), Check(text, lang, Situation{Crisis: true})
+			for _, h := range calm {
+				if !slices.Contains(crisis, h) {
+					t.Errorf("%q in %s: a crisis hides %+v", text, lang, h)
+				}
+			}
+			for _, h := range crisis {
+				if slices.Contains(calm, h) {
+					continue
+				}
+				if added[h.Code] = true; !slices.Contains(InCrisis(), h.Code) {
+					t.Errorf("%q: %s comes with a crisis and is not listed", text, h.Code)
+				}
+			}
+		}
+	}
+	if len(added) < 5 {
+		t.Errorf("only %v were added", added)
 	}
 }
 

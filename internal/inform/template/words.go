@@ -131,6 +131,47 @@ var wordLists = []wordList{
 		{"Hacker*", "Unbefugte"},
 		{"Cyberangriff", "Vorfall (solange nicht bestätigt)"},
 	}},
+	{code: Humour, words: []struct{ word, offer string }{
+		{"lustig*", ""}, {"witzig*", ""}, {"zum Lachen", ""}, {"Augenzwinkern", ""}, {"Galgenhumor", ""}, {"mit Humor", ""},
+		{"na ja", ""}, {"tja", ""}, {"hoppla", ""},
+	}},
+	{code: Speculation, words: []struct{ word, offer string }{
+		{"wir vermuten", ""}, {"wir gehen davon aus", ""}, {"es könnte sein", ""}, {"könnte daran liegen", ""}, {"allem Anschein nach", ""},
+		{"nach unserer Einschätzung", ""}, {"sicherlich", ""}, {"zweifellos", ""}, {"höchstwahrscheinlich", ""}, {"voraussichtlich nicht", ""},
+	}},
+	{code: Marketing, words: []struct{ word, offer string }{
+		{"innovativ*", ""}, {"modernst*", ""}, {"einzigartig*", ""}, {"erstklassig*", ""}, {"hervorragend*", ""}, {"bestens", ""},
+		{"optimal*", ""}, {"zukunftsweisend*", ""}, {"zukunftssicher*", ""}, {"digitale Vorreiter*", ""}, {"Vorreiter*", ""}, {"Erfolgsgeschichte", ""},
+		{"wir freuen uns", ""}, {"stolz", ""}, {"spannend*", ""}, {"Service auf höchstem Niveau", ""}, {"auf höchstem Niveau", ""}, {"weltweit führend*", ""},
+		{"jetzt entdecken", ""}, {"gewohnte Qualität", ""}, {"in gewohnter Qualität", ""}, {"Highlight*", ""}, {"exklusiv*", ""},
+	}},
+	{code: PlayingDown, words: []struct{ word, offer string }{
+		{"kein Grund zur Sorge", ""}, {"kein Grund zur Panik", ""}, {"kein Grund zur Beunruhigung", ""}, {"halb so schlimm", ""},
+		{"alles halb so wild", ""}, {"nur ein kleines Problem", ""}, {"kleine Panne", ""}, {"kleinere Unannehmlichkeiten", ""},
+		{"Unannehmlichkeiten", "Folgen für Sie"}, {"lediglich", ""}, {"alles im Griff", ""}, {"alles unter Kontrolle", ""},
+		{"zu keiner Zeit in Gefahr", ""}, {"Kinderkrankheit*", ""},
+	}},
+	{code: Alarming, words: []struct{ word, offer string }{
+		{"Katastrophe", ""}, {"katastrophal*", ""}, {"Chaos", ""}, {"dramatisch*", ""}, {"verheerend*", ""}, {"Horror*", ""},
+		{"Super-GAU", ""}, {"Panik", ""}, {"Schock*", ""}, {"Albtraum", ""},
+	}},
+	{code: Humour, english: true, words: []struct{ word, offer string }{
+		{"funny", ""}, {"hilarious", ""}, {"oops", ""}, {"tongue in cheek", ""},
+	}},
+	{code: Speculation, english: true, words: []struct{ word, offer string }{
+		{"we suspect", ""}, {"we assume", ""}, {"most likely", ""}, {"it seems", ""}, {"seemingly", ""}, {"no doubt", ""}, {"might be due to", ""},
+	}},
+	{code: Marketing, english: true, words: []struct{ word, offer string }{
+		{"innovative", ""}, {"cutting-edge", ""}, {"state-of-the-art", ""}, {"world-class", ""}, {"excellent", ""}, {"exciting", ""},
+		{"proud", ""}, {"we are pleased", ""}, {"we are delighted", ""}, {"unique", ""}, {"success story", ""}, {"best-in-class", ""}, {"seamless*", ""},
+	}},
+	{code: PlayingDown, english: true, words: []struct{ word, offer string }{
+		{"no reason to worry", ""}, {"no cause for concern", ""}, {"no need to panic", ""}, {"minor inconvenience*", ""},
+		{"everything is under control", ""}, {"merely", ""}, {"small glitch", ""}, {"glitch", ""},
+	}},
+	{code: Alarming, english: true, words: []struct{ word, offer string }{
+		{"catastroph*", ""}, {"disaster", ""}, {"chaos", ""}, {"dramatic*", ""}, {"devastating*", ""}, {"nightmare", ""}, {"panic", ""},
+	}},
 	{code: Jargon, english: true, words: []struct{ word, offer string }{
 		{"downtime", "outage"},
 		{"ransomware", "malware that locks data"},
