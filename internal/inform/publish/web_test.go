@@ -81,6 +81,40 @@ func fields(doc *goquery.Document, form string) url.Values {
 	return out
 }
 
+// The composer shows what each chosen audience needs and asks: beside the
+// questions first, then with the variants of that audience, whose other formats
+// are counted against their limits.
+func TestComposerShowsNeeds(t *testing.T) {
+	g := newRig(t, storetest.SQLite(t, rooms...))
+	v := g.visit(t)
+	g.opened("i1", "portal")
+	g.town.plan[0].Profile = plan.Profile{Needs: "Wo sie ihren Antrag jetzt abgeben", Questions: []string{"Verpasse ich eine Frist?"}}
+	doc := v.page("ada", "/publish/new?incident=i1&kind=first", 200)
+	beside := doc.Find("aside .tm-asks--open")
+	if text := beside.Text(); beside.Length() != 2 || !strings.Contains(text, "Wo sie ihren Antrag jetzt abgeben") || !strings.Contains(text, "Verpasse ich eine Frist?") {
+		t.Errorf("beside the questions: %q", text)
+	}
+	if doc.Find(`aside a[href="/kit/profile/staff"]`).Length() == 0 {
+		t.Error("an audience without an entry leads nowhere")
+	}
+	form := fields(doc, "#composer")
+	for _, name := range []string{"what_happened", "severity", "measures"} {
+		form.Set("facts."+name, "Wir prüfen es")
+	}
+	form.Set("act", "preview")
+	doc = v.page("ada", strings.TrimSuffix(v.post("ada", "/publish/new", form), "#variants"), 200)
+	card := doc.Find(`section[aria-labelledby="v-citizens"]`)
+	if text := card.Find(".tm-asks--folded").Text(); !strings.Contains(text, "Verpasse ich eine Frist?") || doc.Find("aside").Length() != 0 {
+		t.Errorf("with the variants: %q", text)
+	}
+	if text := card.Find(".tm-counts").Text(); !strings.Contains(text, "von 160") || !strings.Contains(text, "von 300") {
+		t.Errorf("counters: %q", text)
+	}
+	if text := doc.Find(`section[aria-labelledby="v-staff"] .tm-asks--folded`).Text(); strings.Contains(text, "Frist") {
+		t.Errorf("staff are said to ask what citizens ask: %q", text)
+	}
+}
+
 // The whole way by forms alone: composer, submission, approval, delivery,
 // correction.
 func TestPages(t *testing.T) {
