@@ -44,8 +44,8 @@ func main() {
 	b := &bench{}
 	flag.IntVar(&b.rounds, "rounds", 3, "the median counts")
 	flag.DurationVar(&b.long, "for", 10*time.Second, "one measurement")
-	flag.IntVar(&b.monitors, "monitors", 5000, "how many; for RSA half as often, for the target's key is busy too")
-	flag.DurationVar(&b.interval, "interval", 5*time.Second, "of each")
+	flag.IntVar(&b.monitors, "monitors", 10_000, "how many")
+	flag.DurationVar(&b.interval, "interval", 4*time.Second, "of each, so that the rate is near the one that the peer is driven at; over TLS longer, for the target's key is busy too")
 	flag.StringVar(&b.only, "only", "", "http, p256, rsa2048 or most; default all of them")
 	flag.Parse()
 	rig.Main(b.run)
@@ -169,8 +169,11 @@ func (b *bench) serve(kind string, targets []*rig.Target, root string, monitors 
 // tuermer is the CPU of the real program per check that it has stored.
 func (b *bench) tuermer(kind string, targets []*rig.Target, root string) (micros float64, err error) {
 	monitors, interval := b.monitors, b.interval
-	if kind == "rsa2048" {
-		interval *= 2
+	switch kind {
+	case "p256":
+		interval = interval * 5 / 2
+	case "rsa2048":
+		interval *= 4
 	}
 	p, err := b.serve(kind, targets, root, monitors, interval)
 	if err != nil {
