@@ -206,7 +206,15 @@ type statementBody struct {
 	Missing     []string      `json:"missing,omitempty" doc:"Facts that must be told or called unknown"`
 	Recipients  *int          `json:"recipients,omitempty"`
 	Delivery    *countsBody   `json:"delivery,omitempty"`
+	Handed      []handedBody  `json:"handed_on,omitempty" doc:"Audiences whom mail did not reach as a whole, and the plan's next way"`
 	Variants    []variantBody `json:"variants,omitempty"`
+}
+
+type handedBody struct {
+	Audience string `json:"audience"`
+	Lost     int    `json:"lost"`
+	Next     string `json:"next_way,omitempty" doc:"Empty: the plan has no other way"`
+	ByHand   bool   `json:"by_hand" doc:"People carry it; there is a task"`
 }
 
 type deliveryBody struct {
@@ -424,6 +432,13 @@ func (r *Room) one(ctx context.Context, id ID) (*web.One[statementBody], error) 
 		}
 		b.Delivery = &countsBody{c.Total, c.Accepted, c.Waiting, c.Failed, c.Skipped}
 		b.Recipients = &c.Total
+		handed, err := r.Handed(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range handed {
+			b.Handed = append(b.Handed, handedBody{h.Audience, h.Lost, h.Next, h.ByHand})
+		}
 	}
 	return &web.One[statementBody]{Body: b}, nil
 }

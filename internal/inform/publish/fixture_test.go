@@ -58,10 +58,13 @@ type town struct {
 	audits    []audit.Entry
 	refused   map[string]string
 	speak     []staff.Speaker
+	tasks     map[incident.ID][]incident.Task
+	tested    map[string]plan.Tested
 	// deliver answers a bulk message; nil accepts.
 	deliver func(m channel.Message) error
 	sent    []channel.Message
 	batches int
+	now     func() time.Time
 }
 
 func newTown() *town {
@@ -135,6 +138,25 @@ func (j journal) Record(_ context.Context, id incident.ID, _ incident.EntryKind,
 	j.notes[id] = append(j.notes[id], text)
 	return nil
 }
+
+func (j journal) AddTask(_ context.Context, id incident.ID, k incident.Task) (incident.Task, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k.ID, k.Incident, k.At = incident.TaskID(fmt.Sprintf("%s-%d", id, len(j.tasks[id]))), id, j.now()
+	if j.tasks == nil {
+		j.tasks = map[incident.ID][]incident.Task{}
+	}
+	j.tasks[id] = append(j.tasks[id], k)
+	return k, nil
+}
+
+func (j journal) Tasks(_ context.Context, id incident.ID) ([]incident.Task, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.tasks[id]), nil
+}
+
+func (w *town) TestedWays(context.Context) (map[string]plan.Tested, error) { return w.tested, nil }
 
 // Confirm is what the incident room does when the town speaks.
 func (j journal) Confirm(_ context.Context, id incident.ID, _ string) error {
@@ -280,6 +302,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	}
 	w.Start(t)
 	g := &rig{town: newTown(), clock: &handClock{now: noon}, ctx: w.Ctx}
+	g.town.now = g.clock.Now
 	g.Room = New(Options{
 		Store: w.Store, Clock: g.clock, Hints: w.Hints, Catalog: texts, Audit: g.town, Incidents: journal{g.town}, Services: catalogue{g.town},
 		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks, Staff: g.town,

@@ -262,12 +262,16 @@ func (r *Room) settle(ctx context.Context, claim string, rows []deliveryRow, out
 	now := r.o.Clock.Now()
 	tenant := ident.TenantOf(ctx)
 	touched := map[ID]incident.ID{}
-	var accepted, others []deliveryRow
+	var accepted, others, lost []deliveryRow
 	for i, row := range rows {
+		wasLost := row.Attempts >= lostAfter
 		d := row.delivery().outcome(outcomes[i], clock.Cut(row.CreatedAt), now)
 		row.State, row.Reason, row.Route, row.Reference = d.State, d.Reason, d.Route, d.Reference
 		row.Attempts, row.NextAt, row.SentAt, row.UpdatedAt = d.Attempts, d.NextAt, d.SentAt, d.UpdatedAt
 		touched[row.Statement] = row.Incident
+		if row.lost() && !wasLost {
+			lost = append(lost, row)
+		}
 		if row.State == Accepted {
 			accepted = append(accepted, row)
 		} else {
@@ -301,7 +305,7 @@ func (r *Room) settle(ctx context.Context, claim string, rows []deliveryRow, out
 		for id, in := range touched {
 			r.changed(ctx, id, in)
 		}
-		return nil
+		return r.handOnLost(ctx, db, lost)
 	})
 }
 

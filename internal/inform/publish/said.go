@@ -65,6 +65,9 @@ func (r *Room) publish(ctx context.Context, db bun.IDB, enqueue store.Enqueue, p
 	if err := r.tellOthers(ctx, s); err != nil {
 		return s, err
 	}
+	if err := r.steer(ctx, s, p); err != nil {
+		return s, err
+	}
 	if err := r.noteRelease(ctx, s, approval); err != nil {
 		return s, err
 	}

@@ -341,6 +341,7 @@ type statementView struct {
 	Title      string // of the incident
 	Changes    []Changed
 	Counts     Counts
+	Handed     []Handed
 	Deliveries []Delivery
 	Next       string
 	Only       DeliveryState
@@ -399,6 +400,9 @@ func (r *Room) showStatement(w http.ResponseWriter, req *http.Request, status in
 		return err
 	}
 	if p.Statement.State == StatePublished {
+		if v.Handed, err = r.Handed(ctx, id); err != nil {
+			return err
+		}
 		if v.Counts, err = r.Counts(ctx, id); err != nil {
 			return err
 		}
