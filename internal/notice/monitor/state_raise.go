@@ -44,8 +44,11 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 		s.State, s.Severity = signal.Resolved, signal.Critical
 		s.Title, s.Detail = say("monitor.signal_up", name), Explain(l, m.Spec, o.Result)
 	}
-	_, err = r.o.Signals.Record(ctx, s)
-	return err
+	if _, err = r.o.Signals.Record(ctx, s); err != nil || o.Transition != WentDown && o.Transition != CameUp {
+		return err
+	}
+	// It may have begun while several vantage points looked.
+	return r.endSoft(ctx, m, o, say("monitor.signal_soft_over", name))
 }
 
 // raiseSoft is [Room.raise] for a monitor about whose outages several vantage
@@ -75,22 +78,53 @@ func (r *Room) raiseSoft(ctx context.Context, slug string, o Observation) error 
 		s.Title = l.Catalog.Text(l.Lang, "monitor.signal_flapping", name)
 	default: // it is well again, or worse, which the others' rule tells
 		s.State, s.Title = signal.Resolved, l.Catalog.Text(l.Lang, "monitor.signal_soft_over", name)
+		if !m.Standing.Open { // it may have begun while this machine looked alone
+			plain := s
+			plain.Key = signalKey(slug)
+			if _, err := r.o.Signals.Record(ctx, plain); err != nil {
+				return err
+			}
+		}
 	}
 	_, err = r.o.Signals.Record(ctx, s)
 	return err
 }
 
-// dropSoft ends what [Room.raiseSoft] has raised for a monitor that is deleted.
+// endSoft ends what [Room.raiseSoft] may have raised before the sondes were
+// taken away. An episode ends under the key where it began: one that has ended
+// never begins again under another.
+func (r *Room) endSoft(ctx context.Context, m Monitor, o Observation, title string) error {
+	if m.Standing.State == "" {
+		return nil // nobody else ever looked
+	}
+	_, err := r.o.Signals.Record(ctx, signal.Signal{
+		Source: signal.Monitor, Key: signalKey(m.Slug) + ":soft", Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
+		State: signal.Resolved, Severity: signal.Warning, Since: o.Result.At, At: r.o.Clock.Now(), Title: title,
+	})
+	return err
+}
+
+// dropSoft ends what tells that a monitor answers badly, under whichever key it
+// began, for one that is deleted. Outages are for [Room.drop].
 func (r *Room) dropSoft(ctx context.Context, m Monitor) error {
-	if !m.watched() || !m.Status.Mild {
+	if m.Standing.State == "" || !m.Status.Mild {
 		return nil
 	}
 	l, now := r.o.Locale(ctx), r.o.Clock.Now()
-	_, err := r.o.Signals.Record(ctx, signal.Signal{
-		Source: signal.Monitor, Key: signalKey(m.Slug) + ":soft", Episode: fmt.Sprint(m.Status.Episode), State: signal.Resolved,
-		Service: m.Service, Severity: signal.Warning, Since: now, At: now, Title: l.Catalog.Text(l.Lang, "monitor.signal_removed", m.Title()),
-	})
-	return err
+	keys := []string{signalKey(m.Slug) + ":soft"}
+	if m.watched() && !m.Standing.Open {
+		keys = append(keys, signalKey(m.Slug))
+	}
+	for _, key := range keys {
+		_, err := r.o.Signals.Record(ctx, signal.Signal{
+			Source: signal.Monitor, Key: key, Episode: fmt.Sprint(m.Status.Episode), State: signal.Resolved,
+			Service: m.Service, Severity: signal.Warning, Since: now, At: now, Title: l.Catalog.Text(l.Lang, "monitor.signal_removed", m.Title()),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // detail says what was seen, and how often.

@@ -313,11 +313,18 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 		return err
 	}
 	m.Status, m.PingKey, m.Windows, m.Rules, m.Standing = old.Status, old.PingKey, old.Windows, old.Rules, old.Standing
-	if !old.watched() { // what others made of it once is over
+	// What others made of it once is over, unless it may have opened what is still
+	// to be ended, see endSoft.
+	if !old.watched() && !old.Status.Mild {
 		m.Standing = Standing{Count: old.Standing.Count}
 	}
 	if old.Slug == "" {
-		m.Status, m.PingKey = NewStatus(r.o.Clock.Now()), newPingKey()
+		now := r.o.Clock.Now()
+		m.Status, m.PingKey = NewStatus(now), newPingKey()
+		// Episodes are counted on from where none was before: an earlier monitor of
+		// this name may have used the low numbers, and what has ended once never
+		// fires again.
+		m.Status.Episode, m.Standing = now.UnixMilli(), Standing{Count: now.UnixMilli()}
 	}
 	row, err := r.row(tenant, m)
 	if err != nil {

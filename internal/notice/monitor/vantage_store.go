@@ -149,7 +149,7 @@ func (r *Room) weigh(ctx context.Context, db bun.IDB, m Monitor) error {
 		return err
 	}
 	was := m.Standing
-	if was.State == "" && m.Status.Open {
+	if was.State == "" && m.Status.alarmed() {
 		// This machine alone has told of it before others were asked.
 		was.Open, was.Episode, was.FailingSince, was.State, was.Since = true, strconv.FormatInt(m.Status.Episode, 10), m.Status.FailingSince, Down, m.Status.Since
 	}
