@@ -23,6 +23,13 @@ type reader struct {
 	status int
 	raw    string
 	typed  map[string][]string // by the name of the field
+	chosen map[string]paper    // files, likewise
+}
+
+// paper is a file that somebody has on their own machine.
+type paper struct {
+	name string
+	text []byte
 }
 
 func newReader(n *memnet) *reader {
@@ -69,7 +76,7 @@ func (r *reader) send(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	r.status, r.raw, r.at, r.typed = res.StatusCode, string(body), res.Request.URL, map[string][]string{}
+	r.status, r.raw, r.at, r.typed, r.chosen = res.StatusCode, string(body), res.Request.URL, map[string][]string{}, map[string]paper{}
 	r.doc, err = goquery.NewDocumentFromReader(bytes.NewReader(body))
 	return err
 }
@@ -189,6 +196,19 @@ func (r *reader) fill(words, value string) error {
 	return nil
 }
 
+// choose picks a file for the field with this label.
+func (r *reader) choose(words string, p paper) error {
+	f, err := r.field(words)
+	if err != nil {
+		return err
+	}
+	if f.AttrOr("type", "") != "file" {
+		return fmt.Errorf("„%s“ nimmt keine Datei", words)
+	}
+	r.chosen[f.AttrOr("name", "")] = p
+	return nil
+}
+
 func (r *reader) tick(name, value string, on bool) {
 	now, ok := r.typed[name]
 	if !ok {
@@ -261,7 +281,7 @@ func (r *reader) submit(b *goquery.Selection) error {
 		action.RawQuery = values.Encode()
 		return r.open(action.String())
 	}
-	body, contentType, err := encode(form.AttrOr("enctype", ""), values)
+	body, contentType, err := encode(form.AttrOr("enctype", ""), values, r.chosen)
 	if err != nil {
 		return err
 	}
@@ -273,7 +293,7 @@ func (r *reader) submit(b *goquery.Selection) error {
 	return r.send(req)
 }
 
-func encode(enctype string, values url.Values) (io.Reader, string, error) {
+func encode(enctype string, values url.Values, files map[string]paper) (io.Reader, string, error) {
 	if enctype != "multipart/form-data" {
 		return strings.NewReader(values.Encode()), "application/x-www-form-urlencoded", nil
 	}
@@ -284,6 +304,15 @@ func encode(enctype string, values url.Values) (io.Reader, string, error) {
 			if err := w.WriteField(k, v); err != nil {
 				return nil, "", err
 			}
+		}
+	}
+	for name, p := range files {
+		part, err := w.CreateFormFile(name, p.name)
+		if err != nil {
+			return nil, "", err
+		}
+		if _, err := part.Write(p.text); err != nil {
+			return nil, "", err
 		}
 	}
 	return &b, w.FormDataContentType(), w.Close()

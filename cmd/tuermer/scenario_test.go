@@ -54,6 +54,22 @@ func TestScenarios(t *testing.T) {
 
 // TestOnPostgres plays testdata/postgres/*.txtar in real time on PostgreSQL, as
 // an open LISTEN would hold virtual time.
+// Each scenario has a number of its own, by which one is played alone.
+func TestScenarioNumbers(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, f := range files {
+		number, _, _ := strings.Cut(filepath.Base(f), "-")
+		if other := seen[number]; other != "" {
+			t.Errorf("%s and %s have one number", other, f)
+		}
+		seen[number] = f
+	}
+}
+
 func TestOnPostgres(t *testing.T) {
 	base := os.Getenv("TUERMER_TEST_DATABASE")
 	if base == "" {
@@ -99,6 +115,7 @@ type stage struct {
 	database string
 	sights   sights
 	lookouts map[string]*lookout
+	files    map[string][]byte // that belong to the scenario
 	bags     map[string]*bag
 }
 
@@ -127,7 +144,9 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.files = map[string][]byte{}
 	for _, f := range archive.Files {
+		s.files[f.Name] = f.Data
 		if f.Name == "tuermer.yaml" {
 			yaml = f.Data
 		}
@@ -548,6 +567,13 @@ func (s *stage) clickOn(args []string) error {
 func (s *stage) fillIn(args []string) error {
 	if s.now == nil || s.now.doc == nil {
 		return errors.New("es ist keine Seite offen")
+	}
+	if args[0] == "Datei" && len(args) > 2 { // Fülle Datei "Feld" name: a file of this scenario
+		text, ok := s.files[args[2]]
+		if !ok {
+			return fmt.Errorf("zum Szenario gehört keine Datei „%s“", args[2])
+		}
+		return s.now.choose(args[1], paper{args[2], text})
 	}
 	return s.now.fill(args[0], args[1])
 }
