@@ -44,7 +44,7 @@ func (s *stage) phone(args []string) error {
 	return fmt.Errorf("„%s“: erwartet wird merkt sich den Schlüssel oder füllt", args[0])
 }
 
-// sheet: Zettel merkt sich die Codes | füllt "Feld". Every code once, in order.
+// sheet: Zettel merkt sich die Codes | füllt "Feld" | geht an jemanden. Every code once, in order.
 func (s *stage) sheet(args []string) error {
 	if s.now == nil || s.now.doc == nil {
 		return errors.New("es ist keine Seite offen")
@@ -53,7 +53,7 @@ func (s *stage) sheet(args []string) error {
 	switch args[0] {
 	case "merkt":
 		b.codes = nil
-		s.now.doc.Find(".tm-checks li").Each(func(_ int, l *goquery.Selection) { b.codes = append(b.codes, strings.TrimSpace(l.Text())) })
+		s.now.doc.Find(".tm-checks li, .tm-quote p:last-child").Each(func(_ int, l *goquery.Selection) { b.codes = append(b.codes, strings.TrimSpace(l.Text())) })
 		if len(b.codes) == 0 {
 			return errors.New("auf der Seite stehen keine Codes")
 		}
@@ -66,7 +66,11 @@ func (s *stage) sheet(args []string) error {
 		b.codes = b.codes[1:]
 		return s.now.fill(args[1], code)
 	}
-	return fmt.Errorf("„%s“: erwartet wird merkt sich die Codes oder füllt", args[0])
+	if args[0] == "geht" && len(args) == 3 {
+		s.bags[args[2]] = &bag{codes: b.codes}
+		return nil
+	}
+	return fmt.Errorf("„%s“: erwartet wird merkt sich die Codes, füllt oder geht an jemanden", args[0])
 }
 
 func (s *stage) carries() *bag {

@@ -429,6 +429,14 @@ func (a *App) notes(ctx context.Context) []web.Note {
 		}
 		out = append(out, n)
 	}
+	if ident.ActorOf(ctx).Has(string(identity.RoleAdmin)) {
+		if n, err := a.identity.BrokenSeals(ctx); err == nil && n > 0 {
+			out = append(out, web.Note{
+				Kind: "blind", Strong: i18n.T(ctx, "identity.seal_note"), Text: i18n.T(ctx, "identity.seal_note_text"),
+				Href: "/identity/sealed", Link: i18n.T(ctx, "identity.seal_again"),
+			})
+		}
+	}
 	if a.demo == nil {
 		return out
 	}

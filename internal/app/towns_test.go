@@ -71,6 +71,7 @@ type testTown struct {
 	text     string // id of a holding statement
 	link     string // id of a secret link, and its secret
 	secret   string
+	sealed   string // id of a sealed access
 }
 
 // install is a product with two towns; nothing moves by itself in it.
@@ -155,6 +156,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 		return ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: string(p.ID), Name: p.Name, Roles: []string{string(role)}})
 	}
 	admin := as(identity.RoleAdmin)
+	_, sealed, err := a.identity.SealAccess(admin, "", "Tresor "+w.mark)
+	must(err)
+	w.sealed = sealed.ID
 	link, err := a.identity.SignInLink(ctx, w.people[identity.RoleReader].ID, time.Hour)
 	must(err)
 	w.signIn = link[strings.LastIndex(link, "/")+1:]
@@ -440,6 +444,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{string(w.people[identity.RoleApprover].ID)}
 	case strings.HasPrefix(base, "/identity/tokens"), strings.HasPrefix(base, "/tokens"):
 		ids = []string{w.token}
+	case strings.HasPrefix(base, "/identity/sealed"), strings.HasPrefix(base, "/sealed-accesses"):
+		ids = []string{w.sealed}
 	case strings.HasPrefix(base, "/identity/link"):
 		ids = []string{w.signIn}
 	case strings.HasPrefix(base, "/identity/confirm"):

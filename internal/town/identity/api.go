@@ -153,6 +153,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, people(http.MethodPatch, "/people/{id}", "patch-person", "Change a person"), scopePeople, r.apiPatchPerson)
 
 	r.secondAPI(a)
+	r.sealAPI(a)
 	web.Operation(a, people(http.MethodGet, "/tokens", "list-tokens", "List your own API tokens"), scopeAdmin, r.apiTokens)
 	createToken := people(http.MethodPost, "/tokens", "create-token", "Make an API token for yourself")
 	createToken.DefaultStatus = http.StatusCreated

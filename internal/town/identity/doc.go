@@ -20,6 +20,10 @@
 // note that the first factor was right. A town's [SecondPolicy] lets roles rest
 // whose person has none. Alarms are never asked for it.
 //
+// A [Seal] is the door that hangs on nothing: a code on paper, good once, told to
+// every administrator. A [Provider] is the town's own identity provider, one door
+// among the others, which never close for it.
+//
 // This room stands before audit and vault, so it names what it needs of them
 // ([Audit], [Vault]); app plugs them in. It sends nothing itself: mails with
 // links go out through [Post].

@@ -298,7 +298,7 @@ type enrolSealed struct {
 // browser, never of a script, which could plant one.
 func ownSession(ctx context.Context, s Session) error {
 	a := ident.ActorOf(ctx)
-	if a.Kind != ident.KindPerson || a.Person != string(s.Person) {
+	if a.Kind != ident.KindPerson || a.Person != string(s.Person) || bySeal(s.Person) {
 		return ErrForbidden
 	}
 	return nil

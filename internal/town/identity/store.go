@@ -153,6 +153,9 @@ func like(s string) string { return strings.NewReplacer("!", "!!", "%", "!%", "_
 
 // Person finds somebody by id.
 func (r *Room) Person(ctx context.Context, id PersonID) (Person, error) {
+	if bySeal(id) {
+		return r.sealedPerson(ctx, id)
+	}
 	row, err := r.row(ctx, "id = ?", id)
 	return row.person(), err
 }

@@ -72,6 +72,9 @@ func (r *Room) CreateToken(ctx context.Context, id PersonID, name string, scopes
 		return "", t, bad.Field("name", "identity.name_missing")
 	}
 	actor := ident.ActorOf(ctx)
+	if bySeal(id) || bySeal(PersonID(actor.Person)) {
+		return "", t, fault.New(fault.Forbidden, "identity.seal_not_by_seal")
+	}
 	if state, _ := r.MySecond(ctx); state == SecondResting {
 		// A token would hold the roles that rest.
 		return "", t, fault.New(fault.Forbidden, "identity.second_first")

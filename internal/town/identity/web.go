@@ -47,6 +47,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /identity/people.csv", RequireRole(r.exportPeople, RoleAdmin))
 	r.secondRoutes(s)
 	r.ssoRoutes(s)
+	r.sealRoutes(s)
 }
 
 // ---- sign-in ----
