@@ -84,3 +84,24 @@ func TestSurveyInTheClosing(t *testing.T) {
 		}
 	})
 }
+
+// I6: asking how well people were informed, or looking back, while it still goes
+// on takes no promise away.
+func TestI6_SurveyKeepsPromises(t *testing.T) {
+	g := newRig(t, storetest.SQLite(t, rooms...))
+	in := g.opened("i1", "portal")
+	g.say(t, in.ID, template.First, first(), "citizens", "staff")
+	before, err := g.openPromises(g.ctx, in.ID)
+	if err != nil || len(before) != 2 {
+		t.Fatal(before, err)
+	}
+	g.clock.pass(time.Minute)
+	g.say(t, in.ID, template.Survey, nil, "citizens", "staff")
+	facts := recovered()
+	facts[template.SlotPromises] = template.Unknown()
+	g.say(t, in.ID, template.Report, facts, "citizens")
+	after, err := g.openPromises(g.ctx, in.ID)
+	if err != nil || len(after) != 2 || !after[0].Due.Equal(before[0].Due) || after[0].ID != before[0].ID {
+		t.Fatalf("%+v\nis\n%+v, %v", before, after, err)
+	}
+}
