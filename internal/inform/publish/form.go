@@ -159,7 +159,7 @@ func (r *Room) compose(ctx context.Context, s Statement, k template.Kind, f *web
 	if v.Remarks, err = r.check(ctx, s, k, typed(v.Form)); err != nil {
 		return v, err
 	}
-	sp := speech{}
+	var sp speech
 	if v.Preview != nil {
 		sp = v.Preview.speech
 	} else if sp, err = r.speechFor(ctx, Statement{Incident: s.Incident, Audiences: c.Audiences}); err != nil {

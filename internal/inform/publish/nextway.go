@@ -158,7 +158,9 @@ func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) 
 		}
 		ids[k] = append(ids[k], row.ID)
 	}
-	slices.SortFunc(order, func(a, b part) int { return strings.Compare(string(a.statement)+a.audience, string(b.statement)+b.audience) })
+	slices.SortFunc(order, func(a, b part) int {
+		return strings.Compare(string(a.statement)+a.audience, string(b.statement)+b.audience)
+	})
 	tenant := ident.TenantOf(ctx)
 	all, err := r.o.Audiences.Audiences(ctx)
 	if err != nil {
