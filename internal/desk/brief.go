@@ -65,33 +65,29 @@ func (d *Desk) brief(ctx context.Context, id string) (paper.Document, error) {
 		return paper.Document{}, err
 	}
 	e := editionAt(in, briefEvery(p.audiences), d.o.Clock.Now())
+	if in, err = d.o.Incident.AsOf(ctx, in.ID, e.At); err != nil {
+		return paper.Document{}, err
+	}
 	journal, err := d.o.Incident.Journal(ctx, in.ID)
 	if err != nil {
 		return paper.Document{}, err
 	}
 	journal = slices.DeleteFunc(journal, func(x incident.Entry) bool { return x.At.After(e.At) })
-	facts, err := d.o.Incident.Facts(ctx, in.ID)
+	facts, err := d.o.Incident.FactsAsOf(ctx, in.ID, e.At)
 	if err != nil {
 		return paper.Document{}, err
 	}
-	facts = slices.DeleteFunc(facts, func(f incident.Fact) bool { return f.Withdrawn || f.At.After(e.At) })
 	tasks, err := d.o.Incident.Tasks(ctx, in.ID)
 	if err != nil {
 		return paper.Document{}, err
 	}
-	tasks = slices.DeleteFunc(tasks, func(k incident.Task) bool { return k.At.After(e.At) || !k.Open() })
+	tasks = slices.DeleteFunc(tasks, func(k incident.Task) bool { return k.At.After(e.At) || (!k.Open() && !k.DoneAt.After(e.At)) })
 	said, err := d.o.Publish.List(ctx, publish.Filter{Incident: in.ID, States: []publish.State{publish.StatePublished}, Limit: 50})
 	if err != nil {
 		return paper.Document{}, err
 	}
 	said = slices.DeleteFunc(said, func(s publish.Statement) bool { return s.PublishedAt.After(e.At) })
-	promises, err := d.due(ctx)
-	if err != nil {
-		return paper.Document{}, err
-	}
-	promises = slices.DeleteFunc(promises, func(x due) bool { return x.Incident != in.ID })
-
-	sections := []paper.Section{p.briefHead(in, e), p.briefFacts(facts), p.briefSaid(said, promises), p.briefTasks(tasks), p.briefJournal(journal)}
+	sections := []paper.Section{p.briefHead(in, e), p.briefFacts(facts), p.briefSaid(said), p.briefTasks(tasks), p.briefJournal(journal)}
 	title := p.t("brief")
 	if in.Realm == incident.Exercise {
 		title = p.t("exercise_title", title)
@@ -155,7 +151,24 @@ func (p printing) briefFacts(facts []incident.Fact) paper.Section {
 	return s
 }
 
-func (p printing) briefSaid(said []publish.Statement, promises []due) paper.Section {
+// promised is what the town had promised each audience with the statements that
+// it had made, by name; an audience that got its last words is promised nothing.
+func (p printing) promised(said []publish.Statement) (list paper.List) {
+	for _, a := range p.audiences {
+		for _, s := range said { // the newest first
+			if !slices.Contains(s.Audiences, a.Slug) {
+				continue
+			}
+			if next := s.Next[a.Slug]; !next.IsZero() {
+				list = append(list, p.t("brief_promise", cmp.Or(a.Name, a.Slug), i18n.Short(p.ctx, next)))
+			}
+			break
+		}
+	}
+	return list
+}
+
+func (p printing) briefSaid(said []publish.Statement) paper.Section {
 	s := paper.Section{Title: p.t("brief_said")}
 	slices.SortFunc(said, func(a, b publish.Statement) int { return b.PublishedAt.Compare(a.PublishedAt) })
 	var list paper.List
@@ -167,11 +180,7 @@ func (p printing) briefSaid(said []publish.Statement, promises []due) paper.Sect
 	} else {
 		s.Blocks = append(s.Blocks, list)
 	}
-	var next paper.List
-	for _, x := range promises {
-		next = append(next, p.t("brief_promise", x.AudienceName, i18n.Short(p.ctx, x.Due)))
-	}
-	if len(next) > 0 {
+	if next := p.promised(said); len(next) > 0 {
 		s.Blocks = append(s.Blocks, paper.Heading(p.t("brief_next")), next)
 	}
 	return s

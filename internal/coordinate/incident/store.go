@@ -216,6 +216,9 @@ func (t *tx) save(ctx context.Context) error {
 			return fmt.Errorf("incident: services: %w", err)
 		}
 	}
+	if err := t.remember(ctx); err != nil {
+		return err
+	}
 	r, tenant, id := t.r, t.tenant, t.inc.ID
 	r.o.Store.AfterCommit(ctx, func() {
 		if r.o.Hints != nil {
@@ -552,23 +555,29 @@ func (r *Room) Facts(ctx context.Context, id ID) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	current := map[FactID]Fact{}
+	return current(all), nil
+}
+
+// current takes the newest of each fact's versions, which come oldest first, by
+// certainty and without those that were withdrawn.
+func current(versions []Fact) []Fact {
+	newest := map[FactID]Fact{}
 	var order []FactID
-	for _, f := range all {
-		if _, seen := current[f.ID]; !seen {
+	for _, f := range versions {
+		if _, seen := newest[f.ID]; !seen {
 			order = append(order, f.ID)
 		}
-		current[f.ID] = f
+		newest[f.ID] = f
 	}
 	out := []Fact{}
 	for _, c := range Certainties() {
 		for _, fid := range order {
-			if f := current[fid]; f.Certainty == c && !f.Withdrawn {
+			if f := newest[fid]; f.Certainty == c && !f.Withdrawn {
 				out = append(out, f)
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // FactHistory lists every version of one fact, oldest first.
