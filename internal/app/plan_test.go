@@ -85,6 +85,12 @@ func TestI17_SecretLinksTellNothingPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := in.app.plan.Edit(admin, plan.Contacts, -1, func(d *plan.Document) error {
+		d.Contacts = append(d.Contacts, plan.Contact{ID: "lage", Kind: plan.Inside, Name: "Leitstand", Phone: "0611 900"}, plan.Contact{ID: "haus", Kind: plan.Inside, Name: "Zuhause", Phone: "0611 901", Private: true})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	see := func(path string) string {
 		t.Helper()
 		code, _, text := in.ask(caller{host: town.host}, http.MethodGet, path, nil)
@@ -109,6 +115,9 @@ func TestI17_SecretLinksTellNothingPrivate(t *testing.T) {
 			}
 			if strings.Contains(phone+partner, i.Title) {
 				t.Errorf("private %v: the title is told", private)
+			}
+			if !strings.Contains(partner, "Leitstand") || strings.Contains(partner, "Zuhause") {
+				t.Error("partners see no number, or a private one")
 			}
 			if private && strings.Contains(partner, `tm-state--down`) {
 				t.Error("the colour tells of it")

@@ -216,6 +216,8 @@ func (d *Desk) postRevokeLink(w http.ResponseWriter, r *http.Request) error {
 type partner struct {
 	Service service.Service
 	State   web.State
+	// Also are the other services of theirs that fail with it, by name.
+	Also []string
 }
 
 // partners is what partners may see: the services that concern them, how they
@@ -225,6 +227,7 @@ type partners struct {
 	Now      time.Time
 	Services []partner
 	Told     []reading
+	Contacts []plan.Contact // whom they call
 }
 
 func (d *Desk) pagePartnerLink(w http.ResponseWriter, r *http.Request) error {
@@ -283,8 +286,14 @@ func (d *Desk) partners(ctx context.Context) (v partners, err error) {
 		if !ok || hidden[s.Slug] {
 			state = web.Unknown
 		}
-		v.Services = append(v.Services, partner{s, state})
+		v.Services = append(v.Services, partner{Service: s, State: state})
 	}
+	v.Services = alsoHit(catalogue, v.Services)
+	doc, _, err := d.o.Plan.Document(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Contacts = slices.DeleteFunc(doc.Masked().Of(plan.Inside), func(c plan.Contact) bool { return c.Private || c.Phone == "" })
 	for _, i := range incidents {
 		if i.Private || i.Realm != incident.Live {
 			continue
@@ -298,6 +307,30 @@ func (d *Desk) partners(ctx context.Context) (v partners, err error) {
 		}
 	}
 	return v, nil
+}
+
+// broken reports whether a service is known not to work as it should.
+func (p partner) broken() bool {
+	return p.State == web.Down || p.State == web.Degraded || p.State == web.Maintenance
+}
+
+// alsoHit names with each broken service those that build on it, as far as
+// partners see them: of anything else nothing is told (I17).
+func alsoHit(catalogue []service.Service, all []partner) []partner {
+	shown := func(slug string) bool {
+		return slices.ContainsFunc(all, func(p partner) bool { return p.Service.Slug == slug && p.State != web.Unknown })
+	}
+	for n, p := range all {
+		if !p.broken() {
+			continue
+		}
+		for _, s := range service.Affected(catalogue, p.Service.Slug) {
+			if s.Slug != p.Service.Slug && shown(s.Slug) {
+				all[n].Also = append(all[n].Also, s.Name)
+			}
+		}
+	}
+	return all
 }
 
 // toldPartners is the newest text about an incident that went to partners.

@@ -180,7 +180,28 @@ async function tour(browser, world, findings, ...states) {
       if (await link.count() === 0) { r.say(`no link to ${item}`); continue; }
       await r.goto(new URL(await link.getAttribute("href"), world.staff).href);
       await r.look(`one-${item.split("/")[1]}`);
+      if (!item.startsWith("/incident")) continue;
+      await r.goto(`${r.page.url()}/brief`);
+      await r.look("brief");
     }
+    // Displays behind a secret link, to somebody who is not signed in.
+    const display = await new Reader(browser, `display-${width}`, { width, schemes }, findings).open();
+    const plain = await new Reader(browser, `display-plain-${width}`, { width, schemes, scripts: false }, findings).open();
+    for (const purpose of ["Was sagen wir am Telefon?", "Zustand für Partner"]) {
+      await r.goto(`${world.staff}/kit/phone`);
+      const name = r.page.getByLabel("Wo steht die Anzeige?");
+      if (!await name.isVisible()) await r.page.locator("details", { has: name }).locator("summary").click();
+      await name.fill(`${purpose} ${width}`);
+      await r.page.getByLabel("Was zeigt der Link?").selectOption({ label: purpose });
+      await r.click("Link anlegen");
+      const secret = new URL(await r.page.locator('main a[rel="noreferrer"]').getAttribute("href")).pathname;
+      for (const d of [display, plain]) {
+        await d.goto(world.staff + secret);
+        await d.look(purpose.split(" ")[0].toLowerCase());
+      }
+    }
+    await display.close();
+    await plain.close();
     for (const path of ["/", "/en", "/impressum"]) {
       const answer = await r.page.goto(world.public + path);
       if (answer.status() === 200) await r.look(`public${path.replace("/", "-")}`);
