@@ -268,7 +268,9 @@ func (r *Room) FinishSSO(ctx context.Context, sealed, state, code string, c Clie
 		return s, "", errSSOUnverified
 	}
 	second := ""
-	if p.SecondFactor || slices.ContainsFunc(v.AMR, func(how string) bool { return slices.Contains([]string{"mfa", "otp", "hwk", "swk", "fpt", "face", "sc"}, how) }) {
+	if p.SecondFactor || slices.ContainsFunc(v.AMR, func(how string) bool {
+		return slices.Contains([]string{"mfa", "otp", "hwk", "swk", "fpt", "face", "sc"}, how)
+	}) {
 		second = secondOIDC
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {

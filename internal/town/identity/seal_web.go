@@ -152,9 +152,13 @@ func (r *Room) sealAPI(a *web.API) {
 	}
 	web.Operation(a, op(http.MethodGet, "/sealed-accesses", "list-sealed-accesses", "List the sealed accesses"), scopeAdmin, r.apiSeals)
 	web.Operation(a, op(http.MethodPost, "/sealed-accesses", "create-sealed-access", "Make a sealed access; its code is told once"), scopeAdmin,
-		func(ctx context.Context, in *newSealIn) (*web.One[SealedAccessBody], error) { return r.apiSeal(ctx, "", in.Body.Place) })
+		func(ctx context.Context, in *newSealIn) (*web.One[SealedAccessBody], error) {
+			return r.apiSeal(ctx, "", in.Body.Place)
+		})
 	web.Operation(a, op(http.MethodPost, "/sealed-accesses/{id}/seal", "seal-access-again", "Seal an access again with a new code"), scopeAdmin,
-		func(ctx context.Context, in *sealIn) (*web.One[SealedAccessBody], error) { return r.apiSeal(ctx, in.ID, "") })
+		func(ctx context.Context, in *sealIn) (*web.One[SealedAccessBody], error) {
+			return r.apiSeal(ctx, in.ID, "")
+		})
 	web.Operation(a, op(http.MethodDelete, "/sealed-accesses/{id}", "remove-sealed-access", "Take a sealed access away"), scopeAdmin,
 		func(ctx context.Context, in *sealIn) (*struct{}, error) { return &struct{}{}, r.RemoveSeal(ctx, in.ID) })
 }

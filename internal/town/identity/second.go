@@ -64,7 +64,7 @@ type Second struct {
 	TOTPSince time.Time // zero: no app
 	TOTPUsed  time.Time
 	// Codes left of the recovery codes, and when they were made.
-	Codes   int
+	Codes    int
 	CodesAt  time.Time
 	Passkeys []Passkey // oldest first
 }
