@@ -43,6 +43,7 @@ func TestScenarios(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			archive, err := txtar.ParseFile(f)
 			if err != nil {
 				t.Fatal(err)
@@ -52,9 +53,8 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// TestOnPostgres plays testdata/postgres/*.txtar in real time on PostgreSQL, as
-// an open LISTEN would hold virtual time.
-// Each scenario has a number of its own, by which one is played alone.
+// TestScenarioNumbers: each scenario has a number of its own, by which people
+// speak of it.
 func TestScenarioNumbers(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
@@ -70,6 +70,8 @@ func TestScenarioNumbers(t *testing.T) {
 	}
 }
 
+// TestOnPostgres plays testdata/postgres/*.txtar in real time on PostgreSQL, as
+// an open LISTEN would hold virtual time.
 func TestOnPostgres(t *testing.T) {
 	base := os.Getenv("TUERMER_TEST_DATABASE")
 	if base == "" {
