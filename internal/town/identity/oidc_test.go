@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -143,9 +144,7 @@ func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 	claims := map[string]any{
 		"iss": p.srv.URL, "aud": idpClient, "sub": "4711", "nonce": q.Get("nonce"), "iat": p.now().Unix(), "exp": p.now().Add(5 * time.Minute).Unix(),
 	}
-	for k, v := range p.claims {
-		claims[k] = v
-	}
+	maps.Copy(claims, p.claims)
 	if p.bend != nil {
 		p.bend(claims)
 	}
