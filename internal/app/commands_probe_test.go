@@ -24,7 +24,7 @@ func TestImportCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewSettings(Settings{Data: filepath.Join(dir, "data"), Lang: i18n.DE, Log: slog.New(slog.DiscardHandler), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}}, nil)
-	for i, want := range []string{"1 werden Prüfungen", "1 Prüfungen sind übernommen", "0 werden Prüfungen, 1 gibt es schon"} {
+	for i, want := range []string{"1 wird Prüfung, 0 gibt es schon, 2 lassen sich nicht übernehmen", "1 Prüfung ist übernommen", "0 werden Prüfungen, 1 gibt es schon"} {
 		report, err := Commands{}.Import(t.Context(), s, "kuma", file, i != 1)
 		if err != nil {
 			t.Fatal(err)

@@ -121,13 +121,10 @@ func outcomeMark(o Outcome) web.State {
 }
 
 func importSay(ctx context.Context, h *Harvest) string {
-	switch {
-	case h == nil:
+	if h == nil {
 		return ""
-	case h.Applied:
-		return i18n.T(ctx, "monitor.import.say_done", h.Count(ImportDone), h.Count(ImportExists), h.Count(ImportNot))
 	}
-	return i18n.T(ctx, "monitor.import.say", h.Count(ImportNew), h.Count(ImportExists), h.Count(ImportNot))
+	return h.say(i18n.Of(ctx))
 }
 
 // ---- API ----
@@ -193,11 +190,6 @@ func (h Harvest) Report(l i18n.Locale) string {
 	for _, m := range h.Left {
 		b.WriteString(m.In(l) + "\n")
 	}
-	key := "monitor.import.say"
-	first := ImportNew
-	if h.Applied {
-		key, first = "monitor.import.say_done", ImportDone
-	}
-	b.WriteString(l.Catalog.Text(l.Lang, key, h.Count(first), h.Count(ImportExists), h.Count(ImportNot)) + "\n")
+	b.WriteString(h.say(l) + "\n")
 	return b.String()
 }

@@ -133,11 +133,7 @@ func (r *Room) detail(l i18n.Locale, m Monitor, o Observation) string {
 	if m.Spec.Kind == Heartbeat {
 		return seen
 	}
-	key := "monitor.signal_detail.other"
-	if o.Status.Fails == 1 {
-		key = "monitor.signal_detail.one"
-	}
-	return l.Catalog.Text(l.Lang, key, seen, o.Status.Fails, m.Spec.Confirm)
+	return l.Catalog.Text(l.Lang, counted("monitor.signal_detail", o.Status.Fails), seen, o.Status.Fails, m.Spec.Confirm)
 }
 
 // maxNamed is how many monitors an alarm names before it only counts.
