@@ -63,12 +63,15 @@ var carried = []template.Slot{
 func lastWords(k template.Kind) bool {
 	return slices.Contains([]template.Kind{
 		template.Recovery, template.Closing, template.Survey, template.Report, template.AllClear,
+		template.MaintenanceEnded, template.ExerciseEnded,
 	}, k)
 }
 
 // overSays reports whether k tells that the trouble is over, so that everybody
 // who heard of it must hear this too (I1).
-func overSays(k template.Kind) bool { return k == template.Recovery || k == template.AllClear }
+func overSays(k template.Kind) bool {
+	return k == template.Recovery || k == template.AllClear || k == template.MaintenanceEnded
+}
 
 // telling is everything that a statement is rendered from.
 type telling struct {

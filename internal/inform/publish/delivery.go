@@ -131,7 +131,7 @@ func capped(sent []time.Time, now time.Time) time.Time {
 // lasting kinds are delivered even when newer words have come since: people
 // must learn that it is over (I1) and what was put right (I5).
 func lasting(k template.Kind) bool {
-	return k == template.Recovery || k == template.Closing || k == template.Correction || k == template.AllClear
+	return k == template.Recovery || k == template.Closing || k == template.Correction || k == template.AllClear || k == template.MaintenanceEnded
 }
 
 // Counts says how far a mailing has come, for the sentence on its page.

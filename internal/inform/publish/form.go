@@ -41,13 +41,18 @@ type composing struct {
 	Saved time.Time
 }
 
-// offered are the kinds that the composer offers, in the order of an outage, as
-// far as a text is prepared for anybody.
+// offered are the kinds that the composer offers, as far as a text is prepared
+// for anybody: in the order of an outage, then what is rarely said. Survey and
+// report are asked for on the page of the time after.
 func offered(lib *template.Library, scenario template.Scenario) []template.Kind {
 	return slices.DeleteFunc([]template.Kind{
 		template.Holding, template.First, template.Update, template.NoChange, template.ETAChange,
 		template.WorkaroundChange, template.Recovery, template.AllClear, template.Closing, template.Correction, template.Warning,
 		template.DataSubjects, template.BreachReport,
+		template.StormStatement, template.NetiquetteHint, template.PostHidden,
+		template.OutOfHours, template.Received, template.Answer,
+		template.MaintenanceAnnounced, template.MaintenanceStarted, template.MaintenanceEnded,
+		template.ExerciseAnnounced, template.ExerciseEnded,
 	}, func(k template.Kind) bool {
 		return !slices.ContainsFunc(template.Audiences(), func(a template.AudienceKind) bool {
 			_, ok := lib.Find(k, a, template.Mail, template.DE, scenario)

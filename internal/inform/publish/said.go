@@ -254,7 +254,7 @@ func (r *Room) supersede(ctx context.Context, db bun.IDB, s Statement, now time.
 		Set("state = ?", Expired).Set("reason = ?", ReasonSuperseded).Set("updated_at = ?", now).
 		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("incident_id = ?", s.Incident).
 		Where("state = ?", Queued).Where("reason = ?", ReasonCap).
-		Where("kind NOT IN (?)", bun.List([]template.Kind{template.Recovery, template.Closing, template.Correction, template.AllClear})).
+		Where("kind NOT IN (?)", bun.List([]template.Kind{template.Recovery, template.Closing, template.Correction, template.AllClear, template.MaintenanceEnded})).
 		Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("publish: supersede: %w", err)

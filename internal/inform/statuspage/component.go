@@ -119,19 +119,37 @@ func Counts(s signal.Signal) bool {
 		(s.Source == signal.Monitor || s.Source == signal.Intake)
 }
 
+// says is the state that a story claims for its services: that of the newest
+// message which tells of a state. An answer to critics or a correction leaves it
+// as it was, or the page would call well what nobody said is well.
+func (s story) says() State {
+	for _, m := range s.current() {
+		if state, ok := saidBy(m.Kind); ok {
+			return state
+		}
+	}
+	return Operational
+}
+
 // saidBy is the state that a published message of kind k claims for the services
-// of its incident.
-func saidBy(k template.Kind) State {
+// of its incident, if it is about their state at all.
+func saidBy(k template.Kind) (State, bool) {
 	switch k {
 	case template.Holding:
-		return Checking
+		return Checking, true
 	case template.First, template.Update, template.NoChange, template.ETAChange, template.WorkaroundChange:
-		return Down
+		return Down, true
 	case template.MaintenanceStarted:
-		return Maintenance
-	default: // it works again, or the message is not about a service's state
-		return Operational
+		return Maintenance, true
+	case template.Recovery, template.AllClear, template.Closing, template.Report, template.MaintenanceEnded:
+		return Operational, true
+	case template.Survey, template.Correction, template.Warning, template.DataSubjects, template.BreachReport,
+		template.StormStatement, template.NetiquetteHint, template.PostHidden,
+		template.OutOfHours, template.Received, template.Answer,
+		template.MaintenanceAnnounced, template.ExerciseAnnounced, template.ExerciseEnded:
+		return "", false
 	}
+	return "", false
 }
 
 // Hold is a service's state set by a person.

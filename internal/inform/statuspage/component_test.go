@@ -1,10 +1,12 @@
 package statuspage
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"tuermer/internal/inform/template"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/town/service"
 )
@@ -96,5 +98,29 @@ func TestCounts(t *testing.T) {
 		if change(&s); Counts(s) {
 			t.Errorf("%s counts", name)
 		}
+	}
+}
+
+// I20: what is not about a service's state leaves it as it was. After "it is
+// down" nothing but words that say so make it well again.
+func TestI20_OtherWordsHealNothing(t *testing.T) {
+	over := []template.Kind{template.Recovery, template.AllClear, template.Closing, template.Report, template.MaintenanceEnded}
+	for _, k := range template.Kinds() {
+		s := story{Messages: []message{{ID: "2", Kind: k}, {ID: "1", Kind: template.First}}}
+		want := Down
+		switch {
+		case slices.Contains(over, k):
+			want = Operational
+		case k == template.Holding:
+			want = Checking
+		case k == template.MaintenanceStarted:
+			want = Maintenance
+		}
+		if got := s.says(); got != want {
+			t.Errorf("down, then %s: %s, want %s", k, got, want)
+		}
+	}
+	if got := (story{Messages: []message{{ID: "1", Kind: template.MaintenanceAnnounced}}}).says(); got != Operational {
+		t.Errorf("maintenance announced for later: %s", got)
 	}
 }

@@ -366,7 +366,7 @@ func tell(in incident.Incident, messages []message, promises []publish.Promise, 
 
 // lastWords reports whether a message of kind k says that it is over.
 func lastWords(k template.Kind) bool {
-	return k == template.Recovery || k == template.Closing || k == template.AllClear || k == template.Report || k == template.MaintenanceEnded
+	return k == template.Recovery || k == template.Closing || k == template.AllClear || k == template.Report || k == template.MaintenanceEnded || k == template.ExerciseEnded
 }
 
 // components decides the state of every public service.
@@ -407,7 +407,7 @@ func (r *Room) components(ctx context.Context, services []service.Service, stori
 		k := Known{Auto: sv.Auto(), Suspected: suspected[sv.Slug], Firing: firing[sv.Slug], Limited: limited[sv.Slug], Unclear: unclear[sv.Slug]}
 		for _, s := range stories {
 			if s.Open && slices.Contains(s.Services, sv.Slug) && !overtaken(sv, k, incidents[s.ID]) {
-				k.Said = worst(cmp.Or(k.Said, Operational), saidBy(s.current()[0].Kind))
+				k.Said = worst(cmp.Or(k.Said, Operational), s.says())
 			}
 		}
 		c := Component{Service: sv, Firing: k.Firing, Suspected: k.Suspected}
