@@ -276,6 +276,9 @@ func (p printing) scenarios(v matrixView) paper.Section {
 	for from := 0; from < len(v.Audiences); from += 5 {
 		to := min(from+5, len(v.Audiences))
 		t := paper.Table{Caption: s.Title, Heads: []string{p.t("scenario")}, Widths: []float64{2}}
+		if len(v.Audiences) > 5 { // tables need names of their own
+			t.Caption += " " + strconv.Itoa(from/5+1) + "/" + strconv.Itoa((len(v.Audiences)+4)/5)
+		}
 		for _, a := range v.Audiences[from:to] {
 			t.Heads, t.Widths = append(t.Heads, a.Name), append(t.Widths, 1.4)
 		}

@@ -181,8 +181,11 @@ async function tour(browser, world, findings, ...states) {
       await r.goto(new URL(await link.getAttribute("href"), world.staff).href);
       await r.look(`one-${item.split("/")[1]}`);
       if (!item.startsWith("/incident")) continue;
-      await r.goto(`${r.page.url()}/brief`);
-      await r.look("brief");
+      const incident = r.page.url();
+      for (const page of ["brief", "staff"]) {
+        await r.goto(`${incident}/${page}`);
+        await r.look(page);
+      }
     }
     // Displays behind a secret link, to somebody who is not signed in.
     const display = await new Reader(browser, `display-${width}`, { width, schemes }, findings).open();

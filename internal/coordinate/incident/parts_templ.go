@@ -718,7 +718,7 @@ func LevelCard(i Incident, f *web.Form) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if MayAct(ctx) && !i.Phase.Ended() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<section class=\"tm-card\" id=\"stufe\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<section class=\"tm-card tm-noprint\" id=\"stufe\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -784,7 +784,7 @@ func EndCard(i Incident, others []Incident, f *web.Form) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if MayAct(ctx) && (i.Phase.MayLeave() || i.Phase.MayReopen()) {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, "<section class=\"tm-card\" id=\"schliessen\" aria-labelledby=\"end-h\"><h2 id=\"end-h\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, "<section class=\"tm-card tm-noprint\" id=\"schliessen\" aria-labelledby=\"end-h\"><h2 id=\"end-h\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -183,11 +183,11 @@ func facts(ctx context.Context, s Spec) []fact {
 	if s.Username != "" {
 		add("monitor.fact_login", s.Username)
 	}
-	return append(out, otherFacts(s)...)
+	return append(out, otherFacts(ctx, s)...)
 }
 
 // otherFacts are the keys of a spec that [facts] has no words for.
-func otherFacts(s Spec) []fact {
+func otherFacts(ctx context.Context, s Spec) []fact {
 	s = s.Redacted()
 	s.Kind, s.URL, s.Host, s.Port, s.Interval, s.Timeout, s.Confirm, s.Grace, s.Username, s.Maintenance = "", "", "", 0, 0, 0, 0, 0, "", nil
 	s.MaintenanceRules, s.Parents = nil, nil // have cards of their own
@@ -216,7 +216,11 @@ func otherFacts(s Spec) []fact {
 		default:
 			// A span of nothing is written "0s".
 			if text := fmt.Sprint(v); text != "0s" && text != "" {
-				out = append(out, fact{path, text})
+				label, key := path, "monitor.field."+strings.ReplaceAll(path, ".", "_")
+				if i18n.Of(ctx).Catalog.Has(key) {
+					label = i18n.T(ctx, key)
+				}
+				out = append(out, fact{label, text})
 			}
 		}
 	}
