@@ -112,7 +112,7 @@ func TestI20_ChildrenAreLookedAtWhenTheirParentIsBack(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 		for _, it := range list[1:] {
-			if st, _ := e.Status(it.ID); st.State != Unreachable || st.NextAt.Sub(time.Now()) < 5*time.Minute {
+			if st, _ := e.Status(it.ID); st.State != Unreachable || time.Until(st.NextAt) < 5*time.Minute {
 				t.Fatalf("%s waits behind the router, and its next look is far: %+v", it.ID, st)
 			}
 		}

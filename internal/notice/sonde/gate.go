@@ -219,8 +219,9 @@ func (r *Room) postWatch(ctx context.Context, s signed) (answer, error) {
 	ctx = ident.WithActor(ctx, ident.System)
 	var sub *bus.Subscription
 	if r.o.Hints != nil { // before the look, so that nothing is missed in between
+		tenant, name := row.TenantID, row.Name // the row is written to below, and hints come at any time
 		sub = r.o.Hints.Subscribe(func(h bus.Hint) bool {
-			return h.Tenant == row.TenantID && (h.Topic == "monitor" || h.Topic == "sonde" && h.ID == row.Name)
+			return h.Tenant == tenant && (h.Topic == "monitor" || h.Topic == "sonde" && h.ID == name)
 		})
 		defer sub.Close()
 	}
