@@ -81,6 +81,9 @@ func oneByOne(t *testing.T, dice *rand.Rand) (said []string) {
 			list = append(list, it)
 		}
 		whole.Set(list)
+		// What was put is due at once: whether it still sees the target as it was must
+		// not hang on who runs first.
+		synctest.Wait()
 		for range dice.IntN(3) {
 			target, mood, jump := dice.IntN(n), dice.IntN(4), dice.Int64N(int64(2*time.Hour))-int64(time.Hour)
 			span := time.Duration(dice.Int64N(int64(9 * time.Second)))

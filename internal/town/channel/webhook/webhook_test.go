@@ -188,8 +188,15 @@ func TestTimeLimits(t *testing.T) {
 				a := adapter(t, func(o *Options) {
 					o.DialContext = func(context.Context, string, string) (net.Conn, error) {
 						c, s := net.Pipe()
-						receiver.Go(func() { defer s.Close(); io.Copy(io.Discard, s) })
+						asked := make(chan struct{})
 						receiver.Go(func() {
+							defer s.Close()
+							s.Read(make([]byte, 1))
+							close(asked) // nobody answers before there is a question: net/http would hang up
+							io.Copy(io.Discard, s)
+						})
+						receiver.Go(func() {
+							<-asked
 							var err error
 							for say == "drip" && err == nil {
 								<-time.After(time.Second)
