@@ -74,7 +74,7 @@ func withPast(t *testing.T) *desk {
 	w.Start(t)
 	d.save(monitor.Monitor{Slug: "p", Spec: monitor.Spec{URL: "http://127.0.0.1:1/"}})
 	var all []monitor.Observation
-	begin := time.Now().UTC().Add(-47 * time.Hour).Truncate(time.Minute)
+	begin := time.Now().UTC().Add(-47 * time.Hour).Truncate(time.Hour) // the outage lies inside one hour, and so on one day
 	for i := range 47 * 60 {
 		st := monitor.Up
 		if i >= 2000 && i < 2030 {

@@ -263,8 +263,11 @@ func (w *watched) judgeJSON(want map[string]string) error {
 // charsetOf reads the charset of a Content-Type, in lower case, empty when it
 // names none.
 func charsetOf(contentType string) string {
-	if !strings.Contains(contentType, "=") {
+	switch _, params, _ := strings.Cut(contentType, ";"); params {
+	case "":
 		return ""
+	case " charset=utf-8", "charset=utf-8", " charset=UTF-8", "charset=UTF-8": // as nearly everybody writes it
+		return "utf-8"
 	}
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {

@@ -200,25 +200,25 @@ func newWire(o Options) *wire {
 // error into its reason.
 func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context, r *Result) error) Result {
 	r := Result{At: stamp(w.now()), Reason: ReasonOK}
+	ctx, cancel := bounded(parent, s.Timeout.D())
+	saw := &sight{Context: ctx}
 	if s.By != "" {
-		parent = withBy(parent, s.By)
+		saw.Context = withBy(saw.Context, s.By)
 	}
 	if s.Within != nil {
-		parent = withWithin(parent, *s.Within)
+		saw.Context = withWithin(saw.Context, *s.Within)
 	}
-	ctx, cancel := context.WithTimeout(parent, s.Timeout.D())
 	// The deadline doubles as a stopwatch: it is monotonic, and the wall clock,
 	// which may be set while a check runs, is not.
 	end, _ := ctx.Deadline()
 	begin := time.Until(end) //nolint:forbidigo // monotonic, see above
-	saw := &sight{Context: ctx}
 	err := look(saw, &r)
 	r.Took = begin - time.Until(end) //nolint:forbidigo // monotonic, see above
 	r.Addr = saw.last()
 	switch {
 	case err == nil:
 		err = s.judge(&r)
-	case parent.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled), parent.Err() != nil && parent != ctx:
 		err = &failure{reason: ReasonCanceled}
 	case ctx.Err() != nil:
 		err = timedOut(err, s.Timeout.D())
@@ -234,6 +234,18 @@ func (w *wire) run(parent context.Context, s Spec, look func(ctx context.Context
 	}
 	r.Detail = plain(r.Detail)
 	return r
+}
+
+// timed is a context whose deadline is the timeout of the one look that it is
+// for. A second one on top of it would cost as much as sending the request.
+type timed struct{ context.Context }
+
+// bounded ends ctx after limit, unless it was made for this look.
+func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if t, ok := ctx.(timed); ok {
+		return t, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 // judge applies the conditions that every kind shares.
@@ -418,11 +430,9 @@ func (w *wire) connectAddr(ctx context.Context, network string, to netip.AddrPor
 		return w.dial(ctx, network, to.String())
 	}
 	if network == "tcp" {
-		c, err := w.dialer.DialTCP(untimed{ctx}, network, netip.AddrPort{}, to)
-		if err != nil {
-			return nil, err // a nil *TCPConn must not become a non-nil Conn
-		}
-		return c, nil
+		// Not DialTCP: it binds every connection to a port of its own first, so that
+		// all targets together have no more of them than one target needs.
+		ctx = untimed{ctx}
 	}
 	return w.dialer.DialContext(ctx, network, to.String())
 }

@@ -434,9 +434,9 @@ func (e *Engine) dispatch(reuse bool) *flight {
 		it.inLine = false
 		e.flying++
 		h.flying++
-		ctx, cancel := context.WithCancel(e.ctx)
+		ctx, cancel := context.WithTimeout(e.ctx, it.spec.Timeout.D())
 		it.cancel = cancel
-		f := &flight{it: it, turn: it.turn, form: it.form, host: it.host, ctx: ctx, cancel: cancel, late: e.watch.elapsed() - it.at}
+		f := &flight{it: it, turn: it.turn, form: it.form, host: it.host, ctx: timed{ctx}, cancel: cancel, late: e.watch.elapsed() - it.at}
 		if reuse {
 			return f
 		}
@@ -491,7 +491,7 @@ type flight struct {
 
 // maxIdle is how many workers stay for the next probe. A fresh goroutine pays
 // for growing its stack with a tenth of a check.
-const maxIdle = 16
+const maxIdle = 64
 
 // work probes, and goes on with whoever waited for the place.
 func (e *Engine) work(f *flight) {
@@ -525,7 +525,11 @@ func (e *Engine) probe(f *flight) (r Result) {
 // Without one the worker may stay: then more will bring the next.
 func (e *Engine) land(f *flight, r Result, more chan *flight) (next *flight, stay bool) {
 	e.mu.Lock()
-	wanted := f.turn == f.it.turn && r.Reason != ReasonCanceled && e.ctx.Err() == nil
+	wanted := f.turn == f.it.turn && e.ctx.Err() == nil
+	if r.Reason == ReasonCanceled && errors.Is(f.ctx.Err(), context.DeadlineExceeded) {
+		// Nobody broke it off: a prober that cannot tell must not hide a target that hangs.
+		r.Reason, r.Detail = ReasonTimeout, "no verdict in time"
+	}
 	e.flying--
 	if h := e.hosts[f.host]; h != nil {
 		h.flying--

@@ -6,13 +6,14 @@ import (
 )
 
 // tick is the grain of the schedule: whatever falls due within one tick starts
-// together, at its end. A citizen's outage is not ten milliseconds old.
-const tick = 10 * time.Millisecond
+// together, at its end, so that many share the cost of waking up, which at ten
+// milliseconds was a fifth of a check. No citizen's outage is that young.
+const tick = 20 * time.Millisecond
 
 // wheelSlots is one round of the wheel, 82 s: longer than the usual interval,
 // so that an ordinary monitor is touched only when its time has come. A power
 // of two.
-const wheelSlots = 8192
+const wheelSlots = 4096
 
 // wheel holds the items that wait for their due time: one slot per tick, and
 // whoever is due in a later round stays in its slot until then. Putting in and

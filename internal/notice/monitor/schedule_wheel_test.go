@@ -341,7 +341,8 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		next[7].Spec.Timeout = Duration(3 * time.Second)
 		next[8] = tcpItem(t, "neu")
 		e.Set(next) // 7 changed, 8 is gone, one is new
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(2 * tick)
+		synctest.Wait()
 		looked := c.seen()
 		for i, it := range list {
 			st, known := e.Status(it.ID)
