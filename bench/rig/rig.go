@@ -162,6 +162,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill is kill -9; it returns when the process is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // it may be gone
+	<-p.done
+}
+
 // Log is the end of what it said.
 func (p *Process) Log() string { return p.log.tail(4000) }
 

@@ -25,7 +25,8 @@ import (
 
 // crashes: kill -9 in the middle of what must not be lost.
 var crashes = []badDay{
-	{"mailing killed twenty times", killMailing},
+	{"mailing killed twenty times", func(t *testing.T, r *built) { killMailing(t, r, 20, 2000, "") }},
+	{"mailing killed five times, PostgreSQL", func(t *testing.T, r *built) { killMailing(t, r, 5, 500, ownSchema(t)) }},
 	{"alarm killed twenty times", func(t *testing.T, r *built) { killAlarm(t, r, 20, "") }},
 	{"alarm killed five times, PostgreSQL", func(t *testing.T, r *built) { killAlarm(t, r, 5, ownSchema(t)) }},
 }
@@ -181,13 +182,8 @@ func killAlarm(t *testing.T, r *built, kills int, database string) {
 		mails.next()
 		p = h.serve()
 		t.Logf("%s: killed %s after the outage was seen, with %v alarms out", dienst(i), after, before)
-		if database == "" { // alone on its data, it goes on at once
-			within(t, 30*time.Second, "receipts of the alarm for "+dienst(i), func() bool { return p.told(token, i) == len(adas) })
-		}
-	}
-	// With PostgreSQL another node may be at it: a lease has to run out.
-	for i := 1; i <= kills; i++ {
-		within(t, 100*time.Second, "receipts of the alarm for "+dienst(i), func() bool { return p.told(token, i) == len(adas) && arrived(i, "gestört") })
+		// It takes up at once what it was doing when it died, on both databases.
+		within(t, 30*time.Second, "receipts of the alarm for "+dienst(i), func() bool { return p.told(token, i) == len(adas) && arrived(i, "gestört") })
 	}
 	tg.heal()
 	for i := 1; i <= kills; i++ {
@@ -323,18 +319,17 @@ func ownSchema(t *testing.T) string {
 	return u.String()
 }
 
-// The mailing: so many recipients, and the ledger's batch (publish.batchSize),
-// which is the most that may go out twice after a crash.
+// The mailing: the ledger's batch (publish.batchSize) is the most that may go out
+// twice after a crash.
 const (
-	recipients  = 500
 	ledgerBatch = 200
 	lists       = 4 // nobody may hear from us more than six times an hour (I10)
 )
 
-// killMailing: statements to 500 recipients go out while the program is killed
-// again and again, the first time in the middle of the approval.
-func killMailing(t *testing.T, r *built) {
-	const kills = 20
+// killMailing: statements to so many recipients go out while the program is
+// killed again and again, the first time in the middle of the approval (I5 of the
+// goals; bench/crash measures it with a kill for each mailing).
+func killMailing(t *testing.T, r *built, kills, recipients int, database string) {
 	dice := r.dice(t)
 	mails, tg := newPost(t), newTargets(t)
 	mails.slow = jitter(dice, 20*time.Millisecond, 60*time.Millisecond) // a batch takes about a second
@@ -344,11 +339,12 @@ func killMailing(t *testing.T, r *built) {
 	for l := range lists {
 		fmt.Fprintf(&yaml, "  - {slug: liste%d, kind: citizens, name: Liste %d, recipients: [", l, l)
 		for i := range recipients {
-			fmt.Fprintf(&yaml, "b%d-%03d@wohnort.example, ", l, i)
+			fmt.Fprintf(&yaml, "b%d-%04d@wohnort.example, ", l, i)
 		}
 		yaml.WriteString("]}\n")
 	}
 	h := r.house(t, yaml.String())
+	h.database = database
 	p := h.serve()
 	publisher, approver := h.token(ada), h.token(bert)
 	restart := func() {
@@ -391,7 +387,10 @@ func killMailing(t *testing.T, r *built) {
 				t.Errorf("%s: approved and told so, then lost", dienst(i))
 			}
 			if state == "submitted" {
-				p.must(approver, "POST", "/api/v1/statements/"+id+"/approve", "", 200)
+				// Words that follow the time of day are read again before they go out.
+				if status, _, err := p.call(approver, "POST", "/api/v1/statements/"+id+"/approve", ""); err != nil || status == http.StatusConflict {
+					p.must(approver, "POST", "/api/v1/statements/"+id+"/approve", "", 200)
+				}
 			}
 		}
 		for killed < kills {
@@ -424,7 +423,14 @@ func killMailing(t *testing.T, r *built) {
 			}
 			last[m.to] = m
 		}
-		rows := itemsOf(p.must(publisher, "GET", "/api/v1/statements/"+id+"/deliveries?limit=1000", "", 200))
+		var rows []map[string]any
+		for after := ""; ; {
+			page := itemsOf(p.must(publisher, "GET", "/api/v1/statements/"+id+"/deliveries?limit=1000&after="+after, "", 200))
+			if rows = append(rows, page...); len(page) < 1000 {
+				break
+			}
+			after, _ = page[len(page)-1]["id"].(string)
+		}
 		if len(rows) != recipients || len(last) != recipients {
 			t.Errorf("%s: %d in the ledger, %d got it, want %d", dienst(i+1), len(rows), len(last), recipients)
 		}

@@ -63,6 +63,7 @@ type App struct {
 	store *store.Store
 	jobs  *jobs.Jobs
 	ways  *ways
+	node  string       // what tells this node from others on the database
 	alone bool         // no other process serves this data folder
 	town  ident.Tenant // whose configuration it is; set by Declare
 	rooms
@@ -116,12 +117,15 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.alone = err == nil
+	if a.node, err = nodeID(a.o.Dir); err != nil {
+		return err
+	}
 	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, Log: a.o.Log})
 	if err != nil {
 		return err
 	}
 	a.onStop(func(context.Context) error { return a.store.Close() })
-	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Quiet: a.o.Quiet})
+	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Node: a.node, Quiet: a.o.Quiet})
 	if a.alone {
 		if err := a.jobs.Migrate(ctx); err != nil {
 			return err

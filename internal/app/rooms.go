@@ -117,7 +117,7 @@ func (a *App) build() (err error) {
 	a.ways = a.newWays()
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
 		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach,
 	})
 	a.identity = identity.New(identity.Options{
@@ -178,7 +178,7 @@ func (a *App) build() (err error) {
 	a.publish = publish.New(publish.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
-		Library: library, Prepared: a.template, Sole: sole, Survey: a.survey, Staff: a.board,
+		Library: library, Prepared: a.template, Sole: sole, Node: a.node, Survey: a.survey, Staff: a.board,
 	})
 	a.template.SetSaid(a.publish)
 	a.publish.Subscribe(a.bus)

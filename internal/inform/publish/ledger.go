@@ -25,14 +25,25 @@ type lane struct {
 	Channel  channel.Kind   `bun:"channel"`
 }
 
-// takeUp queues what a crash left "sending"; only where nobody else sends.
-func (r *Room) takeUp(ctx context.Context) error {
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		_, err := db.NewUpdate().Model((*deliveryRow)(nil)).Set("state = ?", Queued).Set("next_at = updated_at").
-			Set("sent_at = NULL").Set("claim = ''").Where("state = ?", Sending).Exec(ctx)
-		if err != nil {
+// everyNode takes up whatever any node left.
+const everyNode = "*"
+
+// claimName is what a batch of this node is claimed under: "<node>.<id>".
+func (r *Room) claimName(now time.Time) string { return r.o.Node + "." + ident.NewID(now) }
+
+// TakeUp queues what a node left "sending" that is known to be dead: ourselves
+// before a restart, or one whose lease ran out.
+func (r *Room) TakeUp(ctx context.Context, node string) error {
+	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		q := db.NewUpdate().Model((*deliveryRow)(nil)).Set("state = ?", Queued).Set("next_at = updated_at").
+			Set("sent_at = NULL").Set("claim = ''").Where("state = ?", Sending)
+		if node != everyNode {
+			q = q.Where("claim LIKE ?", node+".%")
+		}
+		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("publish: take up: %w", err)
 		}
+		r.o.Store.AfterCommit(ctx, r.ledger.Kick)
 		return nil
 	})
 }
@@ -99,7 +110,7 @@ func (r *Room) nextDelivery(ctx context.Context, now time.Time) (time.Time, erro
 // deliverBatch claims a batch, sends it and records each outcome. It reports
 // whether the routes of the lane are down, and how many rows it claimed.
 func (r *Room) deliverBatch(ctx context.Context, l lane, now time.Time) (down bool, n int, err error) {
-	claim := ident.NewID(now)
+	claim := r.claimName(now)
 	rows, err := r.claim(ctx, l, claim, now)
 	if err != nil || len(rows) == 0 {
 		return false, 0, err

@@ -155,7 +155,7 @@ func TestCrashDoublesOneBatch(t *testing.T) {
 		in := g.opened("i1", "portal")
 		s := g.say(t, in.ID, template.First, first(), "citizens")
 		l := lane{storetest.Tenant, incident.Live, channel.Mail}
-		rows, err := g.claim(g.ctx, l, "dies", g.clock.Now())
+		rows, err := g.claim(g.ctx, l, "dies.1", g.clock.Now())
 		if err != nil || len(rows) != batchSize {
 			t.Fatalf("%v: %d", err, len(rows))
 		}
@@ -164,7 +164,19 @@ func TestCrashDoublesOneBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.town.Deliver(g.ctx, channel.Live, channel.Mail, ms) // and the node is gone
-		if err := g.takeUp(ident.AcrossTenants(g.ctx)); err != nil {
+		if err := g.TakeUp(g.ctx, "lives"); err != nil {      // takes nothing
+			t.Fatal(err)
+		}
+		if rows, err := g.claim(g.ctx, l, "lives.2", g.clock.Now()); err != nil || len(rows) != batchSize {
+			t.Fatalf("%v: %d", err, len(rows))
+		}
+		if err := g.TakeUp(g.ctx, "dies"); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := g.Deliveries(g.ctx, s.ID, DeliveryFilter{States: []DeliveryState{Sending}, Limit: 1000}); len(c) != batchSize {
+			t.Fatalf("%d rows are being sent by the node that lives", len(c))
+		}
+		if err := g.TakeUp(g.ctx, "lives"); err != nil {
 			t.Fatal(err)
 		}
 		g.sweep(t)

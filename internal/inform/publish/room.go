@@ -124,6 +124,8 @@ type Options struct {
 	// Sole: no other process sends from this database, so what a crash left
 	// "sending" is taken up at once instead of after its lease.
 	Sole bool
+	// Node names this node in what it claims; see [Room.TakeUp].
+	Node string
 }
 
 // Room is what the town says.
@@ -153,8 +155,12 @@ func New(o Options) *Room {
 
 // Start begins to deliver and to watch the promises.
 func (r *Room) Start(ctx context.Context) error {
+	node := r.o.Node
 	if r.o.Sole {
-		if err := r.takeUp(ident.AcrossTenants(ctx)); err != nil {
+		node = everyNode
+	}
+	if node != "" {
+		if err := r.TakeUp(ctx, node); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,9 @@ type Options struct {
 	Store *store.Store
 	Clock clock.Clock
 	Log   *slog.Logger
+	// Node names this node where several share a database; it is the same after
+	// a restart. Empty: a name of its own for each run.
+	Node string
 	// Quiet is for scenarios in virtual time: no leader election and a poll of 15
 	// virtual minutes; every commit kicks the queue directly.
 	Quiet bool
@@ -111,6 +114,7 @@ func (j *Jobs) liteDriver() *liteDriver { return newLiteDriver(j.o.Store.Writer(
 // also run them after [Jobs.Start].
 func (j *Jobs) Open(work bool) error {
 	cfg := &river.Config{
+		ID:                   j.o.Node,
 		Logger:               slog.New(slog.DiscardHandler),
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
@@ -162,8 +166,8 @@ func (j *Jobs) enqueue(ctx context.Context, tx store.Tx, job store.Job) error {
 	return nil
 }
 
-// Start runs jobs until Stop. On SQLite this process is the only one that runs
-// jobs, so whatever a crash left "running" is taken up at once.
+// Start runs jobs until Stop. What a crash of this node left "running" is taken
+// up at once; on SQLite no other process runs jobs, so that is all of it.
 func (j *Jobs) Start(ctx context.Context) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -172,6 +176,11 @@ func (j *Jobs) Start(ctx context.Context) error {
 	}
 	var err error
 	if j.pgx != nil {
+		if j.o.Node != "" {
+			if err := j.TakeUp(ctx, j.o.Node); err != nil {
+				return err
+			}
+		}
 		err = j.pgx.Start(context.WithoutCancel(ctx))
 	} else {
 		if err := rescueSQLite(ctx, j.o.Store.Writer()); err != nil {

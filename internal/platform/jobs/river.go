@@ -108,6 +108,17 @@ func rescueSQLite(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// TakeUp makes jobs available that a dead node of a PostgreSQL left running.
+// River would do so by itself after [rescueAfter].
+func (j *Jobs) TakeUp(ctx context.Context, node string) error {
+	_, err := j.o.Store.Pool().Exec(ctx, `UPDATE river_job SET state = 'available'
+		WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`, node)
+	if err != nil {
+		return fmt.Errorf("jobs: take over from %s: %w", node, err)
+	}
+	return nil
+}
+
 // riverClock hands River our clock, so that virtual time is virtual there too.
 type riverClock struct{ clock.Clock }
 

@@ -72,6 +72,8 @@ type Options struct {
 	// Sole: no other process sends from this database, so what a crash left
 	// "sending" is taken up at once instead of after its lease.
 	Sole bool
+	// Node names this node in what it claims; see [Room.TakeUp].
+	Node string
 }
 
 // Room is the outbox and the choice of routes.
@@ -136,6 +138,7 @@ type outboxRow struct {
 	Attempts      int          `bun:"attempts"`
 	DueAt         time.Time    `bun:"due_at"`
 	LeaseUntil    time.Time    `bun:"lease_until,nullzero"`
+	Node          string       `bun:"node"` // that claimed it
 	GiveUpAt      time.Time    `bun:"give_up_at"`
 	Route         string       `bun:"route"`
 	Reference     string       `bun:"reference"`
@@ -207,8 +210,12 @@ func (r *Room) Start(ctx context.Context) error {
 	}
 	r.run, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.mu.Unlock()
+	node := r.o.Node
 	if r.o.Sole {
-		if err := r.takeUp(ident.AcrossTenants(ctx)); err != nil {
+		node = everyNode
+	}
+	if node != "" {
+		if err := r.TakeUp(ctx, node); err != nil {
 			return err
 		}
 	}
@@ -230,14 +237,21 @@ func (r *Room) Stop() {
 	r.workers.Wait()
 }
 
-// takeUp queues what a crash left behind.
-func (r *Room) takeUp(ctx context.Context) error {
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		_, err := db.NewUpdate().Model((*outboxRow)(nil)).Set("state = ?", Queued).Set("lease_until = NULL").
-			Where("state = ?", Sending).Exec(ctx)
-		if err != nil {
+// everyNode takes up whatever any node left.
+const everyNode = "*"
+
+// TakeUp queues what a node left behind that is known to be dead: ourselves
+// before a restart, or one whose lease ran out.
+func (r *Room) TakeUp(ctx context.Context, node string) error {
+	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		q := db.NewUpdate().Model((*outboxRow)(nil)).Set("state = ?", Queued).Set("lease_until = NULL").Where("state = ?", Sending)
+		if node != everyNode {
+			q = q.Where("node = ?", node)
+		}
+		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("channel: take up: %w", err)
 		}
+		r.o.Store.AfterCommit(ctx, r.sweep.Kick)
 		return nil
 	})
 }
@@ -282,7 +296,7 @@ func (r *Room) claim(ctx context.Context, class Class, now time.Time, n int) ([]
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		ids := dueQuery(db.NewSelect().Model((*outboxRow)(nil)).Column("tenant_id", "id"), class, now).Limit(int64(n))
 		_, err := db.NewUpdate().Model(&rows).
-			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").
+			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").Set("node = ?", r.o.Node).
 			Where("(tenant_id, id) IN (?)", ids).
 			Where("state = ? OR lease_until < ?", Queued, now).
 			Returning("*").Exec(ctx)
@@ -303,8 +317,27 @@ func dueQuery(q *bun.SelectQuery, class Class, now time.Time) *bun.SelectQuery {
 	return due(q, class, now).Order("due_at", "id")
 }
 
-// nextDue is when the next waiting message wants to go.
+// nextDue is when the next waiting message wants to go, or the next lease ends.
 func (r *Room) nextDue(ctx context.Context, now time.Time) (time.Time, error) {
+	next, err := r.nextQueued(ctx, now)
+	if err != nil || r.o.Sole { // nobody else's leases are waited for
+		return next, err
+	}
+	var row outboxRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&row).Column("lease_until").
+		Where("state = ? AND lease_until >= ?", Sending, now).Order("lease_until").Limit(1).Scan(ctx)
+	switch {
+	case store.NotFound(err):
+		return next, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("channel: next lease: %w", err)
+	case next.IsZero() || row.LeaseUntil.Before(next):
+		return row.LeaseUntil.Add(time.Millisecond), nil
+	}
+	return next, nil
+}
+
+func (r *Room) nextQueued(ctx context.Context, now time.Time) (time.Time, error) {
 	var row outboxRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Column("due_at").
 		Where("state = ? AND due_at > ?", Queued, now).Order("due_at").Limit(1).Scan(ctx)
@@ -341,6 +374,10 @@ func (r *Room) fly(row outboxRow) {
 }
 
 func (r *Room) try(ctx context.Context, row outboxRow) error {
+	if r.o.Clock.Now().After(row.LeaseUntil) {
+		// This machine stood still: by now the message is another node's.
+		return nil
+	}
 	m, err := r.message(row)
 	var rc Receipt
 	if err == nil {
@@ -376,7 +413,10 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 			Set("state = ?", next.state).Set("due_at = ?", next.due).Set("lease_until = NULL").
 			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, 200)).
 			Set("reason = ?", next.reason).Set("detail = ?", next.detail).
-			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending)
+			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending).
+			// The number of the attempt is the fence: a claim that came after ours
+			// settles for itself.
+			Where("attempts = ?", row.Attempts)
 		if next.state == Accepted || next.state == Failed {
 			q = q.Set("settled_at = ?", now)
 		}
