@@ -51,6 +51,7 @@ type monitorBody struct {
 	Withheld    *heldBody    `json:"withheld,omitempty" readOnly:"true" doc:"Why this monitor gives no alarm of its own right now"`
 	Parents     []string     `json:"parents,omitempty" readOnly:"true" doc:"Slugs of monitors without which it cannot be reached; set them in spec"`
 	PingURL     string       `json:"ping_url,omitempty" readOnly:"true" doc:"Where a heartbeat reports; for administrators and IT"`
+	Unreadable  []string     `json:"unreadable,omitempty" readOnly:"true" doc:"Parts of what is stored that cannot be read: spec, status, maintenance, maintenance_rules, standing. With spec among them the check is not carried out and alarms"`
 	Declared    bool         `json:"declared" readOnly:"true" required:"false" doc:"Stands in tuermer.yaml and is changed there"`
 }
 
@@ -84,7 +85,7 @@ func (r *Room) bodyOf(ctx context.Context, m Monitor) (monitorBody, error) {
 	b := monitorBody{
 		Slug: m.Slug, Name: m.Name, Service: m.Service, Kind: string(s.Kind), URL: s.URL, Host: s.Host, Port: s.Port,
 		Interval: seconds(s.Interval), Timeout: seconds(s.Timeout), Grace: seconds(s.Grace), Confirm: s.Confirm,
-		Paused: m.Paused, Target: s.Target(), State: string(m.Held()), Declared: m.Declared,
+		Paused: m.Paused, Target: s.Target(), State: string(m.Held()), Declared: m.Declared, Unreadable: m.Unreadable,
 	}
 	var err error
 	if b.Spec, err = json.Marshal(s.Redacted()); err != nil {

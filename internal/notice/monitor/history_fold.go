@@ -258,9 +258,7 @@ func (f *folding) load(ctx context.Context, db bun.IDB) error {
 	}
 	f.reach = make(map[string]time.Duration, len(entries))
 	for _, e := range entries {
-		if f.reach[e.Slug], err = reachOf(e); err != nil {
-			return err
-		}
+		f.reach[e.Slug] = reachOf(e)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -435,15 +433,16 @@ func saveDays(ctx context.Context, db bun.IDB, days []rollupRow) error {
 	return nil
 }
 
-// reachOf reads of a stored spec only what [reach] asks for.
-func reachOf(e entryRow) (time.Duration, error) {
+// reachOf reads of a stored spec only what [reach] asks for; of one that cannot
+// be read it takes the one that is looked at in its place.
+func reachOf(e entryRow) time.Duration {
 	var s struct {
 		Interval, Grace, Timeout Duration
 	}
 	if err := json.Unmarshal([]byte(e.Spec), &s); err != nil {
-		return 0, fmt.Errorf("monitor: %s: %w", e.Slug, err)
+		return reach(unreadableSpec)
 	}
-	return reach(Spec{Interval: s.Interval, Grace: s.Grace, Timeout: s.Timeout}), nil
+	return reach(Spec{Interval: s.Interval, Grace: s.Grace, Timeout: s.Timeout})
 }
 
 // writeHours puts the figures of the hours from..to in the place of those that

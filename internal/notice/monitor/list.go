@@ -66,9 +66,7 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Monitor, error) {
 	}
 	out := make([]Monitor, len(rows))
 	for i, row := range rows {
-		if out[i], err = r.monitor(row); err != nil {
-			return nil, err
-		}
+		out[i] = r.monitor(row)
 	}
 	return out, nil
 }

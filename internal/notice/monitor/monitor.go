@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,7 +46,13 @@ type Monitor struct {
 	given []string
 	// Standing is what several vantage points make of it; empty for one alone.
 	Standing Standing
+	// Unreadable names the parts of what is stored that cannot be read; where the
+	// spec is among them, Spec holds what can be and is not looked at.
+	Unreadable []string
 }
+
+// unknown tells that nobody knows what is to be looked at.
+func (m Monitor) unknown() bool { return slices.Contains(m.Unreadable, PartSpec) }
 
 // Title is the name that people read.
 func (m Monitor) Title() string {
@@ -252,6 +259,9 @@ func (r *Room) Ping(ctx context.Context, key, suffix, note string) error {
 	row, err := r.byPingKey(ctx, key)
 	if err != nil {
 		return err
+	}
+	if r.monitor(row).unknown() {
+		return fault.New(fault.Unavailable, "monitor.not_readable")
 	}
 	err = r.engine.Report(ctx, engineID(row.TenantID, row.Slug), p.Result(r.o.Clock.Now()))
 	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrStopped) {

@@ -50,6 +50,8 @@ const (
 	ReasonProxy    Reason = "proxy"   // the proxy does not let us through
 	ReasonMissed   Reason = "missed"  // a heartbeat did not come
 	ReasonFailed   Reason = "fail_reported"
+	// ReasonUnreadable: what is stored of the check cannot be read.
+	ReasonUnreadable Reason = "unreadable"
 )
 
 // Reasons lists every reason, for the test that asks for all sentences.
@@ -58,7 +60,7 @@ func Reasons() []Reason {
 		ReasonOK, ReasonStarted, ReasonLogged, ReasonCanceled, ReasonTimeout, ReasonDNS, ReasonRefused,
 		ReasonNoRoute, ReasonReset, ReasonTLS, ReasonCert, ReasonStatus, ReasonHeader, ReasonBody,
 		ReasonTooLarge, ReasonSlow, ReasonRedirect, ReasonProtocol, ReasonInvalid, ReasonBlocked,
-		ReasonLogin, ReasonDomain, ReasonMissed, ReasonFailed, ReasonProxy,
+		ReasonLogin, ReasonDomain, ReasonMissed, ReasonFailed, ReasonProxy, ReasonUnreadable,
 	}
 }
 
@@ -145,6 +147,8 @@ func NewProbers(o Options) Probers {
 		Postgres: postgresProber{w},
 		MySQL:    mysqlProber{w},
 		MSSQL:    mssqlProber{w},
+
+		unreadable: unreadableProber{w},
 	}
 }
 

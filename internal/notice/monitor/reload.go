@@ -48,11 +48,10 @@ func (r *Room) renew(ctx context.Context, t ident.Tenant, slug string) error {
 		return fmt.Errorf("monitor: load %s: %w", slug, err)
 	}
 	r.learnNetworks(ctx, []ident.Tenant{t}, false)
-	it, err := r.item(row)
-	if err != nil {
-		return err
+	r.engine.Put(r.item(ctx, row))
+	if r.stale.Load() {
+		r.loader.Kick()
 	}
-	r.engine.Put(it)
 	return nil
 }
 
@@ -74,37 +73,43 @@ func (r *Room) reload(ctx context.Context) error {
 	r.learnNetworks(ctx, tenants, true)
 	items := make([]Item, 0, len(rows))
 	for _, row := range rows {
-		it, err := r.item(row)
-		if err != nil {
-			return err
-		}
-		items = append(items, it)
+		items = append(items, r.item(ctx, row))
 	}
 	r.engine.Set(items)
 	return nil
 }
 
 // item is a stored monitor as the engine takes it.
-func (r *Room) item(row entryRow) (Item, error) {
-	m, err := r.monitor(row)
-	if err != nil {
-		return Item{}, err
+func (r *Room) item(ctx context.Context, row entryRow) Item {
+	m := r.monitor(row)
+	if len(m.Unreadable) > 0 {
+		r.o.Log.ErrorContext(ctx, "a stored monitor cannot be read", "room", "monitor", "tenant", row.TenantID, "monitor", row.Slug, "parts", m.Unreadable)
 	}
 	spec := m.effective()
 	if !m.Declared {
 		spec.By = row.TenantID // held to the tenant's reach
 	}
-	return Item{ID: engineID(row.TenantID, row.Slug), Spec: spec, Status: m.Status}, nil
+	if m.unknown() {
+		spec = unreadableSpec
+		r.stale.Store(true)
+	}
+	return Item{ID: engineID(row.TenantID, row.Slug), Spec: spec, Status: m.Status}
 }
 
+// unreadAgain is after how long rows that could not be read are tried again.
+const unreadAgain = 10 * time.Minute
+
 // catchUp loads all that an earlier change could not.
-func (r *Room) catchUp(ctx context.Context, _ time.Time) (time.Time, error) {
+func (r *Room) catchUp(ctx context.Context, now time.Time) (time.Time, error) {
 	if !r.stale.Swap(false) {
 		return time.Time{}, nil
 	}
 	if err := r.reload(ctx); err != nil {
 		r.stale.Store(true)
 		return time.Time{}, err
+	}
+	if r.stale.Load() {
+		return now.Add(unreadAgain), nil
 	}
 	return time.Time{}, nil
 }

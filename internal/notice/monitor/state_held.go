@@ -194,7 +194,7 @@ func (r *Room) kin(ctx context.Context) ([]relative, error) {
 	for i, row := range rows {
 		out[i] = relative{slug: row.Slug, title: Monitor{Slug: row.Slug, Name: row.Name}.Title(), state: row.State}
 		if err := json.Unmarshal([]byte(row.Parents), &out[i].parents); err != nil {
-			return nil, fmt.Errorf("monitor: %s: parents: %w", row.Slug, err)
+			out[i].parents = nil // it alarms by itself
 		}
 	}
 	return out, nil
@@ -240,13 +240,11 @@ func (r *Room) Impaired(ctx context.Context) (limited, unclear map[string]bool, 
 	limited, unclear = map[string]bool{}, map[string]bool{}
 	for _, row := range rows {
 		var st Status
-		if err := json.Unmarshal([]byte(row.Status), &st); err != nil {
-			return nil, nil, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-		}
+		known := json.Unmarshal([]byte(row.Status), &st) == nil
 		switch {
 		case row.State == Unreachable:
 			unclear[row.Service] = true
-		case !st.Last.Reason.Inward():
+		case !known || !st.Last.Reason.Inward():
 			limited[row.Service] = true
 		}
 	}

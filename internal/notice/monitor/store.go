@@ -93,40 +93,6 @@ func (r *Room) row(t ident.Tenant, m Monitor) (entryRow, error) {
 	return out, err
 }
 
-func (r *Room) monitor(row entryRow) (Monitor, error) {
-	m := Monitor{
-		Slug: row.Slug, Name: row.Name, Service: row.Service, PingKey: row.PingKey, Paused: row.Paused, Declared: row.Declared,
-	}
-	spec := []byte(row.Spec)
-	if len(row.Secret) > 0 {
-		var err error
-		if spec, err = r.o.Vault.Open(sealPurpose, row.Secret); err != nil {
-			return m, fmt.Errorf("monitor: %s: unseal: %w", row.Slug, err)
-		}
-	}
-	if err := json.Unmarshal(spec, &m.Spec); err != nil {
-		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-	}
-	if err := json.Unmarshal([]byte(row.Status), &m.Status); err != nil {
-		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-	}
-	if err := json.Unmarshal([]byte(row.Windows), &m.Windows); err != nil {
-		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-	}
-	if err := json.Unmarshal([]byte(row.Rules), &m.Rules); err != nil {
-		return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-	}
-	if row.Standing != "" {
-		if err := json.Unmarshal([]byte(row.Standing), &m.Standing); err != nil {
-			return m, fmt.Errorf("monitor: %s: %w", row.Slug, err)
-		}
-	}
-	if live, ok := r.engine.Status(engineID(row.TenantID, row.Slug)); ok {
-		m.Status = live
-	}
-	return m, nil
-}
-
 // Get is the monitor named slug.
 func (r *Room) Get(ctx context.Context, slug string) (Monitor, error) {
 	var row entryRow
@@ -137,7 +103,7 @@ func (r *Room) Get(ctx context.Context, slug string) (Monitor, error) {
 	if err != nil {
 		return Monitor{}, fmt.Errorf("monitor: get: %w", err)
 	}
-	return r.monitor(row)
+	return r.monitor(row), nil
 }
 
 func (r *Room) byPingKey(ctx context.Context, key string) (entryRow, error) {
@@ -320,11 +286,8 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 	}
 	if old.Slug == "" {
 		now := r.o.Clock.Now()
-		m.Status, m.PingKey = NewStatus(now), newPingKey()
-		// Episodes are counted on from where none was before: an earlier monitor of
-		// this name may have used the low numbers, and what has ended once never
-		// fires again.
-		m.Status.Episode, m.Standing = now.UnixMilli(), Standing{Count: now.UnixMilli()}
+		m.Status, m.PingKey = firstStatus(now), newPingKey()
+		m.Standing = Standing{Count: m.Status.Episode}
 	}
 	row, err := r.row(tenant, m)
 	if err != nil {
@@ -415,7 +378,7 @@ func (r *Room) takeOne(ctx context.Context, db bun.IDB, o Observation) error {
 		return fmt.Errorf("monitor: %w", err)
 	}
 	res, err := db.NewUpdate().Model((*entryRow)(nil)).Set("status = ?", string(status)).
-		Set("state = CASE WHEN sondes = '' THEN ? ELSE state END", o.Status.State). // of several, see weighed
+		Set("state = CASE WHEN sondes = '' OR ? THEN ? ELSE state END", o.Result.Reason == ReasonUnreadable, o.Status.State). // of several, see weighed
 		Where("tenant_id = ? AND slug = ?", t, slug).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("monitor: status: %w", err)

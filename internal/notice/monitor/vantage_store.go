@@ -126,18 +126,14 @@ func (r *Room) Weigh(ctx context.Context, slug string) error {
 		if err := db.NewSelect().Model(&row).Where("tenant_id = ? AND slug = ?", tenant, slug).Scan(ctx); err != nil {
 			return fmt.Errorf("monitor: weigh: %w", err)
 		}
-		m, err := r.monitor(row)
-		if err != nil {
-			return err
-		}
+		m := r.monitor(row)
 		if !m.watched() || m.Paused {
 			return nil
 		}
 		// What is stored and not what the engine has come to since: its next
 		// change will be weighed when it is stored, too.
-		m.Status = Status{}
-		if err := json.Unmarshal([]byte(row.Status), &m.Status); err != nil {
-			return fmt.Errorf("monitor: %s: %w", slug, err)
+		if stored := (Status{}); json.Unmarshal([]byte(row.Status), &stored) == nil {
+			m.Status = stored
 		}
 		return r.weigh(ctx, db, m)
 	})
@@ -181,14 +177,9 @@ func (r *Room) weigh(ctx context.Context, db bun.IDB, m Monitor) error {
 // weighed hands a change of this machine's own verdict to the others' rule. It
 // answers false for a monitor that this machine alone decides about.
 func (r *Room) weighed(ctx context.Context, slug string) (bool, error) {
-	var row entryRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Column("sondes", "standing").
-		Where("tenant_id = ? AND slug = ?", ident.TenantOf(ctx), slug).Scan(ctx)
-	if err != nil {
-		return false, fmt.Errorf("monitor: vantage: %w", err)
-	}
-	if row.Sondes == "" && !strings.Contains(row.Standing, `"open":true`) {
-		return false, nil
+	m, err := r.Get(ctx, slug)
+	if err != nil || !m.watched() {
+		return false, err
 	}
 	return true, r.Weigh(ctx, slug)
 }
@@ -319,11 +310,7 @@ func (r *Room) Disputed(ctx context.Context) ([]Monitor, error) {
 	}
 	var out []Monitor
 	for _, row := range rows {
-		m, err := r.monitor(row)
-		if err != nil {
-			return nil, err
-		}
-		if m.Standing.Disputed() {
+		if m := r.monitor(row); m.Standing.Disputed() {
 			out = append(out, m)
 		}
 	}
@@ -346,11 +333,8 @@ func (r *Room) SeenBy(ctx context.Context, sonde string) ([]Monitor, error) {
 	}
 	var out []Monitor
 	for _, row := range rows {
-		m, err := r.monitor(row)
-		if err != nil {
-			return nil, err
-		}
-		if m.Spec.Secrets() && !m.Spec.Vantage.Credentials {
+		m := r.monitor(row)
+		if m.unknown() || m.Spec.Secrets() && !m.Spec.Vantage.Credentials {
 			continue
 		}
 		out = append(out, m)
