@@ -102,6 +102,7 @@ type stage struct {
 	lookouts map[string]*lookout
 	files    map[string][]byte // that belong to the scenario
 	bags     map[string]*bag
+	chats    map[string]*chatRoom
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -257,6 +258,9 @@ func (s *stage) end() {
 	for _, t := range s.targets {
 		t.down()
 	}
+	for _, c := range s.chats {
+		c.down()
+	}
 	for _, r := range s.readers {
 		r.client.CloseIdleConnections()
 	}
@@ -320,6 +324,7 @@ var vocabulary = map[string]act{
 	"Standort":   {3, (*stage).place},
 	"Telefon":    {1, (*stage).phone},
 	"Zettel":     {1, (*stage).sheet},
+	"Kanal":      {2, (*stage).chat},
 }
 
 func (s *stage) do(words []string) error {

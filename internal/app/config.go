@@ -124,13 +124,17 @@ type AudienceConfig struct {
 	Recipients []string // mail addresses
 }
 
-// WebhookConfig is an HTTP address that gets signed alarms.
+// WebhookConfig is an HTTP address that gets alarms, statements or both.
 type WebhookConfig struct {
 	Name       string
 	URL        string
 	SecretFile string
 	Services   []string // slugs; empty: all services
-	Secret     Secret   // content of SecretFile, read by [LoadConfig]; signs with HMAC-SHA-256
+	Form       string   // slack, teams or mattermost; empty: our own signed JSON
+	Audiences  []string // slugs; statements to these audiences go there too
+	// StatementsOnly: it hears of no alarms.
+	StatementsOnly bool
+	Secret         Secret // content of SecretFile, read by [LoadConfig]; signs with HMAC-SHA-256
 }
 
 // ListenConfig holds the host:port of the two listeners; empty means the

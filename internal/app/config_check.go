@@ -72,6 +72,12 @@ func (r *configReader) checkReferences(c *Config) {
 		for j, s := range w.Services {
 			r.exists(s, services, fmt.Sprintf("webhooks[%d].services[%d]", i, j), "services", "config.no_service")
 		}
+		for j, slug := range w.Audiences {
+			r.exists(slug, append(slices.Clone(audiences), audienceKinds...), fmt.Sprintf("webhooks[%d].audiences[%d]", i, j), "audiences", "config.no_audience")
+		}
+		if path := fmt.Sprintf("webhooks[%d]", i); w.StatementsOnly && len(w.Audiences) == 0 && !r.tainted[path] {
+			r.refuse(r.where(path), path+".statements_only", "config.deaf_webhook")
+		}
 	}
 }
 
@@ -243,7 +249,7 @@ func (r *configReader) warnMail(c *Config, note func(string, string, ...any)) {
 		}
 	}
 	for i, w := range c.Webhooks {
-		if w.SecretFile == "" {
+		if w.SecretFile == "" && w.Form == "" { // a chat does not check who writes, its address is the secret
 			note(fmt.Sprintf("webhooks[%d].secret_file", i), "config.warn_unsigned", w.Name)
 		}
 	}

@@ -23,6 +23,7 @@ var (
 	roles         = []string{"admin", "it", "publisher", "approver", "reader"}
 	audienceKinds = []string{"citizens", "press", "staff", "leadership", "council", "partners", "it", "authority"}
 	articles      = []string{"der", "die", "das", "plural"}
+	hookForms     = []string{"slack", "teams", "mattermost"}
 	autoPublic    = []string{"never", "checking", "confirmed"}
 	tlsModes      = []string{"none", "starttls", "tls"}
 	languages     = []string{"de", "en"}
@@ -138,6 +139,9 @@ func (r *configReader) webhook(w *WebhookConfig) setter {
 		field{"url", scalar(r, &w.URL, parseWeb)},
 		field{"secret_file", scalar(r, &w.SecretFile, optional(parseLine))},
 		field{"services", r.each(&w.Services, parseSlug)},
+		field{"form", scalar(r, &w.Form, optional(oneOf(hookForms)))},
+		field{"audiences", r.each(&w.Audiences, parseSlug)},
+		field{"statements_only", r.flag(&w.StatementsOnly)},
 	)
 }
 

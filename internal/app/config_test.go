@@ -303,7 +303,7 @@ func TestLoadConfig(t *testing.T) {
 	if got := cfg.SMTP[0].Password.Reveal(); got != "päss wort" {
 		t.Errorf("password %q", got)
 	}
-	if got := fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg.SMTP, cfg.Webhooks); strings.Contains(got, "päss") || strings.Contains(got, "geheim") {
+	if got := fmt.Sprintf("%v %+v %#v %v %s", cfg, cfg, cfg.SMTP, cfg.Webhooks, cfg.Webhooks[0].Secret); strings.Contains(got, "päss") || strings.Contains(got, "geheim") {
 		t.Errorf("a secret shows: %s", got)
 	}
 	if n := len(warnings); n == 0 || !bytes.Contains([]byte(fmt.Sprint(warnings)), []byte("chmod")) {

@@ -118,7 +118,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
-		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach,
+		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -178,7 +178,7 @@ func (a *App) build() (err error) {
 	a.publish = publish.New(publish.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Incidents: a.incident,
 		Services: a.service, Audiences: a.plan, People: a.identity, Outbox: a.channel, Ways: a.channel, Vault: a.vault,
-		Library: library, Prepared: a.template, Sole: sole, Node: a.node, Survey: a.survey, Staff: a.board,
+		Library: library, Prepared: a.template, Sole: sole, Node: a.node, Survey: a.survey, Staff: a.board, Chats: chats{a},
 	})
 	a.template.SetSaid(a.publish)
 	a.publish.Subscribe(a.bus)
@@ -206,7 +206,7 @@ func (a *App) build() (err error) {
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
-		Notes: a.notes, Declared: a.townDeclared, Hooks: hooks{a}, Fetch: a.fetch,
+		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
 	return a.site()
 }
@@ -393,24 +393,6 @@ func (a *App) postLetter(ctx context.Context, l identity.Letter) error {
 		ID: "letter-" + newID(a.o.Clock), Kind: channel.Mail, Class: channel.Single, Realm: channel.Live,
 		To: l.To, ToName: l.Person.Name, Subject: l.Subject, Text: l.Body, Language: l.Person.Language, Automatic: true,
 	})
-}
-
-// hooks are the webhooks of the configuration and of the town's console.
-type hooks struct{ app *App }
-
-// Hooks implements alert.Hooks.
-func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
-	var out []alert.Hook
-	if c := h.app.configOf(ctx); c != nil { // another town's alerts are none of theirs
-		for _, w := range c.Webhooks {
-			out = append(out, alert.Hook{URL: w.URL, Secret: []byte(w.Secret.Reveal()), Declared: true, Services: w.Services})
-		}
-	}
-	own, err := h.app.channel.Hooks(ctx)
-	for _, w := range own {
-		out = append(out, alert.Hook{URL: w.URL, Secret: w.Secret})
-	}
-	return out, err
 }
 
 // townDeclared reports whether the town in ctx stands in the configuration.

@@ -152,7 +152,14 @@ func (d *Desk) tryHooks(ctx context.Context, route string) (string, error) {
 		return "", err
 	}
 	var told []string
+	plain := body
 	for _, h := range hooks {
+		body := plain
+		if h.Form.Chat() {
+			if body, err = h.Form.Body(channel.Note{Title: i18n.T(ctx, "desk.test_subject", route), Text: i18n.T(ctx, "desk.test_chat", i18n.Stand(ctx, now))}); err != nil {
+				return "", err
+			}
+		}
 		_, err := d.o.Channel.Try(ctx, route, channel.Message{
 			ID: "test-" + ident.NewID(now), Kind: channel.Webhook, Class: channel.Single, Realm: channel.Live, To: h.URL, Declared: h.Declared, Payload: body,
 			Secret: h.Secret, Date: now,

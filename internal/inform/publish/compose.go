@@ -86,6 +86,7 @@ type telling struct {
 	released  map[string]releaseRow
 	last      *Statement // published before, of the same incident
 	corrected *Statement
+	chats     []Chat
 }
 
 // Preview is what a statement will be: looked at before it goes out.
@@ -130,8 +131,9 @@ type Reach struct {
 	Audience   string
 	Name       string
 	Kind       plan.Kind
-	Page       bool // stands on the public page
-	Recipients int  // addresses that get a mail
+	Page       bool     // stands on the public page
+	Recipients int      // addresses that get a mail
+	Chats      []string // webhooks that hear it, as the ledger names them
 	Next       time.Time
 }
 
@@ -218,6 +220,9 @@ func (r *Room) lookAt(ctx context.Context, s Statement, in incident.Incident) (t
 		t.services = append(t.services, sv)
 	}
 	if t.all, err = r.o.Audiences.Audiences(ctx); err != nil {
+		return t, err
+	}
+	if t.chats, err = r.chats(ctx); err != nil {
 		return t, err
 	}
 	for _, a := range t.all {
@@ -307,6 +312,10 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 				targets = append(targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
 				reach.Recipients++
 			}
+		}
+		for _, to := range chatTargets(t.chats, a) {
+			targets = append(targets, to)
+			reach.Chats = append(reach.Chats, to.Recipient)
 		}
 		p.Reach = append(p.Reach, reach)
 	}

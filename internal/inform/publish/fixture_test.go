@@ -60,6 +60,7 @@ type town struct {
 	speak     []staff.Speaker
 	tasks     map[incident.ID][]incident.Task
 	tested    map[string]plan.Tested
+	chats     []Chat
 	// deliver answers a bulk message; nil accepts.
 	deliver func(m channel.Message) error
 	sent    []channel.Message
@@ -254,6 +255,8 @@ func (w *town) Deliver(_ context.Context, realm channel.Realm, _ channel.Kind, m
 	return out
 }
 
+func (w *town) Chats(context.Context) ([]Chat, error) { return slices.Clone(w.chats), nil }
+
 func (w *town) Record(_ context.Context, e audit.Entry) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -305,7 +308,7 @@ func newRig(t testing.TB, w *storetest.World) *rig {
 	g.town.now = g.clock.Now
 	g.Room = New(Options{
 		Store: w.Store, Clock: g.clock, Hints: w.Hints, Catalog: texts, Audit: g.town, Incidents: journal{g.town}, Services: catalogue{g.town},
-		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks, Staff: g.town,
+		Audiences: g.town, People: g.town, Outbox: g.town, Ways: g.town, Vault: seal, Refusals: g.town, Library: lib, Sole: true, Survey: asks, Staff: g.town, Chats: g.town,
 	})
 	return g
 }

@@ -115,7 +115,7 @@ func (r *Room) deliverBatch(ctx context.Context, l lane, now time.Time) (down bo
 	if err != nil || len(rows) == 0 {
 		return false, 0, err
 	}
-	ready, messages, err := r.messages(ctx, rows)
+	ready, messages, dead, err := r.messages(ctx, rows)
 	if err != nil {
 		return false, 0, err
 	}
@@ -138,10 +138,7 @@ func (r *Room) deliverBatch(ctx context.Context, l lane, now time.Time) (down bo
 	// stopped; otherwise a clean stop would send the batch twice.
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	for range len(ready) - len(outcomes) {
-		outcomes = append(outcomes, channel.Outcome{Err: errNoWords})
-	}
-	return down, len(rows), r.settle(keep, claim, ready, outcomes)
+	return down, len(rows), r.settle(keep, claim, ready, append(outcomes, dead...))
 }
 
 // errNoWords ends a row whose statement has no mail text for its audience.
@@ -219,9 +216,10 @@ func (r *Room) putOff(ctx context.Context, db bun.IDB, l lane, rows []deliveryRo
 	return kept, nil
 }
 
-// messages writes the mail for each row from the variant that was approved. It
-// gives back the rows in the order of the messages; rows without words follow.
-func (r *Room) messages(ctx context.Context, rows []deliveryRow) ([]deliveryRow, []channel.Message, error) {
+// messages writes the message for each row from the variant that was approved. It
+// gives back the rows in the order of the messages; those that cannot be sent
+// follow, with the outcome of each.
+func (r *Room) messages(ctx context.Context, rows []deliveryRow) ([]deliveryRow, []channel.Message, []channel.Outcome, error) {
 	type key struct {
 		statement ID
 		audience  string
@@ -237,7 +235,7 @@ func (r *Room) messages(ctx context.Context, rows []deliveryRow) ([]deliveryRow,
 	}
 	variants, err := r.variantRows(ctx, ids...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	words := map[key]variantRow{}
 	for _, v := range variants {
@@ -247,7 +245,11 @@ func (r *Room) messages(ctx context.Context, rows []deliveryRow) ([]deliveryRow,
 	}
 	out := make([]channel.Message, 0, len(rows))
 	ready := make([]deliveryRow, 0, len(rows))
-	var wordless []deliveryRow
+	var wordless, gone []deliveryRow
+	hooks, err := r.chatLedger(ctx, rows, variants)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	for _, row := range rows {
 		v, ok := words[key{row.Statement, row.Audience, row.Language}]
 		if !ok {
@@ -257,14 +259,32 @@ func (r *Room) messages(ctx context.Context, rows []deliveryRow) ([]deliveryRow,
 			wordless = append(wordless, row)
 			continue
 		}
-		ready = append(ready, row)
-		out = append(out, channel.Message{
+		m := channel.Message{
 			ID: row.ID, Kind: row.Channel, Class: channel.Bulk, Realm: channel.Realm(row.Realm), To: row.Recipient,
 			Subject: v.Subject, Text: v.Body, Thread: string(row.Incident), FirstOfThread: row.First,
 			Language: v.Language.Tag(), Automatic: true, Date: clock.Cut(v.AsOf),
-		})
+		}
+		if row.Channel == channel.Webhook {
+			c, ok := hooks.find(row.Recipient)
+			if !ok {
+				gone = append(gone, row)
+				continue
+			}
+			if m, err = r.toChat(m, c, row, v, hooks.tenant, hooks.public[row.Statement]); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+		ready, out = append(ready, row), append(out, m)
 	}
-	return append(ready, wordless...), out, nil
+	ready = append(append(ready, wordless...), gone...)
+	dead := make([]channel.Outcome, 0, len(wordless)+len(gone))
+	for range wordless {
+		dead = append(dead, channel.Outcome{Err: errNoWords})
+	}
+	for range gone {
+		dead = append(dead, channel.Outcome{Err: errNoChat})
+	}
+	return ready, out, dead, nil
 }
 
 // settle records what became of a batch. Rows whose lease somebody else holds

@@ -159,7 +159,7 @@ func TestCrashDoublesOneBatch(t *testing.T) {
 		if err != nil || len(rows) != batchSize {
 			t.Fatalf("%v: %d", err, len(rows))
 		}
-		_, ms, err := g.messages(g.ctx, rows)
+		_, ms, _, err := g.messages(g.ctx, rows)
 		if err != nil {
 			t.Fatal(err)
 		}

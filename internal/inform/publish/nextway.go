@@ -12,6 +12,7 @@ import (
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/plan"
 )
 
@@ -36,15 +37,16 @@ const lostAfter = 4
 // handWithin is how soon the next way is to have carried it.
 const handWithin = 15 * time.Minute
 
-// lost reports whether d does not get through, though it may still.
+// lost reports whether a mail does not get through, though it may still.
 func (d deliveryRow) lost() bool {
-	return d.State == Failed || d.State == Expired || (d.State != Accepted && d.State != Skipped && d.Attempts >= lostAfter)
+	return d.Channel == channel.Mail && (d.State == Failed || d.State == Expired || (d.State != Accepted && d.State != Skipped && d.Attempts >= lostAfter))
 }
 
 // carriedBy reports whether this room brings words to an audience of kind k on a
-// way of the plan. The public page is for citizens.
-func carriedBy(way string, k plan.Kind) bool {
-	return way == "mail" || (way == "page" && k == plan.Citizens)
+// way of the plan. The public page is for citizens; webhooks carry where one
+// listens.
+func carriedBy(way string, k plan.Kind, hooked bool) bool {
+	return way == "mail" || (way == "page" && k == plan.Citizens) || (way == "webhook" && hooked)
 }
 
 // wayStep is a way of the plan that carries a message after another one did not.
@@ -55,10 +57,10 @@ type wayStep struct {
 
 // firstStep is what people are asked to do when the first way of the plan is not
 // one that the room carries: a town that telephones its mayor first is reminded.
-func firstStep(a plan.Audience) (wayStep, bool) {
+func firstStep(a plan.Audience, hooked bool) (wayStep, bool) {
 	for _, way := range a.Profile.Ways {
 		switch {
-		case carriedBy(way, a.Kind):
+		case carriedBy(way, a.Kind, hooked):
 			return wayStep{}, false
 		case way != "page": // the page of other readers
 			return wayStep{way, true}, true
@@ -69,12 +71,12 @@ func firstStep(a plan.Audience) (wayStep, bool) {
 
 // nextStep is the way after failed in the order of the plan, without those that
 // are known to be down.
-func nextStep(a plan.Audience, failed string, down map[string]bool) wayStep {
+func nextStep(a plan.Audience, failed string, down map[string]bool, hooked bool) wayStep {
 	i := slices.Index(a.Profile.Ways, failed)
 	for _, way := range a.Profile.Ways[i+1:] {
 		switch {
 		case down[way] || way == failed:
-		case carriedBy(way, a.Kind):
+		case carriedBy(way, a.Kind, hooked):
 			return wayStep{Way: way}
 		case way != "page":
 			return wayStep{way, true}
@@ -123,14 +125,15 @@ func (r *Room) steer(ctx context.Context, s Statement, p Preview) error {
 	if err != nil {
 		return err
 	}
+	hooked := hooked(p.telling.chats)
 	for _, a := range p.telling.audiences {
-		if x, ok := firstStep(a); ok {
+		if x, ok := firstStep(a, hooked(a)); ok {
 			if err := r.handOn(ctx, s, a, x, "publish.way_first", 0); err != nil {
 				return err
 			}
 		}
 		if down["mail"] && len(a.Recipients) > 0 && len(a.Profile.Ways) > 0 {
-			if err := r.handOn(ctx, s, a, nextStep(a, "mail", down), "publish.way_down", len(a.Recipients)); err != nil {
+			if err := r.handOn(ctx, s, a, nextStep(a, "mail", down, hooked(a)), "publish.way_down", len(a.Recipients)); err != nil {
 				return err
 			}
 		}
@@ -170,6 +173,11 @@ func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) 
 	if err != nil {
 		return err
 	}
+	chats, err := r.chats(ctx)
+	if err != nil {
+		return err
+	}
+	hooked := hooked(chats)
 	for _, k := range order {
 		// The statement's row is locked, so that two batches cannot both be first.
 		_, err := db.NewUpdate().Model((*statementRow)(nil)).Set("updated_at = updated_at").
@@ -180,7 +188,7 @@ func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) 
 		// What got through late counts as well: for it the next way was asked for.
 		before, err := db.NewSelect().Model((*deliveryRow)(nil)).Where("tenant_id = ?", tenant).Where("statement_id = ?", k.statement).
 			Where("audience = ?", k.audience).Where("id NOT IN (?)", bun.List(ids[k])).
-			Where("("+isLost+" OR attempts > ?)", lostAfter, lostAfter).Exists(ctx)
+			Where("("+isLost+" OR (channel = 'mail' AND attempts > ?))", lostAfter, lostAfter).Exists(ctx)
 		if err != nil {
 			return fmt.Errorf("publish: next way: %w", err)
 		}
@@ -192,7 +200,7 @@ func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) 
 		if err != nil {
 			return err
 		}
-		if err := r.handOn(ctx, s, all[i], nextStep(all[i], "mail", down), "publish.way_lost", len(ids[k])); err != nil {
+		if err := r.handOn(ctx, s, all[i], nextStep(all[i], "mail", down, hooked(all[i])), "publish.way_lost", len(ids[k])); err != nil {
 			return err
 		}
 	}
@@ -200,7 +208,7 @@ func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) 
 }
 
 // isLost is [deliveryRow.lost] for the database.
-const isLost = "(state IN ('failed', 'expired') OR (state NOT IN ('accepted', 'skipped') AND attempts >= ?))"
+const isLost = "(channel = 'mail' AND (state IN ('failed', 'expired') OR (state NOT IN ('accepted', 'skipped') AND attempts >= ?)))"
 
 // handOn writes into the journal which way carries it now and, where people do,
 // gives the audience's owner the task and tells them.
@@ -292,13 +300,18 @@ func (r *Room) Handed(ctx context.Context, id ID) ([]Handed, error) {
 	if err != nil {
 		return nil, err
 	}
+	chats, err := r.chats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hooked := hooked(chats)
 	var out []Handed
 	for _, row := range rows {
 		i := slices.IndexFunc(all, func(a plan.Audience) bool { return a.Slug == row.Audience })
 		if i < 0 || len(all[i].Profile.Ways) == 0 {
 			continue
 		}
-		x := nextStep(all[i], "mail", down)
+		x := nextStep(all[i], "mail", down, hooked(all[i]))
 		out = append(out, Handed{row.Audience, all[i].Name, row.N, x.Way, x.Hand})
 	}
 	return out, nil

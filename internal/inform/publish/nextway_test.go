@@ -29,14 +29,14 @@ func TestNextStep(t *testing.T) {
 		order := a.Profile.Ways
 		at, seen := "mail", []string{}
 		for {
-			x := nextStep(a, at, down)
+			x := nextStep(a, at, down, false)
 			if x.Way == "" {
 				break
 			}
 			if down[x.Way] || slices.Contains(seen, x.Way) || !slices.Contains(order, x.Way) || x.Way == "mail" {
 				t.Fatalf("%v, down %v: from %s to %s after %v", order, down, at, x.Way, seen)
 			}
-			if x.Hand == carriedBy(x.Way, a.Kind) {
+			if x.Hand == carriedBy(x.Way, a.Kind, false) {
 				t.Fatalf("%s by hand: %v", x.Way, x.Hand)
 			}
 			for _, between := range order[slices.Index(order, at)+1 : slices.Index(order, x.Way)] {
@@ -47,7 +47,7 @@ func TestNextStep(t *testing.T) {
 			seen = append(seen, x.Way)
 			at = x.Way
 		}
-		if x, ok := firstStep(a); ok && (carriedBy(x.Way, a.Kind) || !slices.Contains(order, x.Way)) {
+		if x, ok := firstStep(a, false); ok && (carriedBy(x.Way, a.Kind, false) || !slices.Contains(order, x.Way)) {
 			t.Fatalf("%v begins with %s", order, x.Way)
 		}
 	})
@@ -159,10 +159,10 @@ func TestI8_NextWayOnce(t *testing.T) {
 			i := slices.IndexFunc(g.town.plan, func(a plan.Audience) bool { return a.Slug == slug })
 			a := g.town.plan[i]
 			want := 0
-			if _, ok := firstStep(a); ok {
+			if _, ok := firstStep(a, false); ok {
 				want++
 			}
-			x := nextStep(a, "mail", nil)
+			x := nextStep(a, "mail", nil, false)
 			if notReached[slug] > 0 && x.Hand {
 				want++
 			}

@@ -109,8 +109,10 @@ type Options struct {
 	People    People
 	Outbox    Outbox
 	Ways      Ways
-	Vault     Signer
-	Refusals  Refusals
+	// Chats may be nil: no webhook hears of statements.
+	Chats    Chats
+	Vault    Signer
+	Refusals Refusals
 	// Staff may be nil: there is no crisis staff.
 	Staff Staff
 	// Survey is the address under which an audience says how well it was informed

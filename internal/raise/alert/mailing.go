@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"tuermer/internal/platform/clock"
@@ -157,10 +158,15 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 			continue
 		}
 		id := ident.NewID(m.t.now)
-		body, err := json.Marshal(hookBody{
-			Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],
-			ID:   id, At: m.t.now, Town: m.town.Slug, Alert: bodyOf(m.alert, m.page()),
-		})
+		var body []byte
+		if h.Form.Chat() {
+			body, err = h.Form.Body(m.note(kind))
+		} else {
+			body, err = json.Marshal(hookBody{
+				Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],
+				ID:   id, At: m.t.now, Town: m.town.Slug, Alert: bodyOf(m.alert, m.page()),
+			})
+		}
 		if err != nil {
 			return fmt.Errorf("alert: webhook: %w", err)
 		}
@@ -181,6 +187,20 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 		}
 	}
 	return nil
+}
+
+// note is the change as people read it in a chat, in the town's language. It has
+// no link that acts for somebody: many read it.
+func (m *mailing) note(kind Kind) channel.Note {
+	l := m.locale("")
+	subject, _ := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page()}.write(l)
+	lines := []string{m.alert.Detail, l.Catalog.Text(l.Lang, "alert.chat_since", l.Stand(m.alert.Since))}
+	if kind == Taken && m.alert.AcknowledgedName != "" {
+		lines = append(lines, l.Catalog.Text(l.Lang, "alert.chat_taken", m.alert.AcknowledgedName))
+	}
+	return channel.Note{
+		Title: subject, Text: strings.TrimSpace(strings.Join(lines, "\n")), Link: m.page(), Label: l.Catalog.Text(l.Lang, "alert.chat_page"),
+	}
 }
 
 // alertBody is an alert as programs see it, in the API and in webhooks.

@@ -56,6 +56,8 @@ type Sender interface {
 type Hook struct {
 	URL    string
 	Secret []byte // signs the body; empty: unsigned
+	// Form is how it wants to be told; [channel.Plain]: our own document.
+	Form channel.Form
 	// Declared: it stands in the operator's file and may lie anywhere.
 	Declared bool
 	// Services limits it to alerts of these slugs; empty: it hears of all.

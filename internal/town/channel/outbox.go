@@ -67,6 +67,9 @@ type Options struct {
 	// telling them at once; nil: nothing is said. What holds a message is the
 	// adapter, at every connection.
 	Reach func(ctx context.Context, t ident.Tenant) (fence.List, error)
+	// Audiences are slug and name of all audiences, for choosing what a webhook
+	// hears of; nil: there are none.
+	Audiences func(ctx context.Context) ([][2]string, error)
 	// WaysChanged is told after the ways out of a town were changed.
 	WaysChanged func(ident.Tenant)
 	// Sole: no other process sends from this database, so what a crash left

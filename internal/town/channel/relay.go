@@ -33,11 +33,16 @@ type Relay struct {
 	Password []byte `json:"-"` // sealed at rest, never shown
 }
 
-// Hook is a webhook that was entered in the console; it hears of every alert.
+// Hook is a webhook that was entered in the console. It hears of every alert
+// unless it is Quiet, and of what is told to its audiences.
 type Hook struct {
 	Name   string
 	URL    string
 	Secret []byte // signs the body; sealed at rest, never shown
+	Form   Form
+	// Audiences are those whose statements it gets, by slug.
+	Audiences []string
+	Quiet     bool // hears of no alerts
 }
 
 // Audit remembers who did what.
@@ -61,6 +66,9 @@ type hookRow struct {
 	Name          string       `bun:"name,pk"`
 	URL           string       `bun:"url"`
 	Secret        []byte       `bun:"secret,nullzero"`
+	Form          Form         `bun:"form"`
+	Audiences     string       `bun:"audiences"` // slugs, one a line
+	Quiet         bool         `bun:"quiet"`
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
@@ -103,6 +111,12 @@ func (h Hook) check() error {
 	}
 	if u, perr := url.Parse(h.URL); perr != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
 		err = err.Field("url", "channel.hook_url")
+	}
+	if !KnownForm(h.Form) {
+		err = err.Field("form", "channel.hook_form")
+	}
+	if h.Quiet && len(h.Audiences) == 0 {
+		err = err.Field("hears", "channel.hook_deaf")
 	}
 	if len(err.Fields) > 0 {
 		return err
@@ -184,7 +198,7 @@ func (r *Room) Hooks(ctx context.Context) ([]Hook, error) {
 	}
 	out := make([]Hook, len(rows))
 	for i, row := range rows {
-		out[i] = Hook{Name: row.Name, URL: row.URL}
+		out[i] = Hook{Name: row.Name, URL: row.URL, Form: row.Form, Audiences: strings.Fields(row.Audiences), Quiet: row.Quiet}
 		if len(row.Secret) > 0 {
 			if out[i].Secret, err = r.o.Vault.Open(hookPurpose, row.Secret); err != nil {
 				return nil, fmt.Errorf("channel: hook %s: %w", row.Name, err)
@@ -206,7 +220,10 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 	if err := r.checkReach(ctx, h.URL); err != nil {
 		return err
 	}
-	row := hookRow{TenantID: tenant, Name: h.Name, URL: h.URL, UpdatedAt: r.o.Clock.Now()}
+	row := hookRow{
+		TenantID: tenant, Name: h.Name, URL: h.URL, Form: h.Form, Audiences: strings.Join(h.Audiences, "\n"), Quiet: h.Quiet,
+		UpdatedAt: r.o.Clock.Now(),
+	}
 	if len(h.Secret) > 0 {
 		if row.Secret, err = r.o.Vault.Seal(hookPurpose, h.Secret); err != nil {
 			return fmt.Errorf("channel: hook: %w", err)
@@ -214,7 +231,8 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 	}
 	return r.configure(ctx, "channel.hook_saved", "hook:"+h.Name, func(ctx context.Context, db bun.IDB) error {
 		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
-			Set("url = EXCLUDED.url").Set("updated_at = EXCLUDED.updated_at")
+			Set("url = EXCLUDED.url").Set("form = EXCLUDED.form").Set("audiences = EXCLUDED.audiences").Set("quiet = EXCLUDED.quiet").
+			Set("updated_at = EXCLUDED.updated_at")
 		if len(row.Secret) > 0 {
 			q = q.Set("secret = EXCLUDED.secret")
 		}

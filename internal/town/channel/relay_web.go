@@ -18,6 +18,8 @@ type waysView struct {
 	Relay  *web.Form
 	Hook   *web.Form
 	Test   *web.Form
+	// Audiences are what a webhook may hear of.
+	Audiences []web.Option
 	// Tested is the id of the test mail that was just queued.
 	Tested string
 }
@@ -43,7 +45,13 @@ func (r *Room) waysView(req *http.Request) (v waysView, err error) {
 	if v.Relays, err = r.Relays(req.Context()); err != nil {
 		return v, err
 	}
-	v.Hooks, err = r.Hooks(req.Context())
+	if v.Hooks, err = r.Hooks(req.Context()); err != nil || r.o.Audiences == nil {
+		return v, err
+	}
+	all, err := r.o.Audiences(req.Context())
+	for _, a := range all {
+		v.Audiences = append(v.Audiences, web.Option{Value: a[0], Text: a[1]})
+	}
 	return v, err
 }
 
@@ -105,7 +113,10 @@ func (r *Room) postRelayRemove(w http.ResponseWriter, req *http.Request) error {
 
 func (r *Room) postHook(w http.ResponseWriter, req *http.Request) error {
 	return r.act(w, req, func(v *waysView, f *web.Form) { v.Hook = f }, func(f *web.Form) error {
-		return r.SaveHook(req.Context(), Hook{Name: f.Get("hook_name"), URL: f.Get("url"), Secret: []byte(f.Values.Get("secret"))})
+		return r.SaveHook(req.Context(), Hook{
+			Name: f.Get("hook_name"), URL: f.Get("url"), Secret: []byte(f.Values.Get("secret")),
+			Form: Form(f.Get("form")), Audiences: f.All("audiences"), Quiet: f.Get("hears") == "statements",
+		})
 	})
 }
 

@@ -80,6 +80,9 @@ func (r *Room) SimulatedAfter(ctx context.Context, after string, limit int) ([]I
 	}
 	items := make([]Item, len(rows))
 	for i, s := range rows {
+		if s.Kind == Webhook {
+			s.Recipient = place(s.Recipient) // the rest may be a secret
+		}
 		items[i] = Item{
 			ID: s.ID, Kind: s.Kind, Class: s.Class, Realm: s.Realm, To: s.Recipient,
 			Subject: s.Subject, Text: s.Body, CreatedAt: s.At, SettledAt: s.At, State: Accepted,
