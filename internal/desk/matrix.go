@@ -59,13 +59,24 @@ func (d *Desk) matrix(ctx context.Context) (v matrixView, err error) {
 	for _, s := range scenarios(ctx, library) {
 		row := matrixRow{Scenario: s}
 		for _, a := range v.Audiences {
-			c, ok := doc.Cell(s.Slug, a.Slug)
+			c, ok := cellOf(doc, s.Slug, a.Slug)
 			row.Cells = append(row.Cells, matrixCell{c, a, ok, prepared(library, c, a.Kind)})
 		}
 		v.Rows = append(v.Rows, row)
 	}
 	v.May = plan.MayChange(ctx)
 	return v, nil
+}
+
+// cellOf is what goes first for a scenario and an audience. Where nobody has
+// decided, a hazard begins with its warning: "we are checking" helps nobody who has
+// to leave the house, and no short message is prepared for it.
+func cellOf(doc plan.Document, scenario, audience string) (plan.Cell, bool) {
+	c, decided := doc.Cell(scenario, audience)
+	if _, hazard := template.Hazard(template.Scenario(scenario), false); hazard && !decided {
+		c.Kind = string(template.First)
+	}
+	return c, decided
 }
 
 func (d *Desk) pageMatrix(w http.ResponseWriter, r *http.Request) error {

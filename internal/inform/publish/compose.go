@@ -440,6 +440,7 @@ func (r *Room) variant(ctx context.Context, s Statement, t telling, a plan.Audie
 		Over: text.Over, Untranslated: text.Untranslated,
 	}
 	if text.Instruction != "" {
+		v.Instruction = text.Instruction
 		v.Body += "\n\n" + text.Instruction
 	}
 	l := t.locale(r.o.Catalog, text.Language, asOf)

@@ -61,6 +61,8 @@ var factKeys = map[string]template.Slot{
 	"place":           "Ort",
 	"hours":           "Zeiten",
 	"area":            "Gebiet",
+	"danger":          template.SlotGrade,
+	"valid_until":     "GueltigBis",
 }
 
 // serviceKeys name the fact that the incident itself holds.

@@ -125,6 +125,7 @@ type variantRow struct {
 	Subject       string            `bun:"subject"`
 	Title         string            `bun:"title"`
 	Body          string            `bun:"body"`
+	Instruction   string            `bun:"instruction"`
 	Over          string            `bun:"over_parts"`
 	Untranslated  string            `bun:"untranslated"`
 	AsOf          time.Time         `bun:"as_of"`
@@ -134,7 +135,7 @@ type variantRow struct {
 func (v Variant) row(tenant ident.Tenant, of ID) variantRow {
 	return variantRow{
 		TenantID: tenant, Statement: of, Audience: v.Audience, Format: v.Format, Language: v.Language, Kind: v.Kind,
-		Entry: v.Entry, EntryVersion: v.EntryVersion, Review: v.Review, Subject: v.Subject, Title: v.Title, Body: v.Body,
+		Entry: v.Entry, EntryVersion: v.EntryVersion, Review: v.Review, Subject: v.Subject, Title: v.Title, Body: v.Body, Instruction: v.Instruction,
 		Over: put(v.Over), Untranslated: put(v.Untranslated), AsOf: v.AsOf, Next: v.Next,
 	}
 }
@@ -142,7 +143,7 @@ func (v Variant) row(tenant ident.Tenant, of ID) variantRow {
 func (r variantRow) variant() (Variant, error) {
 	v := Variant{
 		Audience: r.Audience, Kind: r.Kind, Format: r.Format, Language: r.Language, Entry: r.Entry, EntryVersion: r.EntryVersion,
-		Review: r.Review, Subject: r.Subject, Title: r.Title, Body: r.Body, AsOf: cut(r.AsOf), Next: cut(r.Next),
+		Review: r.Review, Subject: r.Subject, Title: r.Title, Body: r.Body, Instruction: r.Instruction, AsOf: cut(r.AsOf), Next: cut(r.Next),
 	}
 	if err := get(r.Over, &v.Over); err != nil {
 		return v, fmt.Errorf("publish: variant of %s: %w", r.Statement, err)

@@ -125,7 +125,10 @@ type Variant struct {
 	Subject      string
 	Title        string
 	Body         string
-	AsOf         time.Time // the "Stand"
+	// Instruction is the end of Body that says what to do, where the format keeps it
+	// apart (CAP).
+	Instruction string `json:",omitempty"`
+	AsOf        time.Time // the "Stand"
 	Next         time.Time // promised next message, zero: none
 	// Over names the parts that are longer than the format holds ("body");
 	// Untranslated the slots that show German words in another language.

@@ -92,6 +92,7 @@ type message struct {
 	CorrectedBy publish.ID
 	Correction  string
 	Words       map[template.Language]words
+	Alert       alerted `json:",omitzero"`
 }
 
 // words are one variant, exactly as published.
@@ -101,6 +102,10 @@ type words struct {
 	Audience string
 	Next     time.Time       `json:",omitzero"`
 	Review   template.Review `json:",omitempty"`
+	// What CAP says where a text of its own is prepared; else the page's words.
+	Headline    string `json:",omitempty"`
+	Description string `json:",omitempty"`
+	Instruction string `json:",omitempty"`
 }
 
 // current are the messages that hold, newest first; every story has one.
@@ -233,6 +238,7 @@ func (r *Room) stories(ctx context.Context, incidents map[incident.ID]incident.I
 		byIncident[s.Incident] = append(byIncident[s.Incident], message{
 			ID: s.ID, Root: root.ID, Kind: s.Kind, At: s.PublishedAt, FirstAt: root.PublishedAt,
 			Version: s.Version, Corrects: s.Corrects, CorrectedBy: s.CorrectedBy, Correction: s.Correction, Words: text,
+			Alert: alertedOf(s),
 		})
 	}
 	for id := range cache {
@@ -319,6 +325,7 @@ func (r *Room) words(ctx context.Context, id publish.ID, cache said) (map[templa
 			out[v.Language] = words{Title: v.Title, Body: v.Body, Audience: v.Audience, Next: v.Next, Review: v.Review}
 		}
 	}
+	withAlert(out, all)
 	cache[id] = out
 	return out, nil
 }

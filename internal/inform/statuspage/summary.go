@@ -186,6 +186,7 @@ func (b *builder) machines(m *model, zone *time.Location) {
 	b.json("/api/v2/components.json", withComponents{page, components})
 	b.json("/api/v2/incidents.json", withIncidents{page, all})
 	b.json("/api/v2/incidents/unresolved.json", withIncidents{page, open})
+	b.alerts(v)
 	b.robots(m)
 	b.sitemap(m)
 }

@@ -50,6 +50,12 @@ var choices = map[Slot][]Choice{
 		{"likely", "wahrscheinlich", "likely", "Das ist wahrscheinlich so."},
 		{"guess", "grobe Schätzung", "rough estimate", "Das kann sich noch ändern."},
 	},
+	SlotGrade: {
+		{"extreme", "außerordentliche Gefahr für Leib und Leben", "extraordinary threat to life", "Das ist sehr gefährlich."},
+		{"severe", "erhebliche Gefahr für Leib und Leben", "significant threat to life", "Das ist gefährlich."},
+		{"moderate", "mögliche Gefahr für Leib und Leben", "possible threat to life", "Das kann gefährlich sein."},
+		{"minor", "kaum Gefahr für Leib und Leben", "minimal threat to life", "Das ist kaum gefährlich."},
+	},
 	"Stufe": {
 		{"disruption", "Störung", "disruption", "Störung"},
 		{"emergency", "Notfall", "emergency", "Notfall"},
