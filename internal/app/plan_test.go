@@ -81,6 +81,13 @@ func TestI17_SecretLinksTellNothingPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := in.app.plan.Save(admin, plan.Audience{Slug: "haus", Kind: plan.Staff, Name: "Haus", Recipients: []string{"alle@haus.example"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, intranet, err := in.app.plan.CreateLink(admin, plan.StaffPage, "Intranet", "https://intranet.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	i, err := in.app.incident.Get(admin, incident.ID(town.incident))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +106,13 @@ func TestI17_SecretLinksTellNothingPrivate(t *testing.T) {
 		}
 		return text
 	}
+	_, head, _ := in.ask(caller{host: town.host}, http.MethodGet, "/ti/"+intranet, nil)
+	if p := head.Get("Content-Security-Policy"); !strings.Contains(p, "frame-ancestors 'self' https://intranet.example") || head.Get("Set-Cookie") != "" {
+		t.Errorf("the intranet may not frame it, or it sets a cookie: %v", head)
+	}
+	if _, head, _ = in.ask(caller{host: town.host}, http.MethodGet, "/t/"+town.secret, nil); !strings.Contains(head.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+		t.Error("another display may be framed")
+	}
 	for _, private := range []bool{false, true, false, true} {
 		for _, level := range incident.Levels() {
 			if err := in.app.incident.Edit(admin, i.ID, incident.Edit{Private: &private}); err != nil {
@@ -113,7 +127,11 @@ func TestI17_SecretLinksTellNothingPrivate(t *testing.T) {
 			if told == private || (private && hinted) {
 				t.Errorf("private %v, %s: told %v, hinted %v", private, level, told, hinted)
 			}
-			if strings.Contains(phone+partner, i.Title) {
+			staff := see("/ti/"+intranet) + see("/ti/"+intranet+"/feed.atom")
+			if private && strings.Contains(staff, `tm-state--down`) {
+				t.Error("the colour in the intranet tells of it")
+			}
+			if strings.Contains(phone+partner+staff, i.Title) {
 				t.Errorf("private %v: the title is told", private)
 			}
 			if !strings.Contains(partner, "Leitstand") || strings.Contains(partner, "Zuhause") {

@@ -476,7 +476,7 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.text}
 	case strings.HasPrefix(base, "/kit/links"), strings.HasPrefix(base, "/plan/links"):
 		ids = []string{w.link}
-	case strings.HasPrefix(base, "/t/"), strings.HasPrefix(base, "/tp/"):
+	case strings.HasPrefix(base, "/t/"), strings.HasPrefix(base, "/tp/"), strings.HasPrefix(base, "/ti/"):
 		ids = []string{w.secret}
 	case strings.HasPrefix(base, "/kit/handover"), strings.HasPrefix(base, "/plan/handover"):
 		ids = []string{string(w.people[identity.RoleApprover].ID)}

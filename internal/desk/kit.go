@@ -40,6 +40,7 @@ func (d *Desk) kitRoutes(s *web.Site) {
 	s.Handle("POST /kit/links", web.Staff(d.postLink))
 	s.Handle("POST /kit/links/{id}/rotate", web.Staff(d.postRotateLink))
 	s.Handle("POST /kit/links/{id}/revoke", web.Staff(d.postRevokeLink))
+	d.intranetRoutes(s)
 	s.Handle("GET /t/{token}", d.pagePhoneLink)
 	s.Handle("GET /tp/{token}", d.pagePartnerLink)
 }
@@ -87,7 +88,7 @@ func (d *Desk) world(ctx context.Context, doc plan.Document, audiences []plan.Au
 	w.Scenarios = scenarios(ctx, library)
 	for _, s := range w.Scenarios {
 		for _, a := range audiences {
-			if c, _ := doc.Cell(s.Slug, a.Slug); !prepared(library, c, a.Kind) {
+			if c, _ := cellOf(doc, s.Slug, a.Slug); !prepared(library, c, a.Kind) {
 				w.NoText = append(w.NoText, plan.NoText{Scenario: s, Audience: a.Name})
 			}
 		}

@@ -198,11 +198,11 @@ func (d *Desk) madeLink(w http.ResponseWriter, r *http.Request, make func(contex
 	if err != nil {
 		return err
 	}
-	town, err := d.o.Identity.Current(r.Context())
+	address, err := d.linkAddress(r.Context(), l.Purpose, secret)
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, linkPage(l, strings.TrimRight(town.StaffURL, "/")+plan.LinkPath(l.Purpose, secret)))
+	return web.Render(w, r, linkPage(l, address))
 }
 
 func (d *Desk) postRevokeLink(w http.ResponseWriter, r *http.Request) error {

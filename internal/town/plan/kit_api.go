@@ -52,11 +52,12 @@ type versionDocument struct {
 
 type linkBody struct {
 	ID         string    `json:"id" readOnly:"true" required:"false"`
-	Purpose    string    `json:"purpose" enum:"phone,partners"`
+	Purpose    string    `json:"purpose" enum:"phone,partners,staff"`
 	Name       string    `json:"name" doc:"Where the display stands"`
 	CreatedAt  time.Time `json:"created_at" readOnly:"true" required:"false"`
 	By         string    `json:"by" readOnly:"true" required:"false"`
 	ValidUntil time.Time `json:"valid_until" readOnly:"true" required:"false"`
+	Frames     []string  `json:"frames,omitempty" maxItems:"10" doc:"Origins whose pages may show it in a frame, such as https://intranet.example.org"`
 	Path       string    `json:"path,omitempty" readOnly:"true" doc:"Secret address below the console's; shown once"`
 }
 
@@ -181,14 +182,18 @@ func (r *Room) apiRestore(ctx context.Context, in *versionPath) (*web.One[planBo
 
 // LinkPath is the address of a secret link.
 func LinkPath(p Purpose, secret string) string {
-	if p == PartnerPage {
+	switch p {
+	case PartnerPage:
 		return "/tp/" + secret
+	case StaffPage:
+		return "/ti/" + secret
+	case PhonePage:
 	}
 	return "/t/" + secret
 }
 
 func linkOf(l Link, secret string) *web.One[linkBody] {
-	b := linkBody{ID: l.ID, Purpose: string(l.Purpose), Name: l.Name, CreatedAt: l.CreatedAt, By: l.ByName, ValidUntil: l.ValidUntil}
+	b := linkBody{ID: l.ID, Purpose: string(l.Purpose), Name: l.Name, CreatedAt: l.CreatedAt, By: l.ByName, ValidUntil: l.ValidUntil, Frames: l.Frames}
 	if secret != "" {
 		b.Path = LinkPath(l.Purpose, secret)
 	}
@@ -208,7 +213,7 @@ func (r *Room) apiLinks(ctx context.Context, _ *struct{}) (*web.List[linkBody], 
 }
 
 func (r *Room) apiCreateLink(ctx context.Context, in *createLink) (*web.One[linkBody], error) {
-	l, secret, err := r.CreateLink(ctx, Purpose(in.Body.Purpose), in.Body.Name)
+	l, secret, err := r.CreateLink(ctx, Purpose(in.Body.Purpose), in.Body.Name, in.Body.Frames...)
 	if err != nil {
 		return nil, err
 	}

@@ -502,3 +502,28 @@ func TestKitAPI(t *testing.T) {
 	call("publisher", "POST", "/links/"+id+"/rotate", "{}", 200)
 	call("publisher", "DELETE", "/links/"+id, "", 404)
 }
+
+// Only whole origins may frame a link's page: what else stands there would end up
+// in a header. A renewed link keeps them.
+func TestLinkFrames(t *testing.T) {
+	each(t, func(t *testing.T, w *storetest.World, r *plan.Room, _ *moving) {
+		for _, bad := range []string{"intranet.example", "https://intranet.example/start", "https://a.example; script-src *", "https://*.example", "https://a@b.example", "javascript:1", "https://", "*", "https://a.example,https://b.example"} {
+			if _, _, err := r.CreateLink(w.Ctx, plan.StaffPage, "Intranet", bad); fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%q: %v", bad, err)
+			}
+		}
+		l, secret, err := r.CreateLink(w.Ctx, plan.StaffPage, "Intranet", "https://intranet.musterstadt.example", "http://intern:8080")
+		if err != nil || len(l.Frames) != 2 {
+			t.Fatal(l, err)
+		}
+		if got, err := r.OpenLink(w.Ctx, plan.StaffPage, secret); err != nil || len(got.Frames) != 2 || got.Frames[1] != "http://intern:8080" {
+			t.Error(got, err)
+		}
+		if again, _, err := r.RotateLink(w.Ctx, l.ID); err != nil || len(again.Frames) != 2 {
+			t.Error(again, err)
+		}
+		if _, err := r.OpenLink(w.Ctx, plan.PhonePage, secret); fault.KindOf(err) != fault.NotFound {
+			t.Error(err)
+		}
+	})
+}

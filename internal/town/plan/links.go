@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,10 +29,11 @@ type Purpose string
 const (
 	PhonePage   Purpose = "phone"    // Was sagen wir am Telefon?
 	PartnerPage Purpose = "partners" // what concerns partners
+	StaffPage   Purpose = "staff"    // what staff are told, in their intranet
 )
 
 // Purposes lists them.
-func Purposes() []Purpose { return []Purpose{PhonePage, PartnerPage} }
+func Purposes() []Purpose { return []Purpose{PhonePage, PartnerPage, StaffPage} }
 
 // Link is a page that opens without sign-in, for the town's own displays.
 type Link struct {
@@ -41,6 +44,8 @@ type Link struct {
 	ByName     string
 	ValidUntil time.Time
 	RevokedAt  time.Time // zero: still good
+	// Frames are the origins whose pages may show it in a frame; empty: none.
+	Frames []string
 }
 
 // Works reports whether the link opens its page at that moment.
@@ -48,6 +53,11 @@ func (l Link) Works(now time.Time) bool { return l.RevokedAt.IsZero() && now.Bef
 
 // LinkFor is how long a link works before it must be made anew.
 const LinkFor = 365 * 24 * time.Hour
+
+// hostForm is a host with or without a port, in letters that a header can hold.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+
+const maxFrames = 10
 
 // ErrNoLink is all that a wrong, old or revoked link hears.
 var ErrNoLink = fault.New(fault.NotFound, "plan.no_link")
@@ -63,12 +73,13 @@ type linkRow struct {
 	ByName        string       `bun:"by_name"`
 	ValidUntil    time.Time    `bun:"valid_until"`
 	RevokedAt     time.Time    `bun:"revoked_at,nullzero"`
+	Frames        string       `bun:"frames"` // origins, one a line
 }
 
 func (row linkRow) link() Link {
 	l := Link{
 		ID: row.ID, Purpose: row.Purpose, Name: row.Name, CreatedAt: clock.Cut(row.CreatedAt), ByName: row.ByName,
-		ValidUntil: clock.Cut(row.ValidUntil),
+		ValidUntil: clock.Cut(row.ValidUntil), Frames: strings.Fields(row.Frames),
 	}
 	if !row.RevokedAt.IsZero() {
 		l.RevokedAt = clock.Cut(row.RevokedAt)
@@ -81,16 +92,17 @@ func linkHash(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateLink makes a link and says its secret, which is shown this once.
-func (r *Room) CreateLink(ctx context.Context, purpose Purpose, name string) (l Link, secret string, err error) {
+// CreateLink makes a link and says its secret, which is shown this once. Pages of
+// the origins in frames may show it inside of themselves.
+func (r *Room) CreateLink(ctx context.Context, purpose Purpose, name string, frames ...string) (l Link, secret string, err error) {
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
-		l, secret, err = r.createLink(ctx, purpose, name)
+		l, secret, err = r.createLink(ctx, purpose, name, frames)
 		return err
 	})
 	return l, secret, err
 }
 
-func (r *Room) createLink(ctx context.Context, purpose Purpose, name string) (Link, string, error) {
+func (r *Room) createLink(ctx context.Context, purpose Purpose, name string, frames []string) (Link, string, error) {
 	if err := mayChange(ctx); err != nil {
 		return Link{}, "", err
 	}
@@ -104,6 +116,15 @@ func (r *Room) createLink(ctx context.Context, purpose Purpose, name string) (Li
 	if !slices.Contains(Purposes(), purpose) {
 		return Link{}, "", fault.New(fault.Invalid, "plan.link_purpose").Field("purpose", "plan.link_purpose")
 	}
+	for _, f := range frames {
+		u, err := url.Parse(f)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || !hostForm.MatchString(u.Host) || u.Scheme+"://"+u.Host != f {
+			return Link{}, "", fault.New(fault.Invalid, "plan.link_frames").Field("frames", "plan.link_frames")
+		}
+	}
+	if len(frames) > maxFrames {
+		return Link{}, "", fault.New(fault.Invalid, "plan.link_frames").Field("frames", "plan.link_frames")
+	}
 	var bits [32]byte
 	if _, err := rand.Read(bits[:]); err != nil {
 		return Link{}, "", fmt.Errorf("plan: link: %w", err)
@@ -112,7 +133,7 @@ func (r *Room) createLink(ctx context.Context, purpose Purpose, name string) (Li
 	now := r.o.Clock.Now()
 	row := linkRow{
 		TenantID: tenant, ID: ident.NewID(now), Purpose: purpose, Hash: linkHash(secret), Name: name, CreatedAt: now,
-		ByName: ident.ActorOf(ctx).Name, ValidUntil: now.Add(LinkFor),
+		ByName: ident.ActorOf(ctx).Name, ValidUntil: now.Add(LinkFor), Frames: strings.Join(frames, "\n"),
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if _, err := db.NewInsert().Model(&row).Exec(ctx); err != nil {
@@ -176,7 +197,7 @@ func (r *Room) RotateLink(ctx context.Context, id string) (l Link, secret string
 		if err != nil {
 			return err
 		}
-		l, secret, err = r.createLink(ctx, old.Purpose, old.Name)
+		l, secret, err = r.createLink(ctx, old.Purpose, old.Name, old.Frames)
 		return err
 	})
 	return l, secret, err
