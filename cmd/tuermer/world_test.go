@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -173,13 +174,20 @@ func plainPart(contentType, encoding string, body io.Reader) (string, error) {
 		return "", err
 	}
 	if strings.HasPrefix(kind, "multipart/") {
+		var text string
 		for parts := multipart.NewReader(body, params["boundary"]); ; {
 			p, err := parts.NextRawPart()
 			if err != nil {
-				return "", errNoText
+				return text, cmp.Or(map[bool]error{true: errNoText}[text == ""])
 			}
-			if text, err := plainPart(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p); err == nil {
-				return text, nil
+			if name := p.FileName(); name != "" { // a file is named below the words, once it is what it says
+				raw, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, p))
+				if err != nil || !bytes.HasPrefix(raw, []byte("%PDF-")) {
+					return "", fmt.Errorf("attached %s: %w", name, cmp.Or(err, errNoText))
+				}
+				text += "\n[Anhang: " + name + "]"
+			} else if more, err := plainPart(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p); err == nil && text == "" {
+				text = more
 			}
 		}
 	}

@@ -204,7 +204,7 @@ func (a *App) build() (err error) {
 	a.statuspage.AddGuest(review.SurveyElement, a.review.Survey())
 
 	a.desk = desk.New(desk.Options{
-		Store: a.store, Clock: c, Log: log, Version: o.Version, Identity: a.identity, Service: a.service, Plan: a.plan,
+		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
@@ -213,7 +213,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde}
+	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;

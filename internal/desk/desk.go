@@ -18,6 +18,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -39,6 +40,7 @@ type Options struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Version  string
+	Catalog  *i18n.Catalog
 	Identity *identity.Room
 	Service  *service.Room
 	Plan     *plan.Room
@@ -64,14 +66,20 @@ type Options struct {
 }
 
 // Desk is the console's pages over several rooms.
-type Desk struct{ o Options }
+type Desk struct {
+	o      Options
+	sweep  *jobs.Sweeper
+	briefs briefs
+}
 
 // New makes the desk.
 func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o}
+	d := &Desk{o: o}
+	d.sweep = d.sweeper()
+	return d
 }
 
 // Routes are the pages.

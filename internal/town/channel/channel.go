@@ -67,10 +67,19 @@ type Message struct {
 	ListUnsubscribe string
 	// Payload is the JSON body of a webhook; Text and HTML are ignored then.
 	Payload []byte
+	// Attached goes with a mail; other adapters leave it out.
+	Attached []Attachment
 	// Secret signs a webhook body with HMAC-SHA256; empty: unsigned.
 	Secret []byte
 	// Date is the Date header; the moment the message was written, not sent.
 	Date time.Time
+}
+
+// Attachment is a file that goes with a mail.
+type Attachment struct {
+	Name string // plain letters, "lage.pdf"
+	Type string // media type
+	Data []byte
 }
 
 // Receipt is what the other side said when it took a message.

@@ -99,6 +99,13 @@ func (w *writer) compose(s sender, m *channel.Message, to string, eightBit bool,
 	}
 	b = appendField(b, "MIME-Version", "1.0")
 
+	mixed := ""
+	if len(m.Attached) > 0 {
+		if mixed, err = outer(m); err != nil {
+			return err
+		}
+		b = append(b, "Content-Type: multipart/mixed; boundary=\""+mixed+"\"\r\n\r\n--"+mixed+"\r\n"...)
+	}
 	var text, html part
 	w.text, text = normalise(w.text[:0], m.Text, eightBit)
 	w.eight = text.encoding == "8bit"
@@ -117,6 +124,12 @@ func (w *writer) compose(s sender, m *channel.Message, to string, eightBit bool,
 		b = append(b, "\r\n--"+bound+"\r\n"...)
 		b = appendPart(b, "text/html", html, w.html)
 		b = append(b, "\r\n--"+bound+"--\r\n"...)
+	}
+	if mixed != "" {
+		for _, a := range m.Attached {
+			b = appendFile(b, mixed, a)
+		}
+		b = append(b, "\r\n--"+mixed+"--\r\n"...)
 	}
 	w.buf = b
 	return nil
