@@ -350,7 +350,7 @@ func (r *Room) lookBack(ctx context.Context, s Statement) (Preview, error) {
 		kinds = append(kinds, reach.Kind)
 		p.Reach = append(p.Reach, reach)
 	}
-	p.FourEyes = FourEyes(s.Level, kinds)
+	p.FourEyes = FourEyes(s.Level, kinds) || sensitive(s.Facts)
 	return p, nil
 }
 

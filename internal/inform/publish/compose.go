@@ -101,7 +101,7 @@ type Preview struct {
 	Held []incident.Fact
 	// Reach says who will get it.
 	Reach []Reach
-	// FourEyes: I3 asks for a second person. PreApprovedBy names whoever
+	// FourEyes: I3 asks for a second person, or the words touch what hurts. PreApprovedBy names whoever
 	// approved the text beforehand, when that is enough.
 	FourEyes      bool
 	PreApprovedBy string
@@ -320,7 +320,7 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		p.Reach = append(p.Reach, reach)
 	}
 	p.targets = merge(nil, targets...)
-	p.FourEyes = FourEyes(t.incident.Level, kinds)
+	p.FourEyes = FourEyes(t.incident.Level, kinds) || sensitive(s.Facts)
 	sp, err := r.speechOf(ctx, t.incident, kinds)
 	if err != nil {
 		return p, err
@@ -332,7 +332,9 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 			p.OpenWords = append(p.OpenWords, sv.Name)
 		}
 	}
-	p.pre = t.preApproved(s, p.Variants)
+	if !sensitive(s.Facts) { // whoever approved it beforehand did not know what it would touch
+		p.pre = t.preApproved(s, p.Variants)
+	}
 	if (decision{statement: s, actor: whoActs(ctx), pre: p.pre}).covers() && !p.speech.staffed(s) {
 		p.PreApprovedBy = p.pre.Name
 	}

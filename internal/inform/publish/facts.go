@@ -62,6 +62,7 @@ var factKeys = map[string]template.Slot{
 	"hours":           "Zeiten",
 	"area":            "Gebiet",
 	"danger":          template.SlotGrade,
+	"touches":         template.SlotTact,
 	"valid_until":     "GueltigBis",
 }
 

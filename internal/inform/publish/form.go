@@ -201,6 +201,9 @@ func (r *Room) formOf(ctx context.Context, c Content, zone *time.Location) *web.
 	}
 	f := web.NewForm(values)
 	f.Values["audiences"] = c.Audiences
+	for _, t := range Touched(c.Facts) {
+		f.Values.Add("touches", string(t))
+	}
 	return f
 }
 
@@ -267,6 +270,9 @@ func (r *Room) readForm(ctx context.Context, f *web.Form, in incident.ID, k temp
 		if v != (template.Value{}) {
 			c.Facts[d.Slot] = v
 		}
+	}
+	if v := touch(f.All("touches")); !v.Missing() {
+		c.Facts[template.SlotTact] = v
 	}
 	other := f.Get("next_other")
 	for _, slug := range c.Audiences {
