@@ -48,6 +48,8 @@ type application interface {
 	Import(ctx context.Context, s app.Settings, format, file string, dry bool) (report string, err error)
 	// TownNetworks answers where checks that people enter may go, and sets it.
 	TownNetworks(ctx context.Context, s app.Settings, town string, networks []string, reset bool) (now []string, err error)
+	// Diagnose writes the diagnosis bundle into a file that does not exist yet.
+	Diagnose(ctx context.Context, s app.Settings, file string) error
 	sondes
 }
 
@@ -86,9 +88,10 @@ type flags struct {
 		Rename   tenantRenameCmd   `cmd:"" help:"${cmd_tenant_rename}"`
 		Networks tenantNetworksCmd `cmd:"" help:"${cmd_tenant_networks}"`
 	} `cmd:"" help:"${cmd_tenant}"`
-	Import  importCmd  `cmd:"" help:"${cmd_import}"`
-	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
-	Version versionCmd `cmd:"" help:"${cmd_version}"`
+	Import   importCmd   `cmd:"" help:"${cmd_import}"`
+	Diagnose diagnoseCmd `cmd:"" help:"${cmd_diagnose}"`
+	Sonde    sondeCmd    `cmd:"" help:"${cmd_sonde}"`
+	Version  versionCmd  `cmd:"" help:"${cmd_version}"`
 }
 
 // session is one run of the program.

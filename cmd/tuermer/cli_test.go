@@ -75,6 +75,10 @@ func (r *recorder) Import(_ context.Context, s app.Settings, format, file string
 	return "Portal (http): wird Prüfung\n", r.note(fmt.Sprint("import ", format, " ", file, " ", dry), s)
 }
 
+func (r *recorder) Diagnose(_ context.Context, s app.Settings, file string) error {
+	return r.note("diagnose "+file, s)
+}
+
 func (r *recorder) TownNetworks(_ context.Context, s app.Settings, town string, networks []string, reset bool) ([]string, error) {
 	return []string{"public", "10.1.0.0/16"}, r.note(fmt.Sprint("tenant networks ", town, networks, reset), s)
 }

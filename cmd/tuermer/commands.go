@@ -110,9 +110,12 @@ func (c checkCmd) Run(s *session) error {
 	serious := 0
 	for _, r := range results {
 		key := "cli.warning"
-		if r.Serious {
+		switch {
+		case r.Serious:
 			key = "cli.serious"
 			serious++
+		case r.Red:
+			key = "cli.red"
 		}
 		fmt.Fprintln(s.stdout, s.text(key, r.What))
 		if r.WayOut != "" {

@@ -70,6 +70,7 @@ type App struct {
 	staff  *web.Site
 	public http.Handler
 	demo   *demo // nil but for `tuermer demo`
+	recent *recent
 
 	staffAddr, publicAddr string
 	undo                  []func(context.Context) error // last in, first out
@@ -97,7 +98,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Config == nil {
 		o.Config = &Config{}
 	}
-	a := &App{o: o, log: o.Log.With("room", "app")}
+	kept := newRecent(o.Log.Handler(), o.Dir)
+	o.Log = slog.New(kept)
+	a := &App{o: o, log: o.Log.With("room", "app"), recent: kept}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

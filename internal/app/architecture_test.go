@@ -26,7 +26,7 @@ var tower = []struct {
 	rooms []string
 }{
 	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "i18n", "web", "fence", "paper", "storetest"}},
-	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel"}},
+	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers"}},
 	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},

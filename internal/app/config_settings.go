@@ -100,6 +100,7 @@ type NewToken struct {
 // CheckResult is one finding of `tuermer check`, in the operator's language.
 type CheckResult struct {
 	Serious bool   // an alarm would not get out; the command fails
+	Red     bool   // something else that a town must not leave so
 	What    string // what was found, and why it matters
 	WayOut  string // what to do about it
 }

@@ -71,7 +71,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences"},
 		"monitors":   {"/monitors", "/signals", "/sondes", "/uplink", "/withheld"},
-		"people":     {"/people", "/audiences", "/plan"},
+		"people":     {"/people", "/audiences", "/plan", "/papers"},
 	} {
 		secret := in.limited(town, identity.RoleAdmin, scope)
 		before := in.rows(town.id)

@@ -34,6 +34,7 @@ import (
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/papers"
 	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
 	"tuermer/internal/town/vault"
@@ -51,6 +52,7 @@ type rooms struct {
 	service  *service.Room
 	plan     *plan.Room
 	channel  *channel.Room
+	papers   *papers.Room
 
 	signal  *signal.Room
 	monitor *monitor.Room
@@ -76,7 +78,7 @@ type rooms struct {
 func Migrations() []store.Migrations {
 	return []store.Migrations{
 		bus.Migrations(),
-		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(),
+		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), papers.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
@@ -90,7 +92,7 @@ func Migrations() []store.Migrations {
 func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
-		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(),
+		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(),
 		alert.Texts(),
 		incident.Texts(), staff.Texts(),
@@ -133,6 +135,11 @@ func (a *App) build() (err error) {
 	})
 	a.plan = plan.New(plan.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.addresses, Services: a.servicesOf,
+	})
+
+	a.papers = papers.New(papers.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Facts: a.paperFacts, Version: o.Version,
+		Changed: func(t ident.Tenant) { a.statuspage.Refresh(t) },
 	})
 
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
@@ -185,7 +192,7 @@ func (a *App) build() (err error) {
 	a.incident.SetGate(a.publish)
 	a.statuspage = statuspage.New(statuspage.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Services: a.service,
-		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Dir: o.Dir, Impaired: a.monitor.Impaired,
+		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Papers: a.papers, Dir: o.Dir, Impaired: a.monitor.Impaired,
 	})
 	a.statuspage.Subscribe(a.bus)
 	a.editorial = editorial.New(editorial.Options{
@@ -206,6 +213,7 @@ func (a *App) build() (err error) {
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
+		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
 	return a.site()
@@ -245,7 +253,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -460,6 +460,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
+	case strings.HasPrefix(base, "/papers"):
+		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/review"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/clocks"):
@@ -497,7 +499,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	for i, id := range ids {
 		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
-			"{number}", "9999", "{part}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
+			"{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)
 		if strings.Contains(out[i], "{") {
 			in.t.Fatalf("%s: %s", c, out[i])

@@ -24,6 +24,7 @@ import (
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/papers"
 	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
 )
@@ -52,6 +53,11 @@ type Options struct {
 	Staff    *staff.Room
 	Publish  *publish.Room
 	Review   *review.Room
+	// Papers are what is not in order about the papers that a town must have, for
+	// those who can mend it; nil: nothing is known of any.
+	Papers func(ctx context.Context) ([]papers.Finding, error)
+	// Diagnose makes the bundle for a helper; it checks who asks. Nil: none is made.
+	Diagnose func(ctx context.Context) ([]byte, error)
 	// Declared reports whether the town stands in tuermer.yaml, where it is then
 	// changed; nil: it does not.
 	Declared func(ctx context.Context) bool
@@ -89,6 +95,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("GET /search", web.Staff(d.search))
 	s.Handle("GET /settings", web.Staff(d.settings))
 	s.Handle("POST /settings/town", web.Staff(d.saveTown))
+	s.Handle("GET /settings/diagnosis.zip", web.Staff(d.diagnosis))
 	s.Handle("GET /incident/{id}", web.Staff(d.incident))
 	s.Handle("GET /alert/{id}/inform", web.Staff(d.inform))
 	s.Handle("POST /alert/{id}/inform", web.Staff(d.informNow))
@@ -126,6 +133,8 @@ type lage struct {
 	OpenWords []string
 	Submitted []publish.Statement
 	Legal     []review.Lined // legal clocks that run
+	// Papers that are red, for those who can mend them.
+	Papers []papers.Finding
 }
 
 // due is one promise with the names that a person reads.
@@ -198,6 +207,12 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	l.NoWay = !slices.ContainsFunc(d.o.Channel.Ways(ctx), func(w channel.WayState) bool {
 		return w.Kind == channel.Mail && w.Realm == channel.Live
 	})
+	if d.o.Papers != nil {
+		if l.Papers, err = d.o.Papers(ctx); err != nil {
+			return l, err
+		}
+		l.Papers = slices.DeleteFunc(l.Papers, func(f papers.Finding) bool { return !f.Red })
+	}
 	l.Empty = len(l.Monitors) == 0 && len(all) == 0
 	if !l.Empty && ident.ActorOf(ctx).Has(string(identity.RoleAdmin), string(identity.RoleApprover)) {
 		by, err := d.o.Publish.HoldingReleasedBy(ctx)

@@ -220,6 +220,29 @@ func (d *Desk) settings(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, settingsPage(townForm(t), d.o.Channel.Ways(r.Context()), d.declared(r.Context())))
 }
 
+// diagnosis hands out the bundle for whoever helps from outside.
+func (d *Desk) diagnosis(w http.ResponseWriter, r *http.Request) error {
+	if d.o.Diagnose == nil {
+		return fault.New(fault.NotFound, "web.not_found")
+	}
+	raw, err := d.o.Diagnose(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Disposition", `attachment; filename="tuermer-diagnose.zip"`)
+	_, _ = w.Write(raw) // the reader may be gone
+	return nil
+}
+
+func (d *Desk) apiDiagnosis(ctx context.Context, _ *struct{}) (*file, error) {
+	if d.o.Diagnose == nil {
+		return nil, fault.New(fault.NotFound, "web.not_found")
+	}
+	raw, err := d.o.Diagnose(ctx)
+	return &file{"application/zip", raw}, err
+}
+
 func (d *Desk) declared(ctx context.Context) bool { return d.o.Declared != nil && d.o.Declared(ctx) }
 
 func townForm(t identity.Tenant) *web.Form {

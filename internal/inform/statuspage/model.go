@@ -34,6 +34,7 @@ type model struct {
 	Read       time.Time // when the rooms were asked
 	Components []component
 	Incidents  []story // by their first message, newest first
+	Legal      []legal `json:",omitempty"`
 }
 
 // town is what the page says about the tenant.
@@ -164,6 +165,7 @@ func (r *Room) read(ctx context.Context, t identity.Tenant, before *model, cache
 	for _, c := range all {
 		m.Components = append(m.Components, publicOf(c, before, now))
 	}
+	m.Legal = r.legalOf(ctx, before)
 	return m, nil
 }
 

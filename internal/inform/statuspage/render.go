@@ -156,8 +156,8 @@ func (b *builder) language(ctx context.Context, v *view) {
 	for _, s := range v.m.Incidents {
 		b.story(ctx, v, s)
 	}
-	for path, name := range map[string]string{"impressum": "imprint", "datenschutz": "privacy", "barrierefreiheit": "accessibility"} {
-		b.page(ctx, v, path, legalPage(v, name))
+	for _, x := range legalPaths {
+		b.page(ctx, v, x.path, legalPage(v, x.kind))
 	}
 	if v.lang == i18n.DE && len(v.m.easy(v.now)) > 0 {
 		b.page(ctx, v, "leicht", easyPage(v))

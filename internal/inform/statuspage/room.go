@@ -23,6 +23,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/papers"
 	"tuermer/internal/town/service"
 )
 
@@ -50,6 +51,11 @@ type Incidents interface {
 	List(ctx context.Context, f incident.Filter) ([]incident.Incident, error)
 }
 
+// Papers are the pages that the law asks for; it is [papers.Room].
+type Papers interface {
+	Public(ctx context.Context) ([]papers.Paper, error)
+}
+
 // Tenants are the towns of this install.
 type Tenants interface {
 	Tenants(ctx context.Context) ([]identity.Tenant, error)
@@ -73,6 +79,7 @@ type Options struct {
 	Statements Statements
 	Incidents  Incidents
 	Tenants    Tenants
+	Papers     Papers // may be nil: drafts without words of their own
 	// Suspected names the services for which an attack is suspected: their
 	// monitors do not move the page until a person decides. May be nil.
 	Suspected func(ctx context.Context) ([]string, error)
@@ -163,7 +170,7 @@ func (r *Room) heard(ctx context.Context) error {
 }
 
 // topics are the rooms whose hints concern the page.
-var topics = map[string]bool{"signal": true, "service": true, "publish": true, "incident": true, "plan": true, "identity": true, "statuspage": true}
+var topics = map[string]bool{"signal": true, "service": true, "publish": true, "incident": true, "plan": true, "identity": true, "statuspage": true, "papers": true}
 
 // Start shows what lies on disk, builds the pages of all tenants anew and keeps
 // them fresh until Stop. A database that is away is no reason not to start.

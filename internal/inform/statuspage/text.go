@@ -11,9 +11,9 @@ type span struct {
 	Href string // empty: plain
 }
 
-// address finds web addresses and telephone numbers. A number begins with + or 0
+// address finds web and mail addresses and telephone numbers. A number begins with + or 0
 // and has at least six digits, so that dates, times and postcodes stay text.
-var address = regexp.MustCompile(`https?://[^\s<>"']+|(?:\+|\b0)\d[\d /()-]{3,24}\d\b`)
+var address = regexp.MustCompile(`https?://[^\s<>"']+|[a-zA-Z0-9][a-zA-Z0-9._+-]*@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+|(?:\+|\b0)\d[\d /()-]{3,24}\d\b`)
 
 // minDigits of a telephone number.
 const minDigits = 6
@@ -34,6 +34,8 @@ func spans(line, country string) []span {
 		if strings.HasPrefix(text, "http") {
 			text = strings.TrimRight(text, ".,;:!?)")
 			href = text
+		} else if strings.Contains(text, "@") {
+			href = "mailto:" + text
 		} else {
 			href = dial(text, country)
 		}

@@ -50,43 +50,53 @@ func (r *Room) remind(ctx context.Context, c Clock, key string) error {
 		if err != nil {
 			return err
 		}
-		t, zone, err := r.home(ctx)
-		if err != nil {
-			return err
-		}
 		c.Told = append(c.Told, key)
 		if err := r.updateClock(ctx, db, c); err != nil {
 			return err
 		}
-		seen := map[identity.PersonID]bool{}
-		for _, role := range []identity.Role{identity.RoleApprover, identity.RoleAdmin} {
-			people, err := r.o.People.People(ctx, identity.Filter{Role: role, Active: true})
-			if err != nil {
-				return err
+		which := "review.mail_due"
+		if key == "over" {
+			which = "review.mail_over"
+		}
+		return r.write(ctx, c, x, i.Title, key, which, identity.RoleApprover, identity.RoleAdmin, identity.RoleDPO)
+	})
+}
+
+// write mails everybody of the roles about a clock, once each and at all their
+// addresses.
+func (r *Room) write(ctx context.Context, c Clock, x Rule, title, key, which string, roles ...identity.Role) error {
+	t, zone, err := r.home(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[identity.PersonID]bool{}
+	for _, role := range roles {
+		people, err := r.o.People.People(ctx, identity.Filter{Role: role, Active: true})
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			if seen[p.ID] {
+				continue
 			}
-			for _, p := range people {
-				if seen[p.ID] {
-					continue
-				}
-				seen[p.ID] = true
-				l := i18n.Locale{Catalog: r.o.Catalog, Lang: i18n.Parse(p.Language), Zone: zone, Now: r.o.Clock.Now()}
-				args := []any{p.Name, x.Say(l.Lang), x.Law, x.Recipient(l.Lang), i.Title, l.Stand(c.Due), l.Stand(c.Aware), t.StaffURL + "/review/" + string(c.Incident)}
-				which := "review.mail_due"
-				if key == "over" {
-					which = "review.mail_over"
-				}
-				for n, to := range p.Addresses() {
-					err := r.o.Outbox.Send(ctx, channel.Message{
-						ID: fmt.Sprintf("%s.%s.%s.%d", c.ID, key, p.ID, n), Kind: channel.Mail, Class: channel.Single, Realm: channel.Realm(c.Realm),
-						To: to, ToName: p.Name, Subject: l.Catalog.Text(l.Lang, which+"_subject", args...), Text: l.Catalog.Text(l.Lang, which+"_body", args...),
-						Language: string(l.Lang), Automatic: true, Thread: "review-" + string(c.ID), Date: l.Now,
-					})
-					if err != nil {
-						return err
-					}
+			seen[p.ID] = true
+			l := i18n.Locale{Catalog: r.o.Catalog, Lang: i18n.Parse(p.Language), Zone: zone, Now: r.o.Clock.Now()}
+			due := l.Catalog.Text(l.Lang, "review.without_delay")
+			if !c.Due.IsZero() {
+				due = l.Stand(c.Due)
+			}
+			args := []any{p.Name, x.Say(l.Lang), x.Law, x.Recipient(l.Lang), title, due, l.Stand(c.Aware), t.StaffURL + "/review/" + string(c.Incident)}
+			for n, to := range p.Addresses() {
+				err := r.o.Outbox.Send(ctx, channel.Message{
+					ID: fmt.Sprintf("%s.%s.%s.%d", c.ID, key, p.ID, n), Kind: channel.Mail, Class: channel.Single, Realm: channel.Realm(c.Realm),
+					To: to, ToName: p.Name, Subject: l.Catalog.Text(l.Lang, which+"_subject", args...), Text: l.Catalog.Text(l.Lang, which+"_body", args...),
+					Language: string(l.Lang), Automatic: true, Thread: "review-" + string(c.ID), Date: l.Now,
+				})
+				if err != nil {
+					return err
 				}
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,8 @@ func (t *town) Current(context.Context) (identity.Tenant, error) {
 
 func (t *town) People(_ context.Context, f identity.Filter) ([]identity.Person, error) {
 	p := identity.Person{ID: "bert", Name: "Bert Kern", Email: "bert@musterstadt.example", Alternative: "bert@posteo.example", Roles: []identity.Role{identity.RoleAdmin, identity.RoleApprover}, Language: "de"}
-	return []identity.Person{p}, nil
+	dora := identity.Person{ID: "dora", Name: "Dora Schutz", Email: "dora@musterstadt.example", Roles: []identity.Role{identity.RoleDPO}, Language: "de"}
+	return slices.DeleteFunc([]identity.Person{p, dora}, func(p identity.Person) bool { return f.Role != "" && !p.Has(f.Role) }), nil
 }
 
 func (t *town) Audiences(context.Context) ([]plan.Audience, error) {
@@ -217,6 +219,11 @@ func TestBreach(t *testing.T) {
 		if _, err := g.StartClock(g.ctx, in.ID, "de.dsgvo33", g.clock.now.Add(time.Minute)); err == nil {
 			t.Error("an awareness in the future was taken")
 		}
+		// Data protection hears of it at once; the others when time runs short.
+		if len(g.town.mails) != 1 || g.town.mails[0].To != "dora@musterstadt.example" || !strings.Contains(g.town.mails[0].Text, "Ende der Frist") {
+			t.Fatalf("%+v", g.town.mails)
+		}
+		g.town.mails = nil
 		want := map[time.Duration]int{48 * time.Hour: 1, 66 * time.Hour: 2, 71 * time.Hour: 3, 72*time.Hour + time.Minute: 4}
 		begin := g.clock.now
 		for h := time.Duration(0); h <= 80*time.Hour; h += time.Minute * 30 {
@@ -225,12 +232,12 @@ func TestBreach(t *testing.T) {
 				t.Fatal(err)
 			}
 			for at, n := range want {
-				if h == at && len(g.town.mails) != 2*n {
-					t.Errorf("after %s there were %d mails, want %d", at, len(g.town.mails), 2*n)
+				if h == at && len(g.town.mails) != 3*n {
+					t.Errorf("after %s there were %d mails, want %d", at, len(g.town.mails), 3*n)
 				}
 			}
 		}
-		if n := len(g.town.mails); n != 8 {
+		if n := len(g.town.mails); n != 12 {
 			t.Fatalf("%d mails", n)
 		}
 		if m := g.town.mails[0]; m.Realm != channel.Live || !strings.Contains(m.Text, "Datenabfluss") || !strings.Contains(m.Text, "Art. 33 DSGVO") || !strings.Contains(m.Text, "/review/"+string(in.ID)) {

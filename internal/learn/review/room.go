@@ -152,7 +152,7 @@ func (r *Room) home(ctx context.Context) (identity.Tenant, *time.Location, error
 // Rules are the legal deadlines of the town's country.
 func (r *Room) Rules(ctx context.Context) ([]Rule, error) {
 	t, _, err := r.home(ctx)
-	return rulesOf(r.rules, countryOf(t.Zone)), err
+	return rulesOf(r.rules, t.Country()), err
 }
 
 func (r *Room) rule(id string) (Rule, error) {
@@ -208,6 +208,11 @@ func (r *Room) StartClock(ctx context.Context, in incident.ID, rule string, awar
 			State: ClockOpen, StartedBy: person(ctx), CreatedAt: now,
 		}
 		if err := r.insertClock(ctx, db, out); err != nil {
+			return err
+		}
+		// Whoever watches over data protection hears of it at once, not when the
+		// time is nearly over.
+		if err := r.write(ctx, out, x, i.Title, "start", "review.mail_started", identity.RoleDPO); err != nil {
 			return err
 		}
 		return r.said(ctx, out, "review.clock_started", "review.journal_started", x)

@@ -106,16 +106,3 @@ func loadRules(files fs.FS) ([]Rule, error) {
 func rulesOf(all []Rule, country string) []Rule {
 	return slices.DeleteFunc(slices.Clone(all), func(r Rule) bool { return r.Country != country })
 }
-
-// countryOf is the country of a town's zone; a town without a known one is in
-// Germany.
-func countryOf(zone string) string {
-	switch zone {
-	case "Europe/Vienna":
-		return "AT"
-	case "Europe/Zurich", "Europe/Vaduz":
-		return "CH"
-	default:
-		return "DE"
-	}
-}

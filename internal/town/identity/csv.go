@@ -81,6 +81,7 @@ var roleWords = map[string]Role{
 	"publisher": RolePublisher, "veroeffentlicht": RolePublisher, "redaktion": RolePublisher, "presse": RolePublisher,
 	"approver": RoleApprover, "freigabe": RoleApprover, "gibtfrei": RoleApprover,
 	"reader": RoleReader, "liest": RoleReader, "lesen": RoleReader, "leser": RoleReader,
+	"dpo": RoleDPO, "datenschutz": RoleDPO, "dsb": RoleDPO,
 }
 
 // decodeText makes UTF-8 of what spreadsheets save: UTF-8 with or without a

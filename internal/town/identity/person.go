@@ -31,6 +31,19 @@ type Tenant struct {
 	SecondPolicy SecondPolicy
 }
 
+// Country is the country of the town's zone; a town without a known one is in
+// Germany.
+func (t Tenant) Country() string {
+	switch t.Zone {
+	case "Europe/Vienna":
+		return "AT"
+	case "Europe/Zurich", "Europe/Vaduz":
+		return "CH"
+	default:
+		return "DE"
+	}
+}
+
 // PersonID names a person.
 type PersonID string
 
@@ -44,6 +57,7 @@ const (
 	RolePublisher Role = "publisher" // writes statements
 	RoleApprover  Role = "approver"  // approves what others wrote
 	RoleReader    Role = "reader"    // looks
+	RoleDPO       Role = "dpo"       // data protection officer: hears of breaches, keeps the papers
 )
 
 // Person is somebody who works for the town.
@@ -75,7 +89,7 @@ type Person struct {
 
 // Roles lists all roles in the order in which they are shown.
 func Roles() []Role {
-	return []Role{RoleAdmin, RoleIT, RolePublisher, RoleApprover, RoleReader}
+	return []Role{RoleAdmin, RoleIT, RolePublisher, RoleApprover, RoleReader, RoleDPO}
 }
 
 // Verified reports whether the alternative address is known to reach the
