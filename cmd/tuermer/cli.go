@@ -48,6 +48,8 @@ type application interface {
 	Import(ctx context.Context, s app.Settings, format, file string, dry bool) (report string, err error)
 	// TownNetworks answers where checks that people enter may go, and sets it.
 	TownNetworks(ctx context.Context, s app.Settings, town string, networks []string, reset bool) (now []string, err error)
+	// Health asks the program that serves whether it answers.
+	Health(ctx context.Context, s app.Settings) error
 	// Diagnose writes the diagnosis bundle into a file that does not exist yet.
 	Diagnose(ctx context.Context, s app.Settings, file string) error
 	sondes
@@ -90,6 +92,7 @@ type flags struct {
 	} `cmd:"" help:"${cmd_tenant}"`
 	Import   importCmd   `cmd:"" help:"${cmd_import}"`
 	Diagnose diagnoseCmd `cmd:"" help:"${cmd_diagnose}"`
+	Health   healthCmd   `cmd:"" help:"${cmd_health}"`
 	Sonde    sondeCmd    `cmd:"" help:"${cmd_sonde}"`
 	Version  versionCmd  `cmd:"" help:"${cmd_version}"`
 }

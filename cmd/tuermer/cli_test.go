@@ -75,6 +75,10 @@ func (r *recorder) Import(_ context.Context, s app.Settings, format, file string
 	return "Portal (http): wird Prüfung\n", r.note(fmt.Sprint("import ", format, " ", file, " ", dry), s)
 }
 
+func (r *recorder) Health(_ context.Context, s app.Settings) error {
+	return r.note("health "+s.Staff, s)
+}
+
 func (r *recorder) Diagnose(_ context.Context, s app.Settings, file string) error {
 	return r.note("diagnose "+file, s)
 }

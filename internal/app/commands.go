@@ -61,7 +61,17 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 	err = a.announce(ctx, s)
 	a.forget()
 	if err == nil {
+		n := newNotifier(os.Getenv)
+		failed := func(err error) { a.log.WarnContext(ctx, "the watchdog is not answered", "err", err) }
+		if err := n.say("READY=1"); err != nil {
+			failed(err)
+		}
+		rest := n.watch(ctx, func(ctx context.Context) error { return healthy(ctx, a.staffAddr) }, failed)
 		<-ctx.Done()
+		rest()
+		if err := n.say("STOPPING=1"); err != nil {
+			failed(err)
+		}
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
