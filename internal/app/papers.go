@@ -80,7 +80,7 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 		f.Relays = append(f.Relays, papers.Way{Name: s.Name, Host: s.Host})
 		f.MailOpen = f.MailOpen || s.TLS == "none"
 	}
-	all, err := hooks{a}.Hooks(ctx)
+	all, err := everyHook{a}.Hooks(ctx)
 	if err != nil {
 		return err
 	}
