@@ -43,7 +43,8 @@ func TestNodes(t *testing.T) {
 		w.Start(t)
 		paused := &ahead{}
 		a, b := node(w, "a", paused, slow), node(w, "b", clock.System{}, fast)
-		if err := a.Send(w.Ctx, alarm("m")); err != nil {
+		// By b, for whom it is put into the outbox is nudged, and a must look once.
+		if err := b.Send(w.Ctx, alarm("m")); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.Start(w.Ctx); err != nil {

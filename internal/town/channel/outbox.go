@@ -87,6 +87,7 @@ type Room struct {
 
 	mu      sync.Mutex
 	flying  map[Class]int
+	left    []attempt // outcomes that the database did not take yet
 	run     context.Context
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
@@ -259,10 +260,39 @@ func (r *Room) TakeUp(ctx context.Context, node string) error {
 	})
 }
 
+// attempt is what became of a message that was claimed.
+type attempt struct {
+	row outboxRow
+	rc  Receipt
+	err error
+}
+
+// settleLeft writes down what became of messages while the database was away,
+// before their claims count as given up and they go out once more.
+func (r *Room) settleLeft(ctx context.Context) error {
+	r.mu.Lock()
+	left := r.left
+	r.left = nil
+	r.mu.Unlock()
+	for i, a := range left {
+		ctx := ident.WithActor(ident.WithTenant(ctx, a.row.TenantID), ident.System)
+		if err := r.settle(ctx, a.row, a.rc, a.err); err != nil {
+			r.mu.Lock()
+			r.left = append(left[i:], r.left...)
+			r.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
 // dispatch claims what is due, as far as workers are free, and hands it to
 // them. It returns at once; each worker kicks the sweeper when it is done.
 func (r *Room) dispatch(ctx context.Context, now time.Time) (time.Time, error) {
 	ctx = ident.AcrossTenants(ctx)
+	if err := r.settleLeft(ctx); err != nil {
+		return time.Time{}, err
+	}
 	for _, class := range []Class{Alarm, Single} {
 		free := r.free(class)
 		if free <= 0 {
@@ -389,7 +419,13 @@ func (r *Room) try(ctx context.Context, row outboxRow) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return r.settle(ctx, row, rc, err)
+	failed := r.settle(ctx, row, rc, err)
+	if failed != nil && ctx.Err() == nil {
+		r.mu.Lock()
+		r.left = append(r.left, attempt{row, rc, err})
+		r.mu.Unlock()
+	}
+	return failed
 }
 
 func (r *Room) message(row outboxRow) (Message, error) {
