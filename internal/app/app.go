@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"tuermer/internal/platform/clock"
@@ -63,6 +65,7 @@ type App struct {
 	store *store.Store
 	jobs  *jobs.Jobs
 	ways  *ways
+	away  away         // whether the database answers
 	node  string       // what tells this node from others on the database
 	alone bool         // no other process serves this data folder
 	town  ident.Tenant // whose configuration it is; set by Declare
@@ -73,6 +76,7 @@ type App struct {
 	recent *recent
 
 	staffAddr, publicAddr string
+	undoing               sync.Mutex
 	undo                  []func(context.Context) error // last in, first out
 }
 
@@ -129,11 +133,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.onStop(func(context.Context) error { return a.store.Close() })
 	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Node: a.node, Quiet: a.o.Quiet})
-	if a.alone {
-		if err := a.jobs.Migrate(ctx); err != nil {
-			return err
-		}
-		if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+	if err := a.store.Ping(ctx); err != nil && !a.startsAway(err) {
+		return fmt.Errorf("store: connect: %w", err)
+	}
+	if a.alone && !a.away.atStart {
+		if err := a.migrate(ctx); err != nil {
 			return err
 		}
 	}
@@ -143,8 +147,19 @@ func (a *App) open(ctx context.Context) (err error) {
 	return a.jobs.Open(true)
 }
 
+func (a *App) migrate(ctx context.Context) error {
+	if err := a.jobs.Migrate(ctx); err != nil {
+		return err
+	}
+	return a.store.Migrate(ctx, Migrations()...)
+}
+
 // onStop remembers how to undo a step; [App.Stop] goes through it backwards.
-func (a *App) onStop(f func(context.Context) error) { a.undo = append(a.undo, f) }
+func (a *App) onStop(f func(context.Context) error) {
+	a.undoing.Lock()
+	defer a.undoing.Unlock()
+	a.undo = append(a.undo, f)
+}
 
 // starter is a room that does things by itself.
 type starter interface {
@@ -176,6 +191,21 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.staffAddr, a.publicAddr = staff.Addr().String(), public.Addr().String()
+	if a.away.atStart {
+		if err := a.startAway(ctx); err != nil {
+			return err
+		}
+	} else if err := a.startRooms(ctx, nil); err != nil {
+		return err
+	}
+	a.watchDatabase(ctx)
+	a.serve(ctx, staff, a.staff.Handler())
+	a.serve(ctx, public, a.public)
+	return nil
+}
+
+// startRooms sets everything in motion, but for those that run already.
+func (a *App) startRooms(ctx context.Context, running []starter) error {
 	if err := a.Declare(ctx); err != nil {
 		return err
 	}
@@ -186,13 +216,14 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.onStop(a.jobs.Stop)
 	for _, r := range a.starters() {
+		if slices.Contains(running, r) {
+			continue
+		}
 		if err := r.Start(ident.WithActor(ctx, ident.System)); err != nil {
 			return err
 		}
 		a.onStop(func(context.Context) error { r.Stop(); return nil })
 	}
-	a.serve(ctx, staff, a.staff.Handler())
-	a.serve(ctx, public, a.public)
 	return nil
 }
 
@@ -246,12 +277,17 @@ func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler) {
 // Stop takes everything down, last in, first out. It may be called twice.
 func (a *App) Stop(ctx context.Context) error {
 	var errs []error
-	for len(a.undo) > 0 {
+	for {
+		a.undoing.Lock()
+		if len(a.undo) == 0 {
+			a.undoing.Unlock()
+			return errors.Join(errs...)
+		}
 		last := a.undo[len(a.undo)-1]
 		a.undo = a.undo[:len(a.undo)-1]
+		a.undoing.Unlock()
 		errs = append(errs, last(ctx))
 	}
-	return errors.Join(errs...)
 }
 
 // Close is Stop for an app that was never started (one-off commands).

@@ -59,7 +59,9 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 		return explained{err}
 	}
 	err = a.announce(ctx, s)
-	a.forget()
+	if !a.away.atStart { // else the file is needed when the database answers
+		a.forget()
+	}
 	if err == nil {
 		n := newNotifier(os.Getenv)
 		failed := func(err error) { a.log.WarnContext(ctx, "the watchdog is not answered", "err", err) }
@@ -94,6 +96,10 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
 	say("app.staff_at", "http://"+a.staffAddr)
 	say("app.public_at", "http://"+a.publicAddr)
+	if a.away.atStart {
+		say("app.away_at_start")
+		return nil
+	}
 	ctx = ident.WithTenant(ident.WithActor(ctx, ident.System), a.town)
 	link, ok, err := a.identity.FirstAdmin(ctx)
 	if err != nil {

@@ -147,7 +147,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
 		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,
 		Probers:    monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
-		References: references(o.Config), Networks: a.networks,
+		References: references(o.Config), Networks: a.networks, Dir: a.awayDir(),
 	})
 
 	a.sonde = sonde.New(sonde.Options{
@@ -160,9 +160,13 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
 		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a},
 		AnswerWithin: 5 * time.Minute,
-		InformURL:    "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
+		Dir:          a.awayDir(), Files: a.vault, Ways: a.channel, Journal: a.channel, Towns: a.identity.Tenants, Catalogue: a.service.List, Away: a.awaySince,
+		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	a.alert.Subscribe(a.bus)
+	if a.awayDir() != "" {
+		a.monitor.SetRefuge(a.alert, a.vault)
+	}
 
 	a.incident = incident.New(incident.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Alerts: a.alert, Services: a.service, Town: a.identity,
@@ -248,7 +252,7 @@ func (s sweeping) Stop()                           { s.s.Stop() }
 func (a *App) site() error {
 	a.staff = web.NewSite(web.Options{
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
-		Authenticate: a.identity.Middleware, Locale: a.identity.Locale, SignIn: identity.SignInPath,
+		Authenticate: a.whileAway(a.identity.Middleware), Locale: a.identity.Locale, SignIn: identity.SignInPath,
 		StillIn: a.identity.StillIn,
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})

@@ -35,6 +35,7 @@ type ways struct {
 	mu       sync.Mutex
 	declared map[ident.Tenant]routes
 	towns    map[ident.Tenant][]channel.Adapter
+	recalled map[ident.Tenant][]rememberedRelay // for when the database is away
 }
 
 // routes are a town's mail servers by files: before and behind the console's.
@@ -79,9 +80,15 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 		}
 		w.declared[t] = files
 	}
+	var err error
 	own, ok := w.towns[t]
 	if !ok {
-		relays, err := w.app.channel.Relays(ctx)
+		var relays []channel.Relay
+		if w.app.awaySince().IsZero() {
+			relays, err = w.app.channel.Relays(ctx)
+		} else {
+			relays = w.remembered(t)
+		}
 		if err != nil {
 			w.app.log.ErrorContext(ctx, "mail servers of the console cannot be read", "tenant", t, "err", err)
 			return slices.Concat(w.fixed, files.own, files.last)

@@ -30,8 +30,10 @@ const (
 // model is everything public about one tenant and nothing else: it lies on disk
 // as it is. Nothing in it depends on the present moment but Read.
 type model struct {
-	Town       town
-	Read       time.Time // when the rooms were asked
+	Town town
+	Read time.Time // when the rooms were asked
+	// Old says that they could not be asked since, and the page must say so.
+	Old        bool `json:",omitzero"`
 	Components []component
 	Incidents  []story // by their first message, newest first
 	Legal      []legal `json:",omitempty"`

@@ -121,6 +121,8 @@ const (
 	// breath is the shortest pause between two builds for one tenant, so that an
 	// alert storm costs a few builds a second and not one per signal.
 	breath = 200 * time.Millisecond
+	// oldAfter is when a page that could not be built anew says so.
+	oldAfter = 2*tick + 30*time.Second
 )
 
 // New makes the room; it answers with "not yet" until Start or [Room.Rebuild].
@@ -394,6 +396,12 @@ func (r *Room) show(ctx context.Context, m *model, have *pages, now time.Time) e
 func (r *Room) age(now time.Time) error {
 	var errs []error
 	for _, p := range r.site.Load().towns {
+		if m := p.model; !m.Old && now.Sub(m.Read) >= oldAfter {
+			old := *m
+			old.Old = true
+			errs = append(errs, r.show(context.Background(), &old, p, now))
+			continue
+		}
 		if !p.turns.IsZero() && !now.Before(p.turns) {
 			errs = append(errs, r.show(context.Background(), p.model, p, now))
 		}

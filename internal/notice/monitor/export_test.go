@@ -1,6 +1,9 @@
 package monitor
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Watched are the specs that the engine works by, by its id.
 func (r *Room) Watched() map[string]Spec {
@@ -15,3 +18,15 @@ func (r *Room) Watched() map[string]Spec {
 
 // Reload reads every monitor, as a start does.
 func (r *Room) Reload(ctx context.Context) error { return r.reload(ctx) }
+
+// Unstored tells the room what the engine would tell it while the sink fails.
+func Unstored(r *Room, ctx context.Context, list []Observation) { r.unstored(ctx, list) }
+
+// Remember writes the book.
+func Remember(r *Room, ctx context.Context, now time.Time) error {
+	_, err := r.remember(ctx, now)
+	return err
+}
+
+// EngineOf is the room's engine.
+func EngineOf(r *Room) *Engine { return r.engine }

@@ -111,6 +111,10 @@ type RoomOptions struct {
 	// nowhere. It is for telling them at once; what holds a check is
 	// [TenantGuard], at every connection.
 	Reach func(ctx context.Context, t ident.Tenant) (fence.List, error)
+	// Dir is the data folder of a node whose database may be elsewhere and away:
+	// there it remembers what to watch, and keeps what it could not store. Empty:
+	// nothing is remembered.
+	Dir string
 }
 
 // Room keeps the monitors and runs the engine.
@@ -130,6 +134,7 @@ type Room struct {
 	legacyGone atomic.Bool  // no result from before chunks is left
 
 	vantages Vantages // nil: none
+	away     away
 
 	mu       sync.Mutex
 	asked    map[string]chan struct{}        // engine ids that somebody waits for; closed with the result
@@ -145,7 +150,7 @@ func New(o RoomOptions) *Room {
 	r := &Room{o: o, asked: map[string]chan struct{}{}, keep: map[ident.Tenant]Keep{}}
 	r.engine = NewEngine(EngineOptions{
 		Probers: o.Probers, Now: o.Clock.Now, Sink: r.take, Log: o.Log.With("room", "monitor"),
-		References: o.References, Behind: r.behind,
+		References: o.References, Behind: r.behind, Unstored: r.unstored,
 	})
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{
 		Name: "monitor.retention", Clock: o.Clock, Log: o.Log, Sweep: r.forget, Idle: time.Hour, Retry: time.Minute,
@@ -164,16 +169,25 @@ func (r *Room) Start(ctx context.Context) error {
 	if err := r.reload(ctx); err != nil {
 		return err
 	}
+	return r.begin(ctx)
+}
+
+func (r *Room) begin(ctx context.Context) error {
+	if err := r.openAway(ctx); err != nil {
+		return err
+	}
 	r.engine.Start(ctx)
 	r.sweeper.Start(ctx)
 	r.weigher.Start(ctx)
 	r.folder.Start(ctx)
 	r.loader.Start(ctx)
+	r.startAway(ctx)
 	return nil
 }
 
 // Stop ends probing; results in hand are stored first.
 func (r *Room) Stop() {
+	defer r.stopAway()
 	r.loader.Stop()
 	r.weigher.Stop()
 	r.folder.Stop()

@@ -85,15 +85,22 @@ func (r *Room) item(ctx context.Context, row entryRow) Item {
 	if len(m.Unreadable) > 0 {
 		r.o.Log.ErrorContext(ctx, "a stored monitor cannot be read", "room", "monitor", "tenant", row.TenantID, "monitor", row.Slug, "parts", m.Unreadable)
 	}
+	if m.unknown() {
+		r.stale.Store(true)
+	}
+	return Item{ID: engineID(row.TenantID, row.Slug), Spec: r.watchedSpec(row, m), Status: m.Status}
+}
+
+// watchedSpec is what the engine looks at for a stored monitor.
+func (r *Room) watchedSpec(row entryRow, m Monitor) Spec {
 	spec := m.effective()
 	if !m.Declared {
 		spec.By = row.TenantID // held to the tenant's reach
 	}
 	if m.unknown() {
 		spec = unreadableSpec
-		r.stale.Store(true)
 	}
-	return Item{ID: engineID(row.TenantID, row.Slug), Spec: spec, Status: m.Status}
+	return spec
 }
 
 // unreadAgain is after how long rows that could not be read are tried again.

@@ -51,6 +51,9 @@ type EngineOptions struct {
 	Probers Probers
 	Now     func() time.Time
 	Sink    Sink
+	// Unstored is told, after each time the sink failed, of everything that waits
+	// and alarms, oldest first. It must return soon. Optional.
+	Unstored func(ctx context.Context, waiting []Observation)
 	// OnResult is told every result of a probe, for figures; it must return at
 	// once. Optional.
 	OnResult func(id string, r Result)
@@ -282,6 +285,14 @@ func (e *Engine) Report(ctx context.Context, id string, r Result) error {
 		default:
 			return ErrStopped
 		}
+	}
+}
+
+// Requeue hands observations of an earlier run to the sink, before all others.
+// It is for before Start.
+func (e *Engine) Requeue(list []Observation) {
+	for _, o := range list {
+		e.out.add(parcel{o: o})
 	}
 }
 

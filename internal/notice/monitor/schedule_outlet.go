@@ -233,6 +233,9 @@ func (u *outlet) drain(ctx context.Context, timer *time.Timer) bool {
 			return true
 		}
 		u.o.Log.Warn("results could not be stored, trying again", "room", "monitor", "results", len(b), "in", pause, "err", err)
+		if u.o.Unstored != nil {
+			u.o.Unstored(ctx, u.alarming())
+		}
 		timer.Reset(pause)
 		select {
 		case <-timer.C:
@@ -240,6 +243,19 @@ func (u *outlet) drain(ctx context.Context, timer *time.Timer) bool {
 			return false
 		}
 	}
+}
+
+// alarming answers what waits and alarms, oldest first.
+func (u *outlet) alarming() []Observation {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var out []Observation
+	for _, p := range u.queue {
+		if p.o.Transition != None {
+			out = append(out, p.o)
+		}
+	}
+	return out
 }
 
 func (u *outlet) hand(ctx context.Context, b []Observation) error {

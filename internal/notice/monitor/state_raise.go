@@ -17,6 +17,23 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 	if err != nil {
 		return err
 	}
+	s := r.worded(l, m, name, o)
+	if o.Transition == WentDown {
+		behind, err := r.sayBehind(ctx, l, m.Slug)
+		if err != nil {
+			return err
+		}
+		s.Detail = strings.TrimSpace(s.Detail + " " + behind)
+	}
+	if _, err = r.o.Signals.Record(ctx, s); err != nil || o.Transition != WentDown && o.Transition != CameUp {
+		return err
+	}
+	// It may have begun while several vantage points looked.
+	return r.endSoft(ctx, m, o, l.Catalog.Text(l.Lang, "monitor.signal_soft_over", name))
+}
+
+// worded is the signal of a transition. It asks nobody.
+func (r *Room) worded(l i18n.Locale, m Monitor, name string, o Observation) signal.Signal {
 	s := signal.Signal{
 		Source: signal.Monitor, Key: signalKey(m.Slug), Episode: fmt.Sprint(o.Status.Episode), Service: m.Service,
 		State: signal.Firing, Severity: signal.Warning, Since: o.Result.At, At: r.o.Clock.Now(),
@@ -27,11 +44,6 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 		s.Severity, s.Since = signal.Critical, o.Status.FailingSince
 		s.Title = say("monitor.signal_down", name)
 		s.Detail = r.detail(l, m, o)
-		behind, err := r.sayBehind(ctx, l, m.Slug)
-		if err != nil {
-			return err
-		}
-		s.Detail = strings.TrimSpace(s.Detail + " " + behind)
 	case WentDegraded:
 		s.Title, s.Detail = say("monitor.signal_degraded", name), Explain(l, m.Spec, o.Result)
 		if o.Result.Reason.Inward() {
@@ -44,11 +56,7 @@ func (r *Room) raise(ctx context.Context, m Monitor, o Observation) error {
 		s.State, s.Severity = signal.Resolved, signal.Critical
 		s.Title, s.Detail = say("monitor.signal_up", name), Explain(l, m.Spec, o.Result)
 	}
-	if _, err = r.o.Signals.Record(ctx, s); err != nil || o.Transition != WentDown && o.Transition != CameUp {
-		return err
-	}
-	// It may have begun while several vantage points looked.
-	return r.endSoft(ctx, m, o, say("monitor.signal_soft_over", name))
+	return s
 }
 
 // raiseSoft is [Room.raise] for a monitor about whose outages several vantage

@@ -97,13 +97,7 @@ func (r *Room) takeUplink(ctx context.Context, db bun.IDB, o Observation) error 
 		if err != nil {
 			return fmt.Errorf("monitor: uplink: %w", err)
 		}
-		_, err = r.o.Signals.Record(ctx, signal.Signal{
-			Source: signal.Monitor, Key: uplinkKey, Episode: fmt.Sprint(o.Uplink.Since.UnixMilli()), State: signal.Firing,
-			Severity: signal.Critical, Since: o.Uplink.Since, At: r.o.Clock.Now(),
-			Title:  sayN(l, "monitor.signal_uplink_lost", len(slugs)),
-			Detail: l.Catalog.Text(l.Lang, "monitor.signal_uplink_detail", o.Uplink.References, listed(l, names)),
-		})
-		if err != nil {
+		if _, err = r.o.Signals.Record(ctx, r.uplinkSignal(l, o, names)); err != nil {
 			return err
 		}
 		r.o.Store.AfterCommit(ctx, func() { r.hint(t, "") })

@@ -143,10 +143,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	s.write = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
 	s.read = s.write
 	s.hook()
-	if err := pool.Ping(ctx); err != nil {
-		return errors.Join(fmt.Errorf("store: connect: %w", err), s.Close())
-	}
-	return nil
+	return nil // who needs it now asks by [Store.Ping]
 }
 
 func (s *Store) hook() {

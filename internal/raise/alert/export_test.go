@@ -26,3 +26,22 @@ func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { ret
 func Token(r *Room, id ID, person identity.PersonID, now time.Time) string {
 	return r.token(id, person, now)
 }
+
+// OpenSpool, Remember and SendSpooled are what the room does by itself for the
+// time when the database is away.
+func OpenSpool(r *Room) error { return r.openSpool() }
+
+// Remember renews the book.
+func Remember(r *Room, ctx context.Context, now time.Time) error {
+	_, err := r.remember(ctx, now)
+	return err
+}
+
+// SendSpooled sends what waits in the spool.
+func SendSpooled(r *Room, ctx context.Context, now time.Time) error {
+	_, err := r.sendSpooled(ctx, now)
+	return err
+}
+
+// Spooled counts what the spool holds.
+func Spooled(r *Room) int { return len(r.spool.alarms) }

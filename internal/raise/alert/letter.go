@@ -25,6 +25,7 @@ type letter struct {
 	others  []string // names of the other people told; for Alarm
 	ack     string   // address of the page to take it; for Alarm
 	page    string   // address of the alert's page
+	spooled bool     // raised by a node whose database is away
 }
 
 // write puts the letter into the reader's words.
@@ -120,6 +121,10 @@ func (l letter) writeAlarm(at i18n.Locale) (subject, text string) {
 	w.text(say(at, "why_"+string(l.why)))
 	if l.ack != "" {
 		w.text(say(at, "link_yours"))
+	}
+	if l.spooled {
+		w.gap()
+		w.text(say(at, "spooled"))
 	}
 	w.sign(at, l.town)
 	return subject, w.String()

@@ -100,6 +100,17 @@ type Options struct {
 	Signer   Signer
 	Chain    Chain // may be nil: no escalation chains
 	Hooks    Hooks // may be nil: no webhooks
+	// Dir is the data folder of a node whose database may be elsewhere and away.
+	// There the room remembers whom to wake, and keeps what it did meanwhile; see
+	// [Room.Unstored]. Empty: nothing is remembered, and what follows not used.
+	Dir       string
+	Files     Files
+	Ways      Ways
+	Journal   Journal
+	Towns     func(ctx context.Context) ([]identity.Tenant, error)
+	Catalogue func(ctx context.Context) ([]service.Service, error)
+	// Away reports since when the database has not answered; zero: it answers.
+	Away func() time.Time
 	// AnswerWithin is how long those who were told have to take an alert before
 	// those next in line are told too. Zero means [DefaultAnswer]; below zero:
 	// nobody else is ever told.
@@ -119,6 +130,7 @@ type Room struct {
 	o       Options
 	texts   *i18n.Catalog
 	sweeper *jobs.Sweeper
+	spool   *spool // nil: the database is where this process is
 }
 
 // New makes the room.
@@ -136,6 +148,19 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, texts: catalog}
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.nobody", Clock: o.Clock, Log: o.Log, Sweep: r.sweep})
+	if o.Dir != "" {
+		r.spool = &spool{}
+		r.spool.sender = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.spool", Clock: o.Clock, Log: o.Log, Sweep: r.sendSpooled})
+		r.spool.keeper = jobs.NewSweeper(jobs.SweeperOptions{
+			Name: "alert.remember", Clock: o.Clock, Log: o.Log, Idle: bookEvery, Retry: bookEvery,
+			Sweep: func(ctx context.Context, now time.Time) (time.Time, error) {
+				if _, err := r.keepSpool(ctx, now); err != nil {
+					return time.Time{}, err
+				}
+				return r.remember(ctx, now)
+			},
+		})
+	}
 	return r
 }
 
@@ -148,12 +173,44 @@ func (r *Room) Subscribe(b *bus.Bus) {
 
 // Start begins to look for people whom alerts can be told that nobody heard of.
 func (r *Room) Start(ctx context.Context) error {
+	if err := r.StartSpool(ctx); err != nil {
+		return err
+	}
+	if r.spool != nil {
+		r.spool.keeper.Start(ctx)
+	}
 	r.sweeper.Start(ctx)
 	return nil
 }
 
+// StartSpool begins to raise what the database does not take; it needs none.
+func (r *Room) StartSpool(ctx context.Context) error {
+	if r.spool == nil {
+		return nil
+	}
+	if err := r.openSpool(); err != nil {
+		return err
+	}
+	r.spool.sender.Start(ctx)
+	return nil
+}
+
 // Stop ends it.
-func (r *Room) Stop() { r.sweeper.Stop() }
+func (r *Room) Stop() {
+	r.sweeper.Stop()
+	if p := r.spool; p != nil {
+		p.keeper.Stop()
+		p.sender.Stop()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.log != nil {
+			if err := p.log.Close(); err != nil {
+				r.o.Log.Warn("the spool could not be closed", "err", err)
+			}
+			p.log = nil
+		}
+	}
+}
 
 // DefaultAnswer is the time to take an alert (domain: clocks).
 const DefaultAnswer = 5 * time.Minute
@@ -439,6 +496,11 @@ var mayAct = []string{string(identity.RoleIT), string(identity.RolePublisher), s
 // with the name of who was first, and nothing changes. The others who got the
 // alarm are told.
 func (r *Room) Acknowledge(ctx context.Context, id ID) (Alert, error) {
+	return r.acknowledge(ctx, id, time.Time{})
+}
+
+// acknowledge is [Room.Acknowledge] as of a moment; zero: now.
+func (r *Room) acknowledge(ctx context.Context, id ID, at time.Time) (Alert, error) {
 	actor := ident.ActorOf(ctx)
 	var a Alert
 	err := r.inTurn(ctx, func(ctx context.Context, t turn) error {
@@ -455,7 +517,10 @@ func (r *Room) Acknowledge(ctx context.Context, id ID) (Alert, error) {
 		case a.State != StateOpen:
 			return nil
 		}
-		a.State, a.AcknowledgedAt, a.NextAt = StateAcknowledged, t.now, time.Time{}
+		if at.IsZero() {
+			at = t.now
+		}
+		a.State, a.AcknowledgedAt, a.NextAt = StateAcknowledged, at, time.Time{}
 		a.AcknowledgedBy, a.AcknowledgedName = actor.Person, actor.Name
 		if err := t.update(ctx, a); err != nil {
 			return err
@@ -626,6 +691,9 @@ func (r *Room) changed(ctx context.Context, id ID) {
 			r.o.Hints.Publish(bus.Hint{Tenant: tenant, Topic: "alert", ID: string(id)})
 		}
 		r.sweeper.Kick()
+		if r.spool != nil {
+			r.spool.keeper.Kick()
+		}
 	})
 }
 

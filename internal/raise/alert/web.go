@@ -128,6 +128,9 @@ func (r *Room) postClose(w http.ResponseWriter, req *http.Request) error {
 
 // pageLink changes nothing: mail scanners follow links.
 func (r *Room) pageLink(w http.ResponseWriter, req *http.Request) error {
+	if r.isAway() {
+		return r.awayLink(w, req, false)
+	}
 	ctx, a, err := r.ByLink(req.Context(), req.PathValue("token"))
 	if err != nil {
 		return r.gone(w, req, err)
@@ -140,6 +143,9 @@ func (r *Room) pageLink(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {
+	if r.isAway() {
+		return r.awayLink(w, req, true)
+	}
 	token := req.PathValue("token")
 	ctx, a, err := r.ByLink(req.Context(), token)
 	if err != nil {

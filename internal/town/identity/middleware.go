@@ -45,7 +45,7 @@ func Me(ctx context.Context) (Person, bool) {
 // or one that is over, makes a stranger of the asker, and the pages decide.
 func (r *Room) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if ownerless(req.URL.Path) {
+		if Ownerless(req.URL.Path) {
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -80,9 +80,9 @@ func (r *Room) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// ownerless paths belong to no town and must answer while the database is away:
+// Ownerless paths belong to no town and must answer while the database is away:
 // styles, and the questions of whoever watches this machine by its address.
-func ownerless(path string) bool {
+func Ownerless(path string) bool {
 	return strings.HasPrefix(path, "/assets/") || path == "/healthz" || path == "/readyz" || path == "/metrics"
 }
 

@@ -110,16 +110,19 @@ func (r *Room) directory(ctx context.Context) (*directory, error) {
 	return fresh, nil
 }
 
-func (r *Room) readDirectory(ctx context.Context, now time.Time) (*directory, error) {
-	ctx = ident.AcrossTenants(ctx)
-	var rows []tenantRow
-	if err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Order("created_at", "tenant_id").Scan(ctx); err != nil {
-		return nil, fmt.Errorf("identity: tenants: %w", err)
+// Recall gives the room the towns as they were, for a start without the database;
+// what it reads itself comes before that.
+func (r *Room) Recall(all []Tenant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil && len(all) > 0 {
+		r.known = newDirectory(all, time.Time{})
 	}
-	d := &directory{at: now, byHost: map[string]int{}, byID: map[ident.Tenant]int{}}
-	for i, row := range rows {
-		t := row.tenant()
-		d.all = append(d.all, t)
+}
+
+func newDirectory(all []Tenant, now time.Time) *directory {
+	d := &directory{at: now, all: all, byHost: map[string]int{}, byID: map[ident.Tenant]int{}}
+	for i, t := range all {
 		d.byID[t.ID] = i
 		for _, h := range t.hosts() {
 			if _, taken := d.byHost[h]; !taken {
@@ -127,7 +130,20 @@ func (r *Room) readDirectory(ctx context.Context, now time.Time) (*directory, er
 			}
 		}
 	}
-	return d, nil
+	return d
+}
+
+func (r *Room) readDirectory(ctx context.Context, now time.Time) (*directory, error) {
+	ctx = ident.AcrossTenants(ctx)
+	var rows []tenantRow
+	if err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Order("created_at", "tenant_id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("identity: tenants: %w", err)
+	}
+	all := make([]Tenant, len(rows))
+	for i, row := range rows {
+		all[i] = row.tenant()
+	}
+	return newDirectory(all, now), nil
 }
 
 // forgetDirectory makes the next look read again; the transaction at hand sees
