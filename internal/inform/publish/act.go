@@ -230,6 +230,11 @@ func present(slugs []string, all []plan.Audience) []string {
 	})
 }
 
+// goesOn reports whether k tells how something goes on that was told before.
+func goesOn(k template.Kind) bool {
+	return slices.Contains([]template.Kind{template.First, template.Update, template.NoChange, template.ETAChange, template.WorkaroundChange, template.Closing}, k)
+}
+
 // defaultAudiences are those that the services name, as far as there is a
 // prepared text of the kind for them, and none of the public for a private
 // incident.
@@ -237,6 +242,20 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, scenario t
 	slugs, err := r.concerned(ctx, in, all)
 	if err != nil {
 		return nil, err
+	}
+	if goesOn(k) && in.ID != "" {
+		// Who was added by hand is told how it goes on, too.
+		before, err := r.list(ctx, Filter{Incident: in.ID, States: []State{StatePublished}, Limit: 1000})
+		if err != nil {
+			return nil, err
+		}
+		var last Statement
+		for _, s := range before {
+			if (goesOn(s.Kind) || s.Kind == template.First || s.Kind == template.Holding) && s.PublishedAt.After(last.PublishedAt) {
+				last = s
+			}
+		}
+		slugs = dedupe(append(slugs, present(last.Audiences, all)...))
 	}
 	lib, err := r.prepared(ctx)
 	if err != nil {

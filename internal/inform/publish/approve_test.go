@@ -2,6 +2,7 @@ package publish
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -425,5 +426,29 @@ func TestSayingConfirms(t *testing.T) {
 	}
 	if p := say(template.First, template.Facts{}.Unknowns(MustAnswer(template.First)...)); p != incident.Confirmed {
 		t.Errorf("the first message: %s", p)
+	}
+}
+
+// What is said beside the news after a recovery asks for no second recovery, and
+// who was added by hand is thought of when it goes on.
+func TestAfterwardsNothingReopens(t *testing.T) {
+	g := newRig(t, storetest.SQLite(t, rooms...))
+	in := g.opened("i1", "portal")
+	g.say(t, in.ID, template.First, first(), "citizens", "staff", "leadership")
+	c, err := g.Prefill(g.as("ada"), in.ID, template.Update)
+	if err != nil || !slices.Contains(c.Audiences, "leadership") {
+		t.Fatal("who was added by hand is forgotten", c.Audiences, err)
+	}
+	g.clock.pass(time.Minute)
+	g.say(t, in.ID, template.Recovery, recovered(), "citizens", "staff", "leadership")
+	g.clock.pass(time.Minute)
+	g.say(t, in.ID, template.Correction, template.Facts{"Tatsache": template.Filled("Ihre Daten sind vollständig"), "Kurz": template.Filled("Daten seien verloren"), "Beleg": template.Filled("https://status.example/")}, "citizens")
+	if err := g.MayRestore(g.ctx, in.ID); err != nil {
+		t.Error("a correction asks for another recovery", err)
+	}
+	g.clock.pass(time.Minute)
+	g.say(t, in.ID, template.Update, template.Facts{template.SlotProgress: template.Filled("Es ist wieder gestört"), template.SlotNewTime: template.Unknown()}, "staff")
+	if err := g.MayRestore(g.ctx, in.ID); !errors.Is(err, ErrNoRecovery) {
+		t.Error("it broke again, and nobody asks for a recovery", err)
 	}
 }

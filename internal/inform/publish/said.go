@@ -280,7 +280,7 @@ func (r *Room) MayRestore(ctx context.Context, id incident.ID) error {
 		return ErrNoRecovery
 	}
 	for _, s := range list {
-		if !lastWords(s.Kind) && s.Corrects == "" && s.PublishedAt.After(recovery.PublishedAt) {
+		if !lastWords(s.Kind) && s.Kind.TellsState() && s.Corrects == "" && s.PublishedAt.After(recovery.PublishedAt) {
 			return ErrNoRecovery // it broke again since
 		}
 	}

@@ -127,9 +127,9 @@ type Variant struct {
 	Body         string
 	// Instruction is the end of Body that says what to do, where the format keeps it
 	// apart (CAP).
-	Instruction string `json:",omitempty"`
+	Instruction string    `json:",omitempty"`
 	AsOf        time.Time // the "Stand"
-	Next         time.Time // promised next message, zero: none
+	Next        time.Time // promised next message, zero: none
 	// Over names the parts that are longer than the format holds ("body");
 	// Untranslated the slots that show German words in another language.
 	Over         []string

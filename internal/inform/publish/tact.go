@@ -24,7 +24,7 @@ var topics = []struct {
 	{"suspects", hint(`verdächtig|tatverdacht|täter|beschuldigt|festgenommen|suspect|arrested|perpetrator`)},
 	{"police", hint(`polizei|ermittl|staatsanwalt|kripo|lka|tatort|police|investigat|prosecut`)},
 	{"data", hint(`datenabfluss|datenleck|personenbezogen|daten von|abgeflossen|gestohlene daten|data leak|personal data|breach`)},
-	{"origin", hint(`religion|religiös|muslim|moschee|jüdisch|synagoge|kirche|herkunft|nationalität|ausländ|flüchtling|migrant|refugee|mosque|church|jewish`)},
+	{"origin", hint(`religion|religiös|muslim|moschee|jüdisch|synagoge|kirche|herkunft|staatsangehörig|ausländ|flüchtling|migrant|refugee|mosque|church|jewish`)},
 	{"anniversary", hint(`jahrestag|gedenk|trauer|andacht|anniversary|memorial|mourning`)},
 	{"humour", hint(`witz|scherz|haha|zwinker|humor|joke|fun`)},
 	{"pictures", hint(`foto|bild|bilder|video|aufnahme|photo|picture|image`)},

@@ -118,3 +118,22 @@ func TestI17_AlertsArePublic(t *testing.T) {
 		t.Error(feed)
 	}
 }
+
+// An answer to one person, and a correction after it is over, change no state.
+func TestAsideReopensNothing(t *testing.T) {
+	a := newAround()
+	in := outage("i1")
+	a.say("t1", in, publish.Statement{ID: "s1", Kind: template.First, PublishedAt: noon.Add(-2 * time.Hour)}, "Gestört", "gestört", noon.Add(time.Hour))
+	a.say("t1", in, publish.Statement{ID: "s2", Kind: template.Answer, PublishedAt: noon.Add(-time.Hour)}, "Antwort", "auf eine Frage", time.Time{})
+	r, _ := built(t, a)
+	if page := read(t, r, "/").Text(); !strings.Contains(page, "gestört") {
+		t.Error("an answer hides the outage")
+	}
+	in.Phase = incident.Monitoring
+	a.say("t1", in, publish.Statement{ID: "s3", Kind: template.Recovery, PublishedAt: noon.Add(-30 * time.Minute)}, "Läuft", "wieder", time.Time{})
+	a.say("t1", in, publish.Statement{ID: "s4", Kind: template.Correction, PublishedAt: noon.Add(-time.Minute)}, "Richtig ist", "etwas", time.Time{})
+	r, _ = built(t, a)
+	if s := visit(t, r, "/api/v2/incidents/unresolved.json").Body.String(); strings.Contains(s, "i1") || strings.Contains(s, "Gestört") {
+		t.Error("a correction reopens what is over", s)
+	}
+}

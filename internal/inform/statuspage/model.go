@@ -116,6 +116,16 @@ func (s story) current() []message {
 	return slices.DeleteFunc(slices.Clone(s.Messages), func(m message) bool { return m.CorrectedBy != "" })
 }
 
+// news is the newest message that says how things stand; one about something
+// beside it, such as an answer to one person, neither reopens nor displaces it.
+func (s story) news() message {
+	all := s.current()
+	if i := slices.IndexFunc(all, func(m message) bool { return m.Kind.TellsState() }); i >= 0 {
+		return all[i]
+	}
+	return all[0]
+}
+
 // first is the message whose address the whole story has.
 func (s story) first() message {
 	return slices.MinFunc(s.Messages, func(a, b message) int {
@@ -349,8 +359,8 @@ func tell(in incident.Incident, messages []message, promises []publish.Promise, 
 		ID: in.ID, Impact: in.Impact(), Since: in.Since, Restored: in.RestoredAt, Messages: messages,
 		Services: slices.DeleteFunc(slices.Clone(in.Services), func(slug string) bool { return !public[slug] }),
 	}
-	newest := s.current()
-	s.Open = in.Phase.Active() && !lastWords(newest[0].Kind)
+	newest := s.news()
+	s.Open = in.Phase.Active() && !lastWords(newest.Kind)
 	switch status, ok := in.Phase.Public(); {
 	case !s.Open && status == incident.Postmortem:
 		s.Status = incident.Postmortem
@@ -362,7 +372,7 @@ func tell(in incident.Incident, messages []message, promises []publish.Promise, 
 		s.Status = incident.Investigating
 	}
 	// A time is late only if it was announced: the newest words name one.
-	for _, w := range newest[0].Words {
+	for _, w := range newest.Words {
 		if w.Next.IsZero() {
 			continue
 		}

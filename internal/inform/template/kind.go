@@ -97,6 +97,18 @@ func (k Kind) Title() string {
 	return string(k)
 }
 
+// TellsState reports whether a text of the kind says how the event stands. The
+// others are about something beside it: what is right, who is concerned by data, an
+// answer to one person. They neither reopen what is over nor displace the news.
+func (k Kind) TellsState() bool {
+	switch k {
+	case Correction, Warning, DataSubjects, BreachReport, StormStatement, NetiquetteHint, PostHidden, OutOfHours, Received, Answer, Survey, Report,
+		ExerciseAnnounced:
+		return false
+	}
+	return true
+}
+
 // AudienceKind says who reads a text. The words are those of tuermer.yaml.
 type AudienceKind string
 

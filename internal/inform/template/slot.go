@@ -68,7 +68,7 @@ const (
 	SlotProgress   Slot = "Fortschritt"
 	SlotApology    Slot = "Entschuldigung"
 	SlotThanks     Slot = "Dank"
-	SlotTact       Slot = "Takt" // what the words touch, see package publish; no text shows it
+	SlotTact       Slot = "Takt"      // what the words touch, see package publish; no text shows it
 	SlotGrade      Slot = "Warnstufe" // of danger to people, for CAP; no text shows it
 )
 

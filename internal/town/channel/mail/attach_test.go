@@ -61,8 +61,12 @@ func TestAttachedFilesArrive(t *testing.T) {
 
 func TestAttachedNamesAreHeld(t *testing.T) {
 	for _, a := range []channel.Attachment{
-		{Name: "a\"\r\nX: 1", Type: "application/pdf"}, {Name: "", Type: "application/pdf"}, {Name: "lage.pdf", Type: "text/html; charset=x"},
-		{Name: "../lage.pdf", Type: "application/pdf"}, {Name: "groß.pdf", Type: "application/pdf"}, {Name: "l.pdf", Type: "application/pdf", Data: make([]byte, maxAttached+1)},
+		{Name: "a\"\r\nX: 1", Type: "application/pdf"},
+		{Name: "", Type: "application/pdf"},
+		{Name: "lage.pdf", Type: "text/html; charset=x"},
+		{Name: "../lage.pdf", Type: "application/pdf"},
+		{Name: "groß.pdf", Type: "application/pdf"},
+		{Name: "l.pdf", Type: "application/pdf", Data: make([]byte, maxAttached+1)},
 	} {
 		var w writer
 		m := channel.Message{ID: "1", Subject: "x", Text: "y", Attached: []channel.Attachment{a}}
