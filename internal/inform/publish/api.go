@@ -409,7 +409,7 @@ func (r *Room) apiDeliveries(ctx context.Context, q *deliveryQuery) (*web.List[d
 			ID: d.ID, Audience: d.Audience, Recipient: d.Recipient, Channel: string(d.Channel), State: string(d.State), Reason: d.Reason,
 			Attempts: d.Attempts, SentAt: orNil(d.SentAt), Route: d.Route, Reference: d.Reference,
 		}
-		if d.State == Queued {
+		if d.State == Queued && d.Reason != ReasonRestored {
 			b.NextAt = orNil(d.NextAt)
 		}
 		out = append(out, b)

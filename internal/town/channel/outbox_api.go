@@ -36,7 +36,7 @@ func outboxBodyOf(i Item) outboxBody {
 		ID: i.ID, Kind: string(i.Kind), Class: string(i.Class), Realm: string(i.Realm), To: i.To, Subject: i.Subject,
 		State: string(i.State), Attempts: i.Attempts, Route: i.Route, Reason: i.Reason, Detail: i.Detail, CreatedAt: i.CreatedAt,
 	}
-	if i.State == Queued {
+	if i.State == Queued && !i.held() {
 		b.NextAt = &i.DueAt
 	}
 	if !i.SettledAt.IsZero() {

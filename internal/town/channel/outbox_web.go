@@ -202,6 +202,9 @@ func reasonWords(ctx context.Context, i Item) string {
 	case Failed:
 		return i18n.T(ctx, "channel.gave_up", why, i18n.N(ctx, "channel.attempts", i.Attempts))
 	case Queued:
+		if i.held() {
+			return why
+		}
 		return i18n.T(ctx, "channel.retry_at", i18n.Short(ctx, i.DueAt), why)
 	default:
 		return ""
