@@ -52,6 +52,12 @@ type application interface {
 	Health(ctx context.Context, s app.Settings) error
 	// Diagnose writes the diagnosis bundle into a file that does not exist yet.
 	Diagnose(ctx context.Context, s app.Settings, file string) error
+	// Backup writes a backup that the holders of the keys can read.
+	Backup(ctx context.Context, s app.Settings, file string, to []string) error
+	// BackupKey makes a private key for backups and answers the public one.
+	BackupKey(ctx context.Context, s app.Settings, file string) (public string, err error)
+	// Restore builds the install that a backup holds.
+	Restore(ctx context.Context, s app.Settings, w app.RestoreWish) error
 	sondes
 }
 
@@ -90,11 +96,14 @@ type flags struct {
 		Rename   tenantRenameCmd   `cmd:"" help:"${cmd_tenant_rename}"`
 		Networks tenantNetworksCmd `cmd:"" help:"${cmd_tenant_networks}"`
 	} `cmd:"" help:"${cmd_tenant}"`
-	Import   importCmd   `cmd:"" help:"${cmd_import}"`
-	Diagnose diagnoseCmd `cmd:"" help:"${cmd_diagnose}"`
-	Health   healthCmd   `cmd:"" help:"${cmd_health}"`
-	Sonde    sondeCmd    `cmd:"" help:"${cmd_sonde}"`
-	Version  versionCmd  `cmd:"" help:"${cmd_version}"`
+	Import    importCmd    `cmd:"" help:"${cmd_import}"`
+	Backup    backupCmd    `cmd:"" help:"${cmd_backup}"`
+	Restore   restoreCmd   `cmd:"" help:"${cmd_restore}"`
+	BackupKey backupKeyCmd `cmd:"" help:"${cmd_backup_key}"`
+	Diagnose  diagnoseCmd  `cmd:"" help:"${cmd_diagnose}"`
+	Health    healthCmd    `cmd:"" help:"${cmd_health}"`
+	Sonde     sondeCmd     `cmd:"" help:"${cmd_sonde}"`
+	Version   versionCmd   `cmd:"" help:"${cmd_version}"`
 }
 
 // session is one run of the program.

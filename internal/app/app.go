@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// Config is what stands in tuermer.yaml; nil: nothing is declared.
 	Config *Config
+	// ConfigFile is where Config was read; empty without one.
+	ConfigFile string
 	// Dir holds the SQLite file, the instance key and the lock; it is created.
 	Dir string
 	// KeyFile holds the instance key where several nodes share one database;
@@ -54,6 +56,9 @@ type Options struct {
 	// the machine's network.
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
 	probeDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// fill puts what a backup holds into the empty database, before the schema is
+	// brought up to date.
+	fill func(ctx context.Context, a *App) error
 	// Lookup answers DNS questions about alternative addresses; nil: not asked.
 	Lookup Lookup
 }
@@ -127,6 +132,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.node, err = nodeID(a.o.Dir); err != nil {
 		return err
 	}
+	if a.alone && a.o.Database == "" {
+		if _, err := settleRestore(a.o.Dir); err != nil {
+			return err
+		}
+	}
 	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, Log: a.o.Log})
 	if err != nil {
 		return err
@@ -148,8 +158,18 @@ func (a *App) open(ctx context.Context) (err error) {
 }
 
 func (a *App) migrate(ctx context.Context) error {
+	if a.store.Postgres() {
+		if err := a.settleServer(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.jobs.Migrate(ctx); err != nil {
 		return err
+	}
+	if a.o.fill != nil {
+		if err := a.o.fill(ctx, a); err != nil {
+			return err
+		}
 	}
 	return a.store.Migrate(ctx, Migrations()...)
 }

@@ -25,8 +25,8 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "i18n", "web", "fence", "paper", "storetest"}},
-	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers"}},
+	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "i18n", "web", "fence", "paper", "storetest"}},
+	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep"}},
 	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},

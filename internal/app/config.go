@@ -32,11 +32,13 @@ type Config struct {
 	Audiences []AudienceConfig
 	Webhooks  []WebhookConfig
 	SignIn    SignInConfig
+	Backup    BackupConfig
 	Listen    ListenConfig
 	Data      string // data folder; empty: the command line's
 	Database  string // postgres:// URL; empty: SQLite in the data folder
 
-	at map[string]place // where each key stands, for findings made later
+	at    map[string]place // where each key stands, for findings made later
+	files []string         // the file itself and the password files that it names, for backups
 }
 
 // TownConfig says whose install this is.
@@ -224,6 +226,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
 	}
+	cfg.files = append([]string{path}, r.opened...)
 	warnings = append(warnings, r.warnings...)
 	slices.SortStableFunc(warnings, byPlace)
 	return cfg, warnings, nil
@@ -238,6 +241,7 @@ func (r *configReader) secret(folder, file, path string, dst *Secret) {
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(folder, file)
 	}
+	r.opened = append(r.opened, full)
 	data, err := readBounded(full, maxSecret)
 	if errors.Is(err, errTooLong) {
 		r.refuse(r.at[path], path, "config.secret_long", full, maxSecret)

@@ -25,6 +25,7 @@ type configReader struct {
 	problems []Finding
 	warnings []Warning
 	at       map[string]place // key path to its value's place
+	opened   []string         // password files that were read
 	tainted  map[string]bool  // lists and entries with a fault of their own
 }
 

@@ -34,6 +34,7 @@ import (
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/keep"
 	"tuermer/internal/town/papers"
 	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
@@ -53,6 +54,7 @@ type rooms struct {
 	plan     *plan.Room
 	channel  *channel.Room
 	papers   *papers.Room
+	keep     *keep.Room
 
 	signal  *signal.Room
 	monitor *monitor.Room
@@ -92,7 +94,7 @@ func Migrations() []store.Migrations {
 func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
-		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(),
+		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(),
 		alert.Texts(),
 		incident.Texts(), staff.Texts(),
@@ -214,6 +216,10 @@ func (a *App) build() (err error) {
 	})
 	a.statuspage.AddGuest(review.SurveyElement, a.review.Survey())
 
+	if a.keep, err = a.newKeep(); err != nil {
+		return err
+	}
+
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
@@ -225,7 +231,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -257,7 +263,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -428,6 +434,13 @@ func (a *App) notes(ctx context.Context) []web.Note {
 			out = append(out, web.Note{
 				Kind: "blind", Strong: i18n.T(ctx, "identity.seal_note"), Text: i18n.T(ctx, "identity.seal_note_text"),
 				Href: "/identity/sealed", Link: i18n.T(ctx, "identity.seal_again"),
+			})
+		}
+	}
+	if ident.ActorOf(ctx).Has(string(identity.RoleAdmin)) {
+		if n, err := a.keep.Held(ctx); err == nil && n > 0 {
+			out = append(out, web.Note{
+				Kind: "blind", Strong: i18n.N(ctx, "keep.held", n), Text: i18n.T(ctx, "keep.held_note"), Href: "/keep", Link: i18n.T(ctx, "keep.held_link"),
 			})
 		}
 	}

@@ -161,6 +161,7 @@ const beside = [
   "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
   "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet",
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/sign-in", "/identity/sealed", "/anmelden/notzugang", "/identity/profile", "/identity/profile/second-factor", "/identity/profile/second-factor/app", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/more", "/search?q=portal",
+  "/keep",
   "/gibt-es-nicht",
 ];
 

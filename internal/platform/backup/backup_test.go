@@ -274,7 +274,6 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-
 func gzipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
