@@ -58,6 +58,11 @@ type application interface {
 	BackupKey(ctx context.Context, s app.Settings, file string) (public string, err error)
 	// Restore builds the install that a backup holds.
 	Restore(ctx context.Context, s app.Settings, w app.RestoreWish) error
+	// VerifyAudit walks the audit logs' hash chains; heads is a file of heads that
+	// were kept elsewhere, or empty.
+	VerifyAudit(ctx context.Context, s app.Settings, heads string) error
+	// AuditHeads prints the chains' heads.
+	AuditHeads(ctx context.Context, s app.Settings) error
 	sondes
 }
 
@@ -104,6 +109,12 @@ type flags struct {
 	Health    healthCmd    `cmd:"" help:"${cmd_health}"`
 	Sonde     sondeCmd     `cmd:"" help:"${cmd_sonde}"`
 	Version   versionCmd   `cmd:"" help:"${cmd_version}"`
+	Audit     struct {
+		Verify auditVerifyCmd `cmd:"" help:"${cmd_audit_verify}"`
+		Head   auditHeadCmd   `cmd:"" help:"${cmd_audit_head}"`
+	} `cmd:"" help:"${cmd_audit}"`
+	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
+	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 
 // session is one run of the program.

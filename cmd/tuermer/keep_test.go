@@ -21,6 +21,14 @@ func (r *recorder) Restore(_ context.Context, s app.Settings, w app.RestoreWish)
 	return r.note(fmt.Sprint("restore ", w.File, w.Keys, w.Replace), s)
 }
 
+func (r *recorder) VerifyAudit(_ context.Context, s app.Settings, heads string) error {
+	return r.note("audit verify "+s.Town+heads, s)
+}
+
+func (r *recorder) AuditHeads(_ context.Context, s app.Settings) error {
+	return r.note("audit head", s)
+}
+
 // TestKeepCommands: what the command line hands on.
 func TestKeepCommands(t *testing.T) {
 	for _, c := range []struct {
@@ -33,6 +41,8 @@ func TestKeepCommands(t *testing.T) {
 		{"backup", 2, "", ""},
 		{"backup-key k.txt", 0, "backup-key k.txt", "age1öffentlich"},
 		{"restore a.backup --key k.txt", 0, "restore a.backup[k.txt] false", ""},
+		{"audit verify --tenant b --heads h.txt", 0, "audit verify bh.txt", ""},
+		{"audit head", 0, "audit head", ""},
 		{"restore a.backup --replace", 0, "restore a.backup[] true", ""},
 	} {
 		r := &recorder{}

@@ -163,6 +163,11 @@ func (a *App) migrate(ctx context.Context) error {
 			return err
 		}
 	}
+	if a.o.fill == nil {
+		if err := a.admit(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.jobs.Migrate(ctx); err != nil {
 		return err
 	}
@@ -170,8 +175,16 @@ func (a *App) migrate(ctx context.Context) error {
 		if err := a.o.fill(ctx, a); err != nil {
 			return err
 		}
+		return a.store.Migrate(ctx, Migrations()...)
 	}
-	return a.store.Migrate(ctx, Migrations()...)
+	if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+		return err
+	}
+	room, err := a.newKeep()
+	if err != nil {
+		return err
+	}
+	return room.Serve(ident.WithActor(ctx, ident.System), release)
 }
 
 // onStop remembers how to undo a step; [App.Stop] goes through it backwards.

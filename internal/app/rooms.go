@@ -80,7 +80,7 @@ type rooms struct {
 func Migrations() []store.Migrations {
 	return []store.Migrations{
 		bus.Migrations(),
-		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), papers.Migrations(),
+		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),

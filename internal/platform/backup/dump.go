@@ -193,3 +193,13 @@ func (h Head) Rooms() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Versions are those of every room's schema as it stands; empty for a database
+// that nobody has used.
+func Versions(ctx context.Context, s *store.Store) (out map[string]int64, err error) {
+	err = s.Snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, out, err = tablesOf(ctx, tx, s.Postgres())
+		return err
+	})
+	return out, err
+}

@@ -168,13 +168,7 @@ func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 // makeOwn writes one backup into the folder and clears away the oldest.
 func (r *Room) makeOwn(ctx context.Context, now time.Time) (a Attempt) {
 	a = Attempt{At: now, File: Name(now)}
-	rows, err := func() (int64, error) {
-		own, err := r.ownKey()
-		if err != nil {
-			return 0, err
-		}
-		return r.Make(ctx, filepath.Join(r.o.Folder, a.File), append(slices.Clone(r.o.To), own.Recipient()), nil)
-	}()
+	rows, err := r.MakeOwn(ctx, filepath.Join(r.o.Folder, a.File), nil)
 	a.Rows, a.Took = rows, r.o.Clock.Now().Sub(now).Milliseconds()
 	if err != nil {
 		r.o.Log.ErrorContext(ctx, "no backup was made", "err", err)
@@ -223,6 +217,15 @@ func (r *Room) Make(ctx context.Context, path string, to []age.Recipient, progre
 		}, progress, &rows)
 	})
 	return rows, err
+}
+
+// MakeOwn is Make for the operator's keys and the install's own.
+func (r *Room) MakeOwn(ctx context.Context, path string, progress backup.Progress) (int64, error) {
+	own, err := r.ownKey()
+	if err != nil {
+		return 0, err
+	}
+	return r.Make(ctx, path, append(slices.Clone(r.o.To), own.Recipient()), progress)
 }
 
 // ownKey reads the install's own key, or makes it.
