@@ -2543,7 +2543,7 @@ func delivery(v statementView) templ.Component {
 								}()
 							}
 							ctx = templ.InitializeContext(ctx)
-							if d.State == Queued {
+							if d.State == Queued && d.Reason != ReasonRestored {
 								templ_7745c5c3_Err = web.ClockChip(d.NextAt).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
