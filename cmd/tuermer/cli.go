@@ -113,8 +113,6 @@ type flags struct {
 		Verify auditVerifyCmd `cmd:"" help:"${cmd_audit_verify}"`
 		Head   auditHeadCmd   `cmd:"" help:"${cmd_audit_head}"`
 	} `cmd:"" help:"${cmd_audit}"`
-	Sonde   sondeCmd   `cmd:"" help:"${cmd_sonde}"`
-	Version versionCmd `cmd:"" help:"${cmd_version}"`
 }
 
 // session is one run of the program.
