@@ -56,8 +56,8 @@ func layRelease(t *testing.T, name string) (dir string) {
 	return dir
 }
 
-// shape is every table with its columns.
-func shape(t *testing.T, dir string) map[string][]string {
+// columnsOf is every table with its columns.
+func columnsOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
 	if err != nil {
@@ -82,7 +82,7 @@ func shape(t *testing.T, dir string) map[string][]string {
 	return out
 }
 
-// seenBy are the rows as a program of that shape reads them: with its own
+// seenBy are the rows as a program with those columns reads them: with its own
 // columns, each named.
 func seenBy(t *testing.T, old map[string][]string, dir string) map[string][]string {
 	t.Helper()
@@ -117,7 +117,7 @@ func seenBy(t *testing.T, old map[string][]string, dir string) map[string][]stri
 // by itself.
 func TestEarlierReleaseOpens(t *testing.T) {
 	dir := layRelease(t, "release1")
-	old := shape(t, dir)
+	old := columnsOf(t, dir)
 	before := seenBy(t, old, dir)
 	if len(before["publish_delivery"]) < 100 || len(before["audit_entry"]) < 100 {
 		t.Fatal("there is hardly anything in the old data")
