@@ -172,7 +172,7 @@ func (r *Room) heard(ctx context.Context) error {
 }
 
 // topics are the rooms whose hints concern the page.
-var topics = map[string]bool{"signal": true, "service": true, "publish": true, "incident": true, "plan": true, "identity": true, "statuspage": true, "papers": true}
+var topics = map[string]bool{"signal": true, "service": true, "publish": true, "incident": true, "plan": true, identity.HintTenant: true, "statuspage": true, "papers": true}
 
 // Start shows what lies on disk, builds the pages of all tenants anew and keeps
 // them fresh until Stop. A database that is away is no reason not to start.
@@ -207,7 +207,7 @@ func (r *Room) Start(ctx context.Context) error {
 				return
 			case h := <-sub.C:
 				r.dirtyMu.Lock()
-				r.relist = r.relist || h.Topic == "identity"
+				r.relist = r.relist || h.Topic == identity.HintTenant
 				r.dirtyMu.Unlock()
 				r.Refresh(h.Tenant)
 			}

@@ -217,6 +217,9 @@ func (r *Room) SaveTenant(ctx context.Context, t Tenant) error {
 // makes, so that somebody can sign in and say whose it is.
 const Placeholder = "kommune"
 
+// HintTenant is the topic of hints that a town has another name or address.
+const HintTenant = "tenant"
+
 // DeclareTenant makes the tenant with t's slug what tuermer.yaml says. Where
 // there is none yet it is created, and a [Placeholder] that nobody has named
 // becomes it. Where other towns live a new slug is refused: it may be another
@@ -382,7 +385,7 @@ func (r *Room) saveTenant(ctx context.Context, t Tenant) (Tenant, error) {
 			}
 		}
 		r.forgetDirectory(ctx)
-		r.hint(ctx, "tenant", string(t.ID))
+		r.hint(ctx, HintTenant, string(t.ID))
 		return r.audit(ctx, "identity.tenant.saved", string(t.ID), changed)
 	})
 	return t, err
