@@ -28,6 +28,8 @@ type application interface {
 	Check(ctx context.Context, s app.Settings) ([]app.CheckResult, error)
 	// Migrate brings the database to this version's schema.
 	Migrate(ctx context.Context, s app.Settings) error
+	// Setup returns a new one-time link for a first start.
+	Setup(ctx context.Context, s app.Settings) (link string, err error)
 	// AddUser adds a person and returns a one-time sign-in link.
 	AddUser(ctx context.Context, s app.Settings, u app.NewUser) (link string, err error)
 	// ResetUser takes a person's password away and returns a one-time
@@ -79,9 +81,11 @@ type flags struct {
 	Config   string `help:"${flag_config}" placeholder:"${ph_file}"`
 	Data     string `help:"${flag_data}" placeholder:"${ph_dir}"`
 	Database string `help:"${flag_database}" placeholder:"postgres://…"`
+	DNS      string `name:"dns" help:"${flag_dns}" placeholder:"HOST:PORT"`
 	Lang     string `help:"${flag_lang}" placeholder:"de|en"`
 
 	Serve   serveCmd   `cmd:"" help:"${cmd_serve}"`
+	Setup   setupCmd   `cmd:"" help:"${cmd_setup}"`
 	Demo    demoCmd    `cmd:"" help:"${cmd_demo}"`
 	Check   checkCmd   `cmd:"" help:"${cmd_check}"`
 	Migrate migrateCmd `cmd:"" help:"${cmd_migrate}"`
@@ -280,8 +284,11 @@ func (s *session) settings() (app.Settings, error) {
 	if d := s.flags.Database; d != "" && !app.ValidDatabase(d) {
 		return app.Settings{}, errUsage{s.text("cli.bad_database")}
 	}
+	if d := s.flags.DNS; d != "" && !app.ValidListen(d) {
+		return app.Settings{}, errUsage{s.text("cli.bad_dns", d)}
+	}
 	out := app.Settings{
-		ConfigFile: s.flags.Config, Data: s.flags.Data, Database: s.flags.Database,
+		ConfigFile: s.flags.Config, Data: s.flags.Data, Database: s.flags.Database, DNS: s.flags.DNS,
 		Lang: s.lang, Version: version, Stdout: s.stdout, Stderr: s.stderr,
 		Log: s.log(slog.LevelWarn),
 	}

@@ -34,6 +34,10 @@ func (r *recorder) Serve(_ context.Context, s app.Settings) error   { return r.n
 func (r *recorder) Demo(_ context.Context, s app.Settings) error    { return r.note("demo", s) }
 func (r *recorder) Migrate(_ context.Context, s app.Settings) error { return r.note("migrate", s) }
 
+func (r *recorder) Setup(_ context.Context, s app.Settings) (string, error) {
+	return "https://lage.example/identity/begin/1", r.note("setup", s)
+}
+
 func (r *recorder) Check(_ context.Context, s app.Settings) ([]app.CheckResult, error) {
 	return r.results, r.note("check", s)
 }

@@ -62,6 +62,23 @@ func (c serveCmd) Run(s *session) error {
 	return s.app.Serve(s.ctx, settings)
 }
 
+// setupCmd is `tuermer setup`.
+type setupCmd struct{}
+
+// Run prints a new one-time link to set up an install that nobody has set up yet.
+func (setupCmd) Run(s *session) error {
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	link, err := s.app.Setup(s.ctx, settings)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.stdout, link)
+	return err
+}
+
 // demoCmd is `tuermer demo`.
 type demoCmd struct{ listeners }
 

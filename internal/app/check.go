@@ -9,7 +9,17 @@ import (
 	"tuermer/internal/town/identity"
 )
 
-func systemResolver() Lookup { return net.DefaultResolver }
+// resolverAt asks one name server, or those of the machine where addr is empty.
+// Inside a town those are the town's own, which may answer otherwise than the
+// world's: whether an address is independent is seen best from outside.
+func resolverAt(addr string) Lookup {
+	if addr == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}}
+}
 
 // checkTime bounds one look of `tuermer check`.
 const checkTime = 15 * time.Second

@@ -32,7 +32,7 @@ func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx,
 func (s Settings) options() Options {
 	return Options{
 		Config: s.Config, ConfigFile: s.ConfigFile, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public,
-		Version: s.Version, Log: s.Log, Lookup: systemResolver(),
+		Version: s.Version, Log: s.Log, Lookup: resolverAt(s.DNS),
 	}
 }
 
@@ -107,11 +107,17 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 	}
 	if ok {
 		say("app.first_link", link)
-		// The address that people use may not lead here yet: no name in the DNS,
-		// no proxy. Whoever started the program sits in front of the listener.
-		if u, err := url.Parse(link); err == nil && u.Host != a.staffAddr {
-			u.Scheme, u.Host = "http", a.staffAddr
-			say("app.first_link_here", u)
+		if here, ok := a.here(link); ok {
+			say("app.first_link_here", here)
+		}
+		return nil
+	}
+	if link, ok, err = a.identity.SetupLink(ctx); err != nil {
+		return explained{err}
+	} else if ok {
+		say("app.setup_link", link)
+		if here, ok := a.here(link); ok {
+			say("app.first_link_here", here)
 		}
 		return nil
 	}
@@ -120,6 +126,32 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 		say("app.no_admin")
 	}
 	return err
+}
+
+// here is the link at the listener itself, where it differs: the address that
+// people use may not lead here yet, without a name in the DNS or a proxy. Whoever
+// started the program sits in front of the listener.
+func (a *App) here(link string) (string, bool) {
+	u, err := url.Parse(link)
+	if err != nil || u.Host == a.staffAddr {
+		return "", false
+	}
+	u.Scheme, u.Host = "http", a.staffAddr
+	return u.String(), true
+}
+
+// Setup makes a new link for a first start; the ones before end. It fails when
+// the town is set up already.
+func (Commands) Setup(ctx context.Context, s Settings) (link string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		made, ok, err := a.identity.SetupLink(ctx)
+		if err == nil && !ok {
+			return identity.ErrBegun
+		}
+		link = made
+		return err
+	})
+	return link, err
 }
 
 // inTown acts as the system for the town that the command means: the one it

@@ -23,6 +23,7 @@ type Settings struct {
 	Database   string    // postgres:// URL; empty: SQLite in Data
 	Staff      string    // host:port of the console's listener
 	Public     string    // host:port of the public page's listener
+	DNS        string    // host:port of the name server to ask; empty: the machine's
 	Lang       i18n.Lang // of what the operator reads
 	Version    string
 	Log        *slog.Logger

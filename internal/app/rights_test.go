@@ -13,7 +13,7 @@ import (
 // own are the acts that everybody who signs in may do about themselves, and
 // those behind a link or key, which speaks for itself.
 var own = []string{
-	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/confirm/",
+	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
 	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/sonde/link/",
 	"/service/preview", // shows what was typed, keeps nothing
 }

@@ -226,6 +226,7 @@ func (a *App) build() (err error) {
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
+	a.statuspage.AddGuest(desk.SeenElement, a.desk.Seen())
 	return a.site()
 }
 

@@ -450,6 +450,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.signIn}
 	case strings.HasPrefix(base, "/identity/confirm"):
 		ids = []string{w.confirm}
+	case strings.HasPrefix(base, "/identity/begin"), strings.HasPrefix(base, "/setup"):
+		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/incident"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
@@ -497,7 +499,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{step}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

@@ -101,6 +101,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("POST /alert/{id}/inform", web.Staff(d.informNow))
 	s.Handle("POST /alert/{id}/incident", web.Staff(d.openIncident))
 	d.kitRoutes(s)
+	d.setupRoutes(s)
 }
 
 // lage is what the Lagebild knows.
@@ -135,6 +136,8 @@ type lage struct {
 	Legal     []review.Lined // legal clocks that run
 	// Papers that are red, for those who can mend them.
 	Papers []papers.Finding
+	// Setup are the steps of a first start; red until each has proved itself.
+	Setup []setupStep
 }
 
 // due is one promise with the names that a person reads.
@@ -164,6 +167,11 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	}
 	if l.Legal, err = d.o.Review.Running(ctx, ""); err != nil {
 		return l, err
+	}
+	if steps, begun, err := d.setupSteps(ctx); err != nil {
+		return l, err
+	} else if begun && openSteps(steps) > 0 {
+		l.Setup = steps
 	}
 	if l.Staff, l.StaffTitles, err = d.staffDue(ctx, l.Now); err != nil {
 		return l, err

@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const tuermer = process.env.TUERMER ?? join(root, "bin", "tuermer");
 
-const listen = (server) => new Promise((up, fail) => server.once("error", fail).listen(0, "127.0.0.1", () => up(server.address().port)));
+export const listen = (server) => new Promise((up, fail) => server.once("error", fail).listen(0, "127.0.0.1", () => up(server.address().port)));
 
 /** A port that is free at this moment. */
 export async function freePort() {
@@ -90,8 +90,8 @@ function plain(raw) {
 }
 
 /** An SMTP server that takes everything and keeps it (RFC 5321, the part that a
- *  relay needs). */
-export async function openMail() {
+ *  relay needs); with a sender it sends under that address alone. */
+export async function openMail({ sender } = {}) {
   const box = [];
   const sockets = new Set();
   const server = createServer((socket) => {
@@ -117,6 +117,7 @@ export async function openMail() {
         }
         const verb = line.slice(0, 4).toUpperCase();
         if (verb === "EHLO") socket.write("250-mail.example\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SMTPUTF8\r\n");
+        else if (verb === "MAIL" && sender && !line.toLowerCase().includes(`<${sender}>`)) say("550 5.7.1 Sender address rejected: not owned by user");
         else if (verb === "RCPT") { to.push(/<([^>]*)>/.exec(line)?.[1].toLowerCase()); say("250 ok"); }
         else if (verb === "DATA") { data = []; say("354 go on"); }
         else if (verb === "RSET") { to = []; say("250 ok"); }
@@ -160,8 +161,8 @@ audiences:
 }
 
 /** Starts the product with command and waits until it prints line. */
-function start(args, line) {
-  const child = spawn(tuermer, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, TUERMER_LANG: "de" } });
+export function start(args, line, env = {}) {
+  const child = spawn(tuermer, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, TUERMER_LANG: "de", ...env } });
   let out = "", errors = "";
   child.stderr.on("data", (d) => { errors += d; });
   const ready = new Promise((up, fail) => {

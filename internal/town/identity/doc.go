@@ -20,6 +20,9 @@
 // note that the first factor was right. A town's [SecondPolicy] lets roles rest
 // whose person has none. Alarms are never asked for it.
 //
+// A first start has no people yet: a link that is printed once ([Room.SetupLink])
+// leads to five steps, each done when it has proved itself ([Proof]).
+//
 // A [Seal] is the door that hangs on nothing: a code on paper, good once, told to
 // every administrator. A [Provider] is the town's own identity provider, one door
 // among the others, which never close for it.

@@ -48,6 +48,7 @@ func (r *Room) Routes(s *web.Site) {
 	r.secondRoutes(s)
 	r.ssoRoutes(s)
 	r.sealRoutes(s)
+	r.setupRoutes(s)
 }
 
 // ---- sign-in ----
