@@ -37,7 +37,7 @@ type setupTriedBody struct {
 }
 
 type setupTryInput struct {
-	Step string `path:"step" enum:"mail,public,second,monitor,other"`
+	Step string `path:"step" doc:"mail, public, second, monitor or other"`
 	Body struct {
 		Host        string `json:"host,omitempty" doc:"mail: server for outgoing mail; empty: the one that is there"`
 		Port        int    `json:"port,omitempty"`
@@ -58,14 +58,14 @@ type setupTryInput struct {
 }
 
 type setupCodeInput struct {
-	Step string `path:"step" enum:"mail,second"`
+	Step string `path:"step" doc:"mail or second"`
 	Body struct {
 		Code string `json:"code"`
 	}
 }
 
 type setupStepInput struct {
-	Step string `path:"step" enum:"mail,public,second,monitor,other"`
+	Step string `path:"step" doc:"mail, public, second, monitor or other"`
 }
 
 func (d *Desk) setupAPI(a *web.API) {
@@ -127,6 +127,9 @@ func (d *Desk) setupOne(ctx context.Context, step identity.Step) (setupStepBody,
 }
 
 func (d *Desk) apiTrySetup(ctx context.Context, in *setupTryInput) (*web.One[setupTriedBody], error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
 	b, step := in.Body, identity.Step(in.Step)
 	var out tried
 	var err error

@@ -367,6 +367,9 @@ func (r *Room) AnswerStep(ctx context.Context, s Step, code string) error {
 	if err := mayManage(ctx, scopeAdmin); err != nil {
 		return err
 	}
+	if s != StepMail && s != StepSecond {
+		return fault.New(fault.NotFound, "identity.setup_no_step")
+	}
 	_, err := r.answerStep(ctx, s, code, nil)
 	return err
 }
