@@ -35,6 +35,8 @@ type application interface {
 	// ResetUser takes a person's password away and returns a one-time
 	// sign-in link; second takes the second factor away as well.
 	ResetUser(ctx context.Context, s app.Settings, email string, second bool) (link string, err error)
+	// SyncDirectory compares the people with the town's directory.
+	SyncDirectory(ctx context.Context, s app.Settings, dry bool, confirm string) (app.SyncReport, error)
 	// StartExercise starts an exercise and prints what came of it.
 	StartExercise(ctx context.Context, s app.Settings, kind, scenario string) error
 	// CreateToken returns a new API token; it is shown this once.
@@ -93,6 +95,9 @@ type flags struct {
 		Add   userAddCmd   `cmd:"" help:"${cmd_user_add}"`
 		Reset userResetCmd `cmd:"" help:"${cmd_user_reset}"`
 	} `cmd:"" help:"${cmd_user}"`
+	Directory struct {
+		Sync directorySyncCmd `cmd:"" help:"${cmd_directory_sync}"`
+	} `cmd:"" help:"${cmd_directory}"`
 	Token struct {
 		Create tokenCreateCmd `cmd:"" help:"${cmd_token_create}"`
 	} `cmd:"" help:"${cmd_token}"`

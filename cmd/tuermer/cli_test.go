@@ -38,6 +38,10 @@ func (r *recorder) Setup(_ context.Context, s app.Settings) (string, error) {
 	return "https://lage.example/identity/begin/1", r.note("setup", s)
 }
 
+func (r *recorder) SyncDirectory(_ context.Context, s app.Settings, dry bool, confirm string) (app.SyncReport, error) {
+	return app.SyncReport{Lines: []app.SyncLine{{Move: "neu", Name: "Ada Beispiel", Email: "ada@a.example"}}, Found: 2, Same: 1}, r.note(fmt.Sprint("directory sync ", dry, " ", confirm), s)
+}
+
 func (r *recorder) Check(_ context.Context, s app.Settings) ([]app.CheckResult, error) {
 	return r.results, r.note("check", s)
 }
@@ -173,6 +177,11 @@ func TestUsage(t *testing.T) {
 		{args: "sonde run --server https://lage.example --allow all", code: 2, says: "kein Netz"},
 		{args: "user reset Ada@A.example", did: "user reset ada@a.example", says: "login/2"},
 		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
+		{args: "setup", did: "setup", says: "identity/begin/1"},
+		{args: "serve --dns nix", code: 2, says: "kein Nameserver"},
+		{args: "directory sync --dry-run", did: "directory sync true ", says: "neu  Ada Beispiel  ada@a.example"},
+		{args: "directory sync --confirm 4711", did: "directory sync false 4711"},
+		{args: "directory sync --dry-run --confirm 4711", code: 2, says: "--dry-run"},
 		{args: "token create --person a@a.example --name PRTG", did: "token create"},
 		{args: "token create", env: "TUERMER_PERSON=a@a.example TUERMER_NAME=PRTG", did: "token create"},
 

@@ -33,6 +33,7 @@ func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err e
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
 		out = append(out, a.checkWays(ctx, s)...)
 		out = append(out, a.checkProvider(ctx, s)...)
+		out = append(out, a.checkDirectory(ctx, s)...)
 		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkSondes, a.checkPapers} {
 			more, err := look(ctx, s)
 			if err != nil {

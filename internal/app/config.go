@@ -33,6 +33,7 @@ type Config struct {
 	Webhooks  []WebhookConfig
 	SignIn    SignInConfig
 	Backup    BackupConfig
+	Directory DirectoryConfig
 	Listen    ListenConfig
 	Data      string // data folder; empty: the command line's
 	Database  string // postgres:// URL; empty: SQLite in the data folder
@@ -220,6 +221,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 	if o := &cfg.SignIn.OIDC; o.Issuer != "" {
 		r.secret(folder, o.SecretFile, "sign_in.oidc.client_secret_file", &o.Secret)
 	}
+	r.directoryFiles(folder, &cfg.Directory)
 	for i := range cfg.Monitors {
 		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])
 	}
@@ -299,6 +301,7 @@ func plainError(err error) string {
 }
 
 func (c *Config) fillDefaults() {
+	c.Directory.fill()
 	c.Town.Timezone = cmp.Or(c.Town.Timezone, "Europe/Berlin")
 	c.Town.Language = cmp.Or(c.Town.Language, "de")
 	ports := map[string]int{"none": 25, "starttls": 587, "tls": 465}

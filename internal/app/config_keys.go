@@ -53,6 +53,7 @@ func (r *configReader) root(c *Config) setter {
 		field{"webhooks", listOf(r, &c.Webhooks, r.webhook)},
 		field{"sign_in", r.signIn(&c.SignIn)},
 		field{"backup", r.backup(&c.Backup)},
+		field{"directory", r.directory(&c.Directory)},
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},

@@ -126,7 +126,7 @@ func (a *App) build() (err error) {
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
-		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup, Provider: a.provider,
+		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup, Provider: a.provider, Directory: a.directory, Dial: o.Dial,
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.staff.Fail(w, r, err) },
 	})
 	a.service = service.New(service.Options{
@@ -443,6 +443,9 @@ func (a *App) notes(ctx context.Context) []web.Note {
 			out = append(out, web.Note{
 				Kind: "blind", Strong: i18n.N(ctx, "keep.held", n), Text: i18n.T(ctx, "keep.held_note"), Href: "/keep", Link: i18n.T(ctx, "keep.held_link"),
 			})
+		}
+		if key := a.identity.RollNote(ctx); key != "" {
+			out = append(out, web.Note{Kind: "blind", Strong: i18n.T(ctx, "identity.directory"), Text: i18n.T(ctx, key), Href: identity.DirectoryPath, Link: i18n.T(ctx, "identity.directory_open")})
 		}
 	}
 	if a.demo == nil {

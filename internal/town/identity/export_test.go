@@ -38,3 +38,12 @@ var (
 	NewPlainCode  = newPlainCode
 	RecoveryCodes = recoveryCodes
 )
+
+// RollDue is when the directory is read next.
+var RollDue = rollDue
+
+// Entry makes an entry of a directory.
+func Entry(uid, dn string, p Person) entry { return entry{UID: uid, DN: dn, Person: p} }
+
+// Entries are none yet.
+func Entries() []entry { return nil }

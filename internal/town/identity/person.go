@@ -85,6 +85,10 @@ type Person struct {
 	// SecondAt is since when the person has a second factor; zero: none.
 	SecondAt  time.Time
 	CreatedAt time.Time
+	// Origin is the lasting mark of the town's directory; empty: the person does
+	// not come from there. Gone: blocked because the directory names them no more.
+	Origin string
+	Gone   bool
 }
 
 // Roles lists all roles in the order in which they are shown.

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,10 @@ type Options struct {
 	// declared; Transport carries the questions to it (nil: the default).
 	Provider  func(ctx context.Context) (Provider, bool)
 	Transport http.RoundTripper
+	// Directory is the town's directory of people, where one is declared; Dial
+	// opens connections to it (nil: the machine's network).
+	Directory func(ctx context.Context) (LDAP, bool)
+	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Resolver answers questions about alternative addresses; without it DNS
 	// is not asked.
 	Resolver Resolver
@@ -78,6 +83,7 @@ type Room struct {
 	limiter limiter
 	sso     ssoDesk
 	checks  *jobs.Sweeper
+	rolls   *jobs.Sweeper
 
 	mu    sync.Mutex
 	known *directory
@@ -92,6 +98,9 @@ func New(o Options) *Room {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("room", "identity")
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
 	if o.Cost == (Cost{}) {
 		o.Cost = defaultCost
 	}
@@ -100,6 +109,9 @@ func New(o Options) *Room {
 		Name: "identity.independence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep,
 		Idle: time.Hour, Retry: time.Minute,
 	})
+	r.rolls = jobs.NewSweeper(jobs.SweeperOptions{
+		Name: "identity.directory", Clock: o.Clock, Log: o.Log, Sweep: r.sweepRolls, Idle: time.Hour, Retry: time.Minute,
+	})
 	return r
 }
 
@@ -107,11 +119,17 @@ func New(o Options) *Room {
 // beside everything else.
 func (r *Room) Start(ctx context.Context) error {
 	r.checks.Start(ctx)
+	if r.o.Directory != nil {
+		r.rolls.Start(ctx)
+	}
 	return nil
 }
 
 // Stop ends what Start began and waits for it.
-func (r *Room) Stop() { r.checks.Stop() }
+func (r *Room) Stop() {
+	r.rolls.Stop()
+	r.checks.Stop()
+}
 
 // audit notes an act in the transaction at hand.
 func (r *Room) audit(ctx context.Context, action, subject string, detail map[string]string) error {

@@ -39,6 +39,8 @@ type personRow struct {
 	CreatedAt           time.Time    `bun:"created_at"`
 	UpdatedAt           time.Time    `bun:"updated_at"`
 	SecondAt            time.Time    `bun:"second_at,nullzero"`
+	Origin              string       `bun:"origin"`
+	Gone                bool         `bun:"gone"`
 }
 
 // saved are the columns that SavePerson and Declare write; sign-in, links and
@@ -54,7 +56,7 @@ func (row personRow) person() Person {
 		Roles: unlist[Role](row.Roles), OrgUnit: row.OrgUnit, Language: row.Language, Blocked: row.Blocked,
 		Declared: row.Declared, AlternativeVerified: when(row.AlternativeVerified),
 		HasPassword: row.Password != "", SignedInAt: when(row.SignedInAt), CheckedAt: when(row.CheckedAt),
-		SecondAt: when(row.SecondAt), CreatedAt: when(row.CreatedAt),
+		SecondAt: when(row.SecondAt), CreatedAt: when(row.CreatedAt), Origin: row.Origin, Gone: row.Gone,
 	}
 	if json.Unmarshal([]byte(row.Findings), &p.Findings) != nil {
 		p.Findings = nil // only we write this column; the next check mends it

@@ -49,6 +49,7 @@ func (r *Room) Routes(s *web.Site) {
 	r.ssoRoutes(s)
 	r.sealRoutes(s)
 	r.setupRoutes(s)
+	r.rollRoutes(s)
 }
 
 // ---- sign-in ----
