@@ -103,6 +103,7 @@ type stage struct {
 	files    map[string][]byte // that belong to the scenario
 	bags     map[string]*bag
 	chats    map[string]*chatRoom
+	idp      *provider
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -252,6 +253,9 @@ func (s *stage) end() {
 	if err := s.stopApp(); err != nil {
 		s.t.Errorf("stop: %v", err)
 	}
+	if s.idp != nil {
+		s.idp.down()
+	}
 	for _, m := range s.mail {
 		m.down()
 	}
@@ -304,27 +308,28 @@ type act struct {
 }
 
 var vocabulary = map[string]act{
-	"Uhrzeit":    {1, (*stage).until},
-	"Warte":      {1, (*stage).wait},
-	"Uhr":        {2, (*stage).setClock},
-	"Dienst":     {2, (*stage).targetTo},
-	"Mailserver": {2, (*stage).mailTo},
-	"Leitung":    {1, (*stage).lineTo},
-	"Neustart":   {0, (*stage).restart},
-	"Person":     {1, (*stage).person},
-	"Öffne":      {1, (*stage).openPage},
-	"Klicke":     {1, (*stage).clickOn},
-	"Fülle":      {2, (*stage).fillIn},
-	"Seite":      {1, (*stage).page},
-	"Mail":       {2, (*stage).letterTo},
-	"Mails":      {2, (*stage).letters},
-	"Link":       {1, (*stage).link},
-	"API":        {2, (*stage).api},
-	"Sonde":      {2, (*stage).sonde},
-	"Standort":   {3, (*stage).place},
-	"Telefon":    {1, (*stage).phone},
-	"Zettel":     {1, (*stage).sheet},
-	"Kanal":      {2, (*stage).chat},
+	"Uhrzeit":       {1, (*stage).until},
+	"Warte":         {1, (*stage).wait},
+	"Uhr":           {2, (*stage).setClock},
+	"Dienst":        {2, (*stage).targetTo},
+	"Mailserver":    {2, (*stage).mailTo},
+	"Leitung":       {1, (*stage).lineTo},
+	"Neustart":      {0, (*stage).restart},
+	"Person":        {1, (*stage).person},
+	"Öffne":         {1, (*stage).openPage},
+	"Klicke":        {1, (*stage).clickOn},
+	"Fülle":         {2, (*stage).fillIn},
+	"Seite":         {1, (*stage).page},
+	"Mail":          {2, (*stage).letterTo},
+	"Mails":         {2, (*stage).letters},
+	"Link":          {1, (*stage).link},
+	"API":           {2, (*stage).api},
+	"Sonde":         {2, (*stage).sonde},
+	"Standort":      {3, (*stage).place},
+	"Telefon":       {1, (*stage).phone},
+	"Zettel":        {1, (*stage).sheet},
+	"Anmeldedienst": {1, (*stage).provider},
+	"Kanal":         {2, (*stage).chat},
 }
 
 func (s *stage) do(words []string) error {

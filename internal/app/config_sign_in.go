@@ -3,15 +3,29 @@ package app
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
+	"time"
 
 	"tuermer/internal/town/identity"
 )
 
 // SignInConfig says by which doors besides the local ones people come in.
 type SignInConfig struct {
-	OIDC OIDCConfig
+	OIDC   OIDCConfig
+	Second SecondConfig
 }
+
+// SecondConfig says who needs a second factor; without roles that is the
+// console's business.
+type SecondConfig struct {
+	Roles     []string
+	GraceDays int // default 14
+}
+
+// defaultGrace and maxGrace are days to get used to the rule. No days at all
+// would let the roles rest of whoever reads of it on Monday.
+const defaultGrace, maxGrace = 14, 90
 
 // OIDCConfig is the town's identity provider; an empty issuer is none.
 type OIDCConfig struct {
@@ -49,6 +63,10 @@ func (r *configReader) signIn(c *SignInConfig) setter {
 				field{"roles", r.each(&o.New.Roles, oneOf(newRoles))},
 			)},
 		)},
+		field{"second_factor", r.object(1,
+			field{"roles", r.each(&c.Second.Roles, oneOf(roles))},
+			field{"grace_days", r.number(&c.Second.GraceDays, 1, maxGrace)},
+		)},
 	)
 }
 
@@ -59,6 +77,35 @@ func parseIssuer(s string) (string, *complaint) {
 		return "", sorry("config.url", shorten(s), "https://anmeldung.musterstadt.example/realms/stadt")
 	}
 	return s, nil
+}
+
+// ruleDeclared reports whether the rule about second factors of the town in ctx
+// stands in its file.
+func (a *App) ruleDeclared(ctx context.Context) bool {
+	c := a.configOf(ctx)
+	return c != nil && len(c.SignIn.Second.Roles) > 0
+}
+
+// declareRule makes the rule what the file says.
+func (a *App) declareRule(ctx context.Context, c *Config) error {
+	s := c.SignIn.Second
+	if len(s.Roles) == 0 {
+		return nil
+	}
+	roles := make([]identity.Role, len(s.Roles))
+	for i, role := range s.Roles {
+		roles[i] = identity.Role(role)
+	}
+	return a.identity.SaveSecondPolicy(ctx, roles, cmp.Or(s.GraceDays, defaultGrace))
+}
+
+// providerTransport carries questions to identity providers, over the same wires
+// as everything else.
+func (a *App) providerTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: a.o.Dial, DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2: true,
+	}
 }
 
 // provider is the identity provider of the town in ctx.

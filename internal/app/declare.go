@@ -64,6 +64,9 @@ func (a *App) declareRooms(ctx context.Context, c *Config) error {
 	if err := a.identity.Declare(ctx, people(c.People)); err != nil {
 		return fmt.Errorf("people: %w", err)
 	}
+	if err := a.declareRule(ctx, c); err != nil {
+		return fmt.Errorf("second factor: %w", err)
+	}
 	if err := a.service.Declare(ctx, services(c.Services)); err != nil {
 		return fmt.Errorf("services: %w", err)
 	}

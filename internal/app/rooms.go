@@ -126,7 +126,7 @@ func (a *App) build() (err error) {
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
-		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup, Provider: a.provider, Directory: a.directory, Dial: o.Dial,
+		Post: a.postLetter, Owners: a.owners, Resolver: o.Lookup, Provider: a.provider, Directory: a.directory, Dial: o.Dial, RuleDeclared: a.ruleDeclared, Transport: a.providerTransport(),
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.staff.Fail(w, r, err) },
 	})
 	a.service = service.New(service.Options{

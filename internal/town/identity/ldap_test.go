@@ -341,4 +341,3 @@ func TestRollDue(t *testing.T) {
 		t.Errorf("after a failure: %s", got)
 	}
 }
-

@@ -215,14 +215,32 @@ func (r *Room) AddPerson(ctx context.Context, p Person) (Person, string, error) 
 	return p, link, err
 }
 
-// ResetLink makes a new sign-in link for the person with that address; for the
-// command line.
+// ResetLink takes away the password of the person with that address and makes a
+// new sign-in link; for the command line. Running sessions go on: it is a lost
+// password that is reset here, a lost account is blocked.
 func (r *Room) ResetLink(ctx context.Context, email string) (string, error) {
-	p, err := r.PersonByEmail(ctx, email)
-	if err != nil {
+	if err := mayManage(ctx, scopePeople); err != nil {
 		return "", err
 	}
-	return r.SignInLink(ctx, p.ID, linkByAdmin)
+	var link string
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		p, err := r.PersonByEmail(ctx, email)
+		if err != nil {
+			return err
+		}
+		if p.HasPassword {
+			if _, err := db.NewUpdate().Model((*personRow)(nil)).Set("password = ?", "").
+				Where("tenant_id = ? AND id = ?", ident.TenantOf(ctx), p.ID).Exec(ctx); err != nil {
+				return fmt.Errorf("identity: reset: %w", err)
+			}
+			if err := r.audit(ctx, "identity.password.reset", string(p.ID), nil); err != nil {
+				return err
+			}
+		}
+		link, err = r.SignInLink(ctx, p.ID, linkByAdmin)
+		return err
+	})
+	return link, err
 }
 
 const (

@@ -52,6 +52,9 @@ func (r *Room) SaveSecondPolicy(ctx context.Context, roles []Role, graceDays int
 	if err := mayManage(ctx, scopeAdmin); err != nil {
 		return err
 	}
+	if r.ruleDeclared(ctx) && ident.ActorOf(ctx).Kind != ident.KindSystem {
+		return ErrDeclared
+	}
 	bad := fault.New(fault.Invalid, "identity.policy_refused")
 	if graceDays < 0 || graceDays > maxGrace {
 		return bad.Field("grace", "identity.grace_range")
@@ -97,6 +100,11 @@ func (r *Room) SaveSecondPolicy(ctx context.Context, roles []Role, graceDays int
 		r.hint(ctx, "tenant", string(tenant))
 		return r.audit(ctx, "identity.second.policy", string(tenant), map[string]string{"roles": words(sorted), "grace_days": fmt.Sprint(graceDays)})
 	})
+}
+
+// ruleDeclared: the next start would undo what the console changes.
+func (r *Room) ruleDeclared(ctx context.Context) bool {
+	return r.o.RuleDeclared != nil && r.o.RuleDeclared(ctx)
 }
 
 // MySecond is how the person who is signed in stands to the town's rule.

@@ -62,6 +62,9 @@ type Options struct {
 	// declared; Transport carries the questions to it (nil: the default).
 	Provider  func(ctx context.Context) (Provider, bool)
 	Transport http.RoundTripper
+	// RuleDeclared reports whether the rule about second factors stands in the
+	// configuration, where it is then changed; nil: it does not.
+	RuleDeclared func(ctx context.Context) bool
 	// Directory is the town's directory of people, where one is declared; Dial
 	// opens connections to it (nil: the machine's network).
 	Directory func(ctx context.Context) (LDAP, bool)

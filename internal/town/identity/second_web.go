@@ -326,6 +326,7 @@ func (r *Room) rules(ctx context.Context) (v rulesView, err error) {
 	}
 	v.Policy = t.SecondPolicy
 	v.Form = web.NewForm(map[string]string{"grace": strconv.Itoa(v.Policy.GraceDays)})
+	v.Form.Locked = r.ruleDeclared(ctx)
 	for _, role := range v.Policy.Roles {
 		v.Form.Values.Add("roles", string(role))
 	}

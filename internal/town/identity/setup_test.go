@@ -370,4 +370,3 @@ func TestSeenFrom(t *testing.T) {
 		}
 	}
 }
-

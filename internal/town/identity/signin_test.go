@@ -316,8 +316,15 @@ func TestCommandLine(t *testing.T) {
 		if _, err := h.UseLink(h.ctx, last(link), identity.Client{}); err != nil {
 			t.Error(err)
 		}
+		h.signedIn(t, p) // with a password
+		if p, err = h.Person(h.ctx, p.ID); err != nil || !p.HasPassword {
+			t.Fatalf("%+v %v", p, err)
+		}
 		if link, err = h.ResetLink(h.ctx, p.Email); err != nil {
 			t.Fatal(err)
+		}
+		if p, err = h.Person(h.ctx, p.ID); err != nil || p.HasPassword {
+			t.Errorf("the password is still there: %v", err)
 		}
 		if _, err := h.UseLink(h.ctx, last(link), identity.Client{}); err != nil {
 			t.Error(err)
