@@ -68,6 +68,7 @@ type application interface {
 	// AuditHeads prints the chains' heads.
 	AuditHeads(ctx context.Context, s app.Settings) error
 	sondes
+	sources
 }
 
 // Exit codes.
@@ -117,6 +118,7 @@ type flags struct {
 	Diagnose  diagnoseCmd  `cmd:"" help:"${cmd_diagnose}"`
 	Health    healthCmd    `cmd:"" help:"${cmd_health}"`
 	Sonde     sondeCmd     `cmd:"" help:"${cmd_sonde}"`
+	Source    sourceCmd    `cmd:"" help:"${cmd_source}"`
 	Version   versionCmd   `cmd:"" help:"${cmd_version}"`
 	Audit     struct {
 		Verify auditVerifyCmd `cmd:"" help:"${cmd_audit_verify}"`

@@ -139,6 +139,22 @@ func (r *recorder) Sondes(_ context.Context, s app.Settings) ([]app.SondeLine, e
 	return []app.SondeLine{{Name: "kassel", State: "meldet sich"}}, r.note("sonde list", s)
 }
 
+func (r *recorder) AddSource(_ context.Context, s app.Settings, n app.NewSource) (string, error) {
+	return "https://lage.example/in/tin_x/" + n.Format, r.note(fmt.Sprintf("source add %s %s %s %v", n.Format, n.Title, n.Service, n.Rhythm), s)
+}
+
+func (r *recorder) Sources(_ context.Context, s app.Settings) ([]app.SourceLine, error) {
+	return []app.SourceLine{{Name: "prtg-rathaus", Title: "PRTG Rathaus", Format: "prtg", State: "meldet sich"}}, r.note("source list", s)
+}
+
+func (r *recorder) TestSource(_ context.Context, s app.Settings, name string, body []byte) ([]string, error) {
+	return []string{"gestört  7"}, r.note(fmt.Sprintf("source test %s %d", name, len(body)), s)
+}
+
+func (r *recorder) RevokeSource(_ context.Context, s app.Settings, name string) error {
+	return r.note("source revoke "+name, s)
+}
+
 // call runs one command line.
 func call(r *recorder, env []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -175,6 +191,13 @@ func TestUsage(t *testing.T) {
 		{args: "sonde run", code: 2, says: "--server"},
 		{args: "sonde run --server http://lage.example", code: 2, says: "https://name"},
 		{args: "sonde run --server https://lage.example --allow all", code: 2, says: "kein Netz"},
+		{args: "source add --format prtg --name PRTG", did: "source add prtg PRTG  24h0m0s", says: "https://lage.example/in/tin_x/prtg"},
+		{args: "source add --format prtg --name PRTG --service portal --rhythm 0s", did: "source add prtg PRTG portal 0s", says: "/in/"},
+		{args: "source add --name PRTG", code: 2, says: "--format"},
+		{args: "source list", did: "source list", says: "prtg-rathaus  prtg  meldet sich"},
+		{args: "source test prtg-rathaus", did: "source test prtg-rathaus 0", says: "gestört"},
+		{args: "source test prtg-rathaus /gibt/es/nicht", code: 2, says: "lässt sich nicht lesen"},
+		{args: "source revoke prtg-rathaus", did: "source revoke prtg-rathaus", says: "nimmt nichts mehr an"},
 		{args: "user reset Ada@A.example", did: "user reset ada@a.example", says: "login/2"},
 		{args: "user reset", env: "TUERMER_PERSON=ada@a.example", did: "user reset ada@a.example"},
 		{args: "setup", did: "setup", says: "identity/begin/1"},

@@ -104,6 +104,8 @@ type stage struct {
 	bags     map[string]*bag
 	chats    map[string]*chatRoom
 	idp      *provider
+	// addresses of foreign systems, by the name of the source.
+	addresses map[string]string
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -325,6 +327,7 @@ var vocabulary = map[string]act{
 	"Link":          {1, (*stage).link},
 	"API":           {2, (*stage).api},
 	"Sonde":         {2, (*stage).sonde},
+	"Quelle":        {2, (*stage).source},
 	"Standort":      {3, (*stage).place},
 	"Telefon":       {1, (*stage).phone},
 	"Zettel":        {1, (*stage).sheet},

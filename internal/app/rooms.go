@@ -18,6 +18,7 @@ import (
 	"tuermer/internal/inform/template"
 	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
+	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/notice/sonde"
@@ -59,6 +60,7 @@ type rooms struct {
 	signal  *signal.Room
 	monitor *monitor.Room
 	sonde   *sonde.Room
+	intake  *intake.Room
 
 	alert *alert.Room
 
@@ -81,7 +83,7 @@ func Migrations() []store.Migrations {
 	return []store.Migrations{
 		bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
-		signal.Migrations(), monitor.Migrations(), sonde.Migrations(),
+		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), intake.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
@@ -95,7 +97,7 @@ func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
-		signal.Texts(), monitor.Texts(), sonde.Texts(),
+		signal.Texts(), monitor.Texts(), sonde.Texts(), intake.Texts(),
 		alert.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
@@ -157,6 +159,10 @@ func (a *App) build() (err error) {
 		ServerURL: a.staffURL, Reach: a.reach,
 	})
 	a.monitor.SetVantages(a.sonde)
+	a.intake = intake.New(intake.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
+		URL: a.staffURL,
+	})
 
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
@@ -232,7 +238,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -264,7 +270,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

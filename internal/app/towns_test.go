@@ -24,6 +24,7 @@ import (
 	"tuermer/internal/inform/template"
 	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
+	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/ident"
@@ -50,6 +51,7 @@ type testTown struct {
 	audience string
 	monitor  string
 	pingKey  string
+	inKey    string // secret of a source's address
 	alert    string
 	incident string
 	fact     string
@@ -188,6 +190,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	m, err := a.monitor.Get(admin, w.monitor)
 	must(err)
 	w.pingKey = m.PingKey
+	at, err := a.intake.Add(admin, intake.Source{Name: "prtg-" + w.mark, Title: "PRTG " + w.mark, Format: intake.PRTG, Rhythm: time.Hour})
+	must(err)
+	w.inKey = strings.Split(at[strings.Index(at, "/in/"):], "/")[2]
 	must(a.channel.SaveRelay(admin, channel.Relay{
 		Name: "weg-" + w.mark, Host: "mail." + w.mark + ".example", Port: 25, From: "lage@" + slug + ".example",
 		Username: "u", Password: []byte("passwort-" + w.mark),
@@ -458,7 +463,7 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.draft, w.waiting, w.said}
 	case strings.HasPrefix(base, "/exercise"):
 		ids = []string{w.drill}
-	case strings.HasPrefix(base, "/sonde"):
+	case strings.HasPrefix(base, "/sonde"), strings.HasPrefix(base, "/source"):
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
@@ -488,6 +493,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.audience}
 	case strings.HasPrefix(base, "/service"), strings.HasPrefix(base, "/statuspage"), strings.HasPrefix(base, "/components"):
 		ids = []string{w.service}
+	case strings.HasPrefix(base, "/in/"):
+		ids = []string{w.inKey}
 	case strings.HasPrefix(base, "/ping"):
 		ids = []string{w.pingKey}
 	case strings.HasPrefix(base, "/a/"):
@@ -501,7 +508,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	for i, id := range ids {
 		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{step}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
-			"{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
+			"{format}", "prtg", "{rest...}", "x", "{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)
 		if strings.Contains(out[i], "{") {
 			in.t.Fatalf("%s: %s", c, out[i])

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"tuermer/internal/notice/intake"
+	"tuermer/internal/platform/fault"
+)
+
+// SourceLine is one source for the command line.
+type SourceLine struct {
+	Name, Title, Format string
+	State               string // in the operator's language
+	HeardAt             time.Time
+}
+
+// NewSource is what the command line says of a source.
+type NewSource struct {
+	Format  string
+	Title   string
+	Service string        // slug; may be empty
+	Rhythm  time.Duration // 0: never silent
+}
+
+// AddSource makes a source and returns its address, which is told only here.
+func (Commands) AddSource(ctx context.Context, s Settings, n NewSource) (url string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		url, err = a.intake.Add(ctx, intake.Source{Title: n.Title, Format: intake.Format(n.Format), Service: n.Service, Rhythm: n.Rhythm})
+		return err
+	})
+	return url, err
+}
+
+// Sources lists the other systems that report here.
+func (Commands) Sources(ctx context.Context, s Settings) (out []SourceLine, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		all, err := a.intake.List(ctx)
+		for _, x := range all {
+			out = append(out, SourceLine{x.Name, x.Title, string(x.Format), a.catalog.Text(s.Lang, "intake.state_"+string(x.State())), x.HeardAt})
+		}
+		return err
+	})
+	return out, err
+}
+
+// RevokeSource refuses a source's address from now on.
+func (Commands) RevokeSource(ctx context.Context, s Settings, name string) error {
+	return once(ctx, s, func(ctx context.Context, a *App) error { return a.intake.Revoke(ctx, name) })
+}
+
+// TestSource says what a body of a source would be understood as; without a body
+// that is the one that came last. Nothing is stored and nobody is alarmed.
+func (Commands) TestSource(ctx context.Context, s Settings, name string, body []byte) (out []string, err error) {
+	err = once(ctx, s, func(ctx context.Context, a *App) error {
+		src, err := a.intake.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		reports, wrong := []intake.Report(nil), ""
+		if len(body) > 0 {
+			var perr error
+			if reports, perr = intake.Parse(src.Format, src.Mapping, intake.Body{Data: body}, a.townLocale(ctx).Zone); perr != nil {
+				wrong = intake.Problem(perr)
+			}
+		} else {
+			seen, err := a.intake.Seen(ctx, src)
+			if err != nil {
+				return err
+			}
+			if len(seen) == 0 {
+				return fault.New(fault.NotFound, "intake.seen_nothing")
+			}
+			reports, wrong = seen[0].Reports, seen[0].Problem
+		}
+		if wrong != "" {
+			return fault.New(fault.Invalid, "intake.problem_"+wrong)
+		}
+		for _, x := range reports {
+			word := a.catalog.Text(s.Lang, "intake.report_"+x.Word())
+			out = append(out, word+"  "+x.Key+"  "+x.Title)
+		}
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,176 @@
+package intake
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tuermer/internal/platform/web"
+)
+
+// sourceBody is a source as the API speaks of it.
+type sourceBody struct {
+	Name      string      `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
+	Title     string      `json:"title"`
+	Format    string      `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,generic"`
+	Service   string      `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
+	Rhythm    *int64      `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
+	Mapping   *Mapping    `json:"mapping,omitempty" doc:"Where what stands in the bodies of a generic source"`
+	State     string      `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
+	HeardAt   *time.Time  `json:"heard_at,omitempty" readOnly:"true"`
+	UnreadAt  *time.Time  `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
+	RevokedAt *time.Time  `json:"revoked_at,omitempty" readOnly:"true"`
+	URL       string      `json:"url,omitempty" readOnly:"true" doc:"What to post to, told this once"`
+	Bodies    []takenBody `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
+}
+
+// takenBody is what a source sent.
+type takenBody struct {
+	FirstAt time.Time         `json:"first_at"`
+	LastAt  time.Time         `json:"last_at"`
+	Times   int64             `json:"times" doc:"How often the very same body came"`
+	Text    string            `json:"text" doc:"The first kilobytes of it"`
+	Problem string            `json:"problem,omitempty" doc:"form, empty or keyless: not understood"`
+	Reports []takenReportBody `json:"reports" doc:"What it is understood as"`
+}
+
+// takenReportBody is what a body says about one thing.
+type takenReportBody struct {
+	Key      string `json:"key"`
+	Episode  string `json:"episode,omitempty"`
+	State    string `json:"state" doc:"firing or resolved"`
+	Severity string `json:"severity"`
+	Title    string `json:"title"`
+	Detail   string `json:"detail,omitempty"`
+	Note     bool   `json:"note,omitempty" doc:"Says nothing new about the state"`
+}
+
+func point(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func bodyOf(s Source) sourceBody {
+	rhythm := int64(s.Rhythm / time.Second)
+	b := sourceBody{
+		Name: s.Name, Title: s.Title, Format: string(s.Format), Service: s.Service, Rhythm: &rhythm, State: string(s.State()),
+		HeardAt: point(s.HeardAt), UnreadAt: point(s.UnreadAt), RevokedAt: point(s.RevokedAt),
+	}
+	if s.Format == Generic {
+		b.Mapping = &s.Mapping
+	}
+	return b
+}
+
+func (b sourceBody) source() Source {
+	s := Source{Name: b.Name, Title: b.Title, Format: Format(b.Format), Service: b.Service, Rhythm: DefaultRhythm}
+	if b.Rhythm != nil {
+		s.Rhythm = time.Duration(*b.Rhythm) * time.Second
+	}
+	if b.Mapping != nil {
+		s.Mapping = *b.Mapping
+	}
+	return s
+}
+
+type sourceInput struct{ Body sourceBody }
+
+type sourceNameInput struct {
+	Name string `path:"name"`
+}
+
+type sourceChangeInput struct {
+	Name string `path:"name"`
+	Body sourceBody
+}
+
+// API hangs the sources into /api/v1.
+func (r *Room) API(a *web.API) {
+	const scope, path = "monitors", "/api/v1/sources"
+	op := func(id, method, rest, summary string, status int) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: path + rest, Summary: summary, Tags: []string{"sources"}, DefaultStatus: status}
+	}
+	web.Operation(a, op("list-sources", http.MethodGet, "", "List the other monitoring systems that report here", 200), scope, r.apiList)
+	web.Operation(a, op("add-source", http.MethodPost, "", "Add a source; the answer holds its address", 201), scope, r.apiAdd)
+	web.Operation(a, op("get-source", http.MethodGet, "/{name}", "One source and what it sent", 200), scope, r.apiGet)
+	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm or mapping", 200), scope, r.apiChange)
+	web.Operation(a, op("revoke-source", http.MethodPost, "/{name}/revoke", "Refuse a source's address from now on", 200), scope, r.apiRevoke)
+}
+
+type sourceListInput struct{ web.Paging }
+
+func (r *Room) apiList(ctx context.Context, in *sourceListInput) (*web.List[sourceBody], error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
+	all, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var items []sourceBody
+	for _, s := range all {
+		if s.Name <= in.After {
+			continue
+		}
+		if len(items) == in.Limit {
+			return web.NewList(items, items[in.Limit-1].Name), nil
+		}
+		items = append(items, bodyOf(s))
+	}
+	return web.NewList(items, ""), nil
+}
+
+func (r *Room) apiAdd(ctx context.Context, in *sourceInput) (*web.One[sourceBody], error) {
+	s := in.Body.source()
+	url, err := r.Add(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = r.check(ctx, s); err != nil {
+		return nil, err
+	}
+	b := bodyOf(s)
+	b.URL = url
+	return &web.One[sourceBody]{Body: b}, nil
+}
+
+func (r *Room) apiGet(ctx context.Context, in *sourceNameInput) (*web.One[sourceBody], error) {
+	v, err := r.view(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	b := bodyOf(v.Source)
+	for _, s := range v.Seen {
+		t := takenBody{FirstAt: s.FirstAt, LastAt: s.LastAt, Times: s.Times, Text: s.Text(), Problem: s.Problem, Reports: []takenReportBody{}}
+		for _, x := range s.Reports {
+			t.Reports = append(t.Reports, takenReportBody{x.Key, x.Episode, string(x.State), string(x.Severity), x.Title, x.Detail, x.Note})
+		}
+		b.Bodies = append(b.Bodies, t)
+	}
+	return &web.One[sourceBody]{Body: b}, nil
+}
+
+func (r *Room) apiChange(ctx context.Context, in *sourceChangeInput) (*web.One[sourceBody], error) {
+	if err := mayChange(ctx); err != nil {
+		return nil, err
+	}
+	s := in.Body.source()
+	s.Name = in.Name
+	if err := r.Change(ctx, s); err != nil {
+		return nil, err
+	}
+	s, err := r.Get(ctx, in.Name)
+	return &web.One[sourceBody]{Body: bodyOf(s)}, err
+}
+
+func (r *Room) apiRevoke(ctx context.Context, in *sourceNameInput) (*web.One[sourceBody], error) {
+	if err := r.Revoke(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	s, err := r.Get(ctx, in.Name)
+	return &web.One[sourceBody]{Body: bodyOf(s)}, err
+}

@@ -1,0 +1,79 @@
+package intake
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+
+	"tuermer/internal/notice/signal"
+)
+
+// Uptime Kuma's webhook: JSON, or the same JSON in the field "data" of a form.
+
+type kumaBody struct {
+	Heartbeat *struct {
+		MonitorID int    `json:"monitorID"`
+		Status    int    `json:"status"` // 0 down, 1 up, 2 pending, 3 maintenance
+		Time      string `json:"time"`   // in UTC
+		Msg       string `json:"msg"`
+	} `json:"heartbeat"`
+	Monitor *struct {
+		ID       int    `json:"id"`
+		Name     string `json:"name"`
+		Path     string `json:"pathName"`
+		URL      string `json:"url"`
+		Hostname string `json:"hostname"`
+		Parent   any    `json:"parent"`
+	} `json:"monitor"`
+	Msg string `json:"msg"`
+}
+
+func parseKuma(b Body, _ Zone) ([]Report, error) {
+	raw := strings.TrimSpace(text(b.Data))
+	if raw == "" {
+		return nil, ErrEmpty
+	}
+	if !strings.HasPrefix(raw, "{") {
+		f, err := fields(b)
+		if err != nil || f["data"] == "" {
+			return nil, ErrForm
+		}
+		raw = f["data"]
+	}
+	var k kumaBody
+	if err := json.Unmarshal([]byte(raw), &k); err != nil || k.Msg == "" && k.Heartbeat == nil {
+		return nil, ErrForm
+	}
+	if k.Heartbeat == nil || k.Monitor == nil {
+		// The end of a certificate, or a test: it concerns no monitor. Its numbers
+		// change from day to day.
+		still := strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, k.Msg)
+		sum := sha256.Sum256([]byte(still))
+		return []Report{{
+			Key: "message " + hex.EncodeToString(sum[:8]), State: signal.Firing, Severity: signal.Info, Title: k.Msg,
+			Note: strings.Contains(strings.ToLower(k.Msg), "testing"),
+		}}, nil
+	}
+	h, m := k.Heartbeat, k.Monitor
+	r := Report{
+		Key: "monitor " + key(jsonNumber(m.ID, h.MonitorID)), State: signal.Firing, Severity: signal.Critical,
+		Title: first(m.Path, m.Name), Detail: first(h.Msg, k.Msg), Host: m.Hostname, Link: m.URL, Since: moment(h.Time, time.UTC),
+	}
+	switch h.Status {
+	case 1:
+		r.State = signal.Resolved
+	case 2:
+		r.Severity = signal.Warning // it tries again, and tells what came of it
+	case 3:
+		r.Note = true
+	}
+	return []Report{r}, nil
+}

@@ -1,0 +1,329 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/notice/intake"
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/storetest"
+	"tuermer/internal/town/audit"
+	"tuermer/internal/town/service"
+)
+
+var rooms = []store.Migrations{audit.Migrations(), service.Migrations(), signal.Migrations(), intake.Migrations()}
+
+// bench is a room with what it records, in order.
+type bench struct {
+	t     *testing.T
+	w     *storetest.World
+	room  *intake.Room
+	mu    sync.Mutex
+	heard []string
+	fail  error // what recording answers
+}
+
+func (b *bench) Record(ctx context.Context, s signal.Signal) (signal.Signal, error) {
+	b.mu.Lock()
+	err := b.fail
+	b.mu.Unlock()
+	if err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+func newBench(t *testing.T, w *storetest.World) *bench {
+	t.Helper()
+	b := &bench{t: t, w: w}
+	cat, err := i18n.NewCatalog(intake.Texts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	au := audit.New(audit.Options{Store: w.Store, Clock: clock.System{}})
+	sg := signal.New(signal.Options{Store: w.Store, Clock: clock.System{}})
+	sv := service.New(service.Options{Store: w.Store, Clock: clock.System{}, Audit: au})
+	bus.On(w.Bus, signal.Recorded, "test.heard", func(_ context.Context, e bus.Event[signal.Signal]) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.heard = append(b.heard, fmt.Sprintf("%s %s %s", e.Data.Key, e.Data.State, e.Data.Severity))
+		return nil
+	})
+	w.Start(t)
+	b.room = intake.New(intake.Options{
+		Store: w.Store, Clock: clock.System{}, Audit: au, Signals: sg, Services: sv,
+		Locale: func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
+		URL:    func(context.Context) string { return "https://lage.example" },
+	})
+	t.Cleanup(b.room.Stop)
+	return b
+}
+
+// add makes a source and answers its secret.
+func (b *bench) add(s intake.Source) string {
+	b.t.Helper()
+	at, err := b.room.Add(b.w.Ctx, s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	rest, ok := strings.CutPrefix(at, "https://lage.example/in/")
+	token, format, _ := strings.Cut(rest, "/")
+	if !ok || format != string(s.Format) || !strings.HasPrefix(token, intake.TokenPrefix) {
+		b.t.Fatal(at)
+	}
+	return token
+}
+
+func (b *bench) take(token string, f intake.Format, body string) error {
+	return b.room.Take(context.Background(), token, f, intake.Body{ContentType: "application/x-www-form-urlencoded", Data: []byte(body)})
+}
+
+// until waits for what the bus tells of.
+func (b *bench) until(want ...string) {
+	b.t.Helper()
+	for end := time.After(20 * time.Second); ; {
+		b.mu.Lock()
+		got := strings.Join(b.heard, "\n")
+		b.mu.Unlock()
+		if got == strings.Join(want, "\n") {
+			return
+		}
+		select {
+		case <-end:
+			b.t.Fatalf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// What a source reports becomes a signal, folds its repeats, and ends; what was
+// sent is kept as it came.
+func TestTakeFoldsAndKeeps(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "PRTG Rathaus", Format: intake.PRTG, Rhythm: time.Hour})
+		down := "id=7&device=SRV-DB&sensor=Ping&status=Down&lastmessage=weg & aus"
+		for _, body := range []string{down, down, down, "id=7&device=SRV-DB&sensor=Ping&status=Up", "id=7&device=SRV-DB&sensor=Ping&status=Down (Acknowledged)", down} {
+			if err := b.take(token, intake.PRTG, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.until("intake:prtg-rathaus:7 firing critical", "intake:prtg-rathaus:7 resolved critical", "intake:prtg-rathaus:7 firing critical")
+		s, err := b.room.Get(w.Ctx, "prtg-rathaus")
+		if err != nil || s.State() != intake.Heard || s.HeardAt.IsZero() {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		seen, err := b.room.Seen(w.Ctx, s)
+		if err != nil || len(seen) != 3 || seen[0].Times != 4 || string(seen[0].Body.Data) != down || seen[0].Text() != down {
+			t.Fatalf("%+v, %v", seen, err)
+		}
+		if x := seen[0].Reports[0]; x.Detail != "weg & aus" {
+			t.Errorf("%+v", x)
+		}
+	})
+}
+
+// What nobody understands is kept, answered as taken, and alarms itself.
+func TestI20_NotUnderstoodAlarms(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "PRTG", Format: intake.PRTG})
+		for range 2 {
+			if err := b.take(token, intake.PRTG, "Hallo Welt"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.until("source:prtg:unread firing warning")
+		s, err := b.room.Get(w.Ctx, "prtg")
+		if err != nil || s.State() != intake.Unread {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if seen, err := b.room.Seen(w.Ctx, s); err != nil || len(seen) != 1 || seen[0].Problem != "form" || seen[0].Times != 2 {
+			t.Fatalf("%+v, %v", seen, err)
+		}
+		// It stays until there was none for a day, whatever is understood meanwhile.
+		if err := b.take(token, intake.PRTG, "id=1&status=Up"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := intake.Sweep(b.room, w.Ctx, time.Now().Add(23*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := intake.Sweep(b.room, w.Ctx, time.Now().Add(25*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		b.until("source:prtg:unread firing warning", "source:prtg:unread resolved warning")
+	})
+}
+
+// A source that says nothing for longer than its rhythm is a finding, once, and
+// ends with its next word.
+func TestI20_SilentSourceAlarms(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "PRTG", Format: intake.PRTG, Rhythm: time.Hour})
+		b.add(intake.Source{Title: "Still", Format: intake.Kuma})
+		if err := b.room.Start(w.Ctx); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		next, err := intake.Sweep(b.room, w.Ctx, now.Add(50*time.Minute))
+		if err != nil || next.Before(now.Add(59*time.Minute)) || next.After(now.Add(61*time.Minute)) {
+			t.Fatal(next, err)
+		}
+		for range 2 {
+			if _, err := intake.Sweep(b.room, w.Ctx, now.Add(61*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.until("source:prtg:silent firing critical")
+		if err := b.take(token, intake.PRTG, "id=1&status=Up"); err != nil {
+			t.Fatal(err)
+		}
+		b.until("source:prtg:silent firing critical", "source:prtg:silent resolved critical")
+	})
+}
+
+// An address opens only its own source, only as long as it is not revoked, and
+// only in its own format and town.
+func TestAddresses(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "PRTG", Format: intake.PRTG})
+		body := "id=1&status=Down"
+		refused := func(what string, err error) {
+			t.Helper()
+			if fault.KindOf(err) != fault.NotFound || err == nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		refused("another secret", b.take(intake.TokenPrefix+"x", intake.PRTG, body))
+		refused("none", b.take("", intake.PRTG, body))
+		refused("another format", b.take(token, intake.Kuma, body))
+		refused("another town", b.room.Take(ident.WithTenant(context.Background(), "t2"), token, intake.PRTG, intake.Body{Data: []byte(body)}))
+		if _, err := b.room.Add(w.Ctx, intake.Source{Title: "PRTG", Format: intake.PRTG}); fault.KindOf(err) != fault.Conflict {
+			t.Error(err)
+		}
+		nobody := ident.WithActor(w.Ctx, ident.Actor{Name: "Gast"})
+		if _, err := b.room.Add(nobody, intake.Source{Title: "X", Format: intake.PRTG}); fault.KindOf(err) != fault.Forbidden {
+			t.Error(err)
+		}
+		if _, err := b.room.Seen(nobody, intake.Source{Name: "prtg"}); fault.KindOf(err) != fault.Forbidden {
+			t.Error(err)
+		}
+		if err := b.room.Revoke(w.Ctx, "prtg"); err != nil {
+			t.Fatal(err)
+		}
+		refused("revoked", b.take(token, intake.PRTG, body))
+		again := b.add(intake.Source{Title: "PRTG", Format: intake.PRTG})
+		if again == token {
+			t.Error("the old secret opens again")
+		}
+		if err := b.take(again, intake.PRTG, body); err != nil {
+			t.Error(err)
+		}
+		refused("the old secret", b.take(token, intake.PRTG, body))
+	})
+}
+
+// A thousand events of a storm, from many at once, are all kept and recorded.
+func TestStorm(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "PRTG", Format: intake.PRTG})
+		const n = 300
+		var wg sync.WaitGroup
+		errs := make(chan error, n)
+		for i := range n {
+			wg.Go(func() { errs <- b.take(token, intake.PRTG, fmt.Sprintf("id=%d&device=D&sensor=S&status=Down", i)) })
+		}
+		wg.Wait()
+		close(errs)
+		for err := range errs {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var firing int
+		err := w.Store.InTx(w.Ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+			return db.NewRaw("SELECT count(*) FROM signal_key WHERE tenant_id = 't1' AND state = 'firing'").Scan(ctx, &firing)
+		})
+		if err != nil || firing != n {
+			t.Fatal(firing, err)
+		}
+	})
+}
+
+// A mapping is tried on what came before it is stored.
+func TestMappingOnRealBodies(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "BMA", Format: intake.Generic})
+		body := url.Values{"melder": {"7"}, "lage": {"Alarm"}, "text": {"Keller"}}.Encode()
+		if err := b.take(token, intake.Generic, body); err != nil {
+			t.Fatal(err)
+		}
+		b.until("source:bma:unread firing warning")
+		s, err := b.room.Get(w.Ctx, "bma")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Mapping = intake.Mapping{Key: "melder", State: "lage", Title: "text", Up: []string{"Ruhe"}}
+		if seen, err := b.room.Seen(w.Ctx, s); err != nil || seen[0].Problem != "" || seen[0].Reports[0].Key != "7" {
+			t.Fatalf("%+v, %v", seen, err)
+		}
+		if err := b.room.Change(w.Ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.take(token, intake.Generic, body); err != nil {
+			t.Fatal(err)
+		}
+		b.until("source:bma:unread firing warning", "intake:bma:7 firing critical")
+		s.Mapping.Pattern = "("
+		if err := b.room.Change(w.Ctx, s); fault.KindOf(err) != fault.Invalid {
+			t.Error(err)
+		}
+	})
+}
+
+// What cannot be stored is not answered as taken, and spoils nobody else's.
+func TestOnlyWhatIsStoredIsTaken(t *testing.T) {
+	w := storetest.SQLite(t, rooms...)
+	b := newBench(t, w)
+	cat, _ := i18n.NewCatalog(intake.Texts())
+	au := audit.New(audit.Options{Store: w.Store, Clock: clock.System{}})
+	r := intake.New(intake.Options{
+		Store: w.Store, Clock: clock.System{}, Audit: au, Signals: b,
+		Locale: func(context.Context) i18n.Locale { return i18n.Locale{Catalog: cat, Lang: i18n.DE, Zone: time.UTC} },
+	})
+	defer r.Stop()
+	at, err := r.Add(w.Ctx, intake.Source{Title: "PRTG", Format: intake.PRTG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := strings.Split(at, "/")[2]
+	b.fail = errors.New("the disk is full")
+	if err := r.Take(context.Background(), token, intake.PRTG, intake.Body{Data: []byte("id=1&status=Down")}); err == nil {
+		t.Fatal("answered as taken")
+	}
+	s, err := r.Get(w.Ctx, "prtg")
+	if err != nil || !s.HeardAt.IsZero() {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if seen, err := r.Seen(w.Ctx, s); err != nil || len(seen) != 0 {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+}

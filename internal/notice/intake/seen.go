@@ -1,0 +1,89 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+)
+
+// Seen is a body that was kept, and what it is understood as now.
+type Seen struct {
+	FirstAt, LastAt time.Time
+	Times           int64
+	Body            Body
+	Reports         []Report
+	Problem         string // empty, form, empty or keyless
+}
+
+// maxSeen is how many bodies a page shows.
+const maxSeen = 20
+
+// Seen lists the last bodies of a source, newest first, and reads them with a
+// mapping that need not be stored yet.
+func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
+	var rows []bodyRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ? AND source = ?", ident.TenantOf(ctx), s.Name).
+		Order("last_at DESC", "hash").Limit(maxSeen).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("intake: bodies: %w", err)
+	}
+	out := make([]Seen, len(rows))
+	for i, row := range rows {
+		b := Body{ContentType: row.ContentType, Data: row.Data, Event: row.Event}
+		if q, err := url.ParseQuery(row.Query); err == nil {
+			b.Query = q
+		}
+		if row.Path != "" {
+			b.Path = strings.Split(row.Path, "/")
+		}
+		reports, wrong := Parse(s.Format, s.Mapping, b, r.o.Locale(ctx).Zone)
+		out[i] = Seen{FirstAt: when(row.FirstAt), LastAt: when(row.LastAt), Times: row.Times, Body: b, Reports: reports, Problem: Problem(wrong)}
+	}
+	return out, nil
+}
+
+// Text is the body as people read it, at most a few kilobytes of it.
+func (s Seen) Text() string {
+	const most = 4000
+	t := text(s.Body.Data)
+	if len(t) == 0 {
+		t = s.Body.Query.Encode()
+	}
+	if strings.HasPrefix(strings.TrimSpace(t), "{") {
+		var v any
+		if json.Unmarshal([]byte(t), &v) == nil {
+			if pretty, err := json.MarshalIndent(v, "", "  "); err == nil {
+				t = string(pretty)
+			}
+		}
+	}
+	t = strings.ToValidUTF8(strings.ReplaceAll(t, "\x00", ""), "\ufffd")
+	if len(t) > most {
+		t = strings.ToValidUTF8(t[:most], "") + "…"
+	}
+	return t
+}
+
+// readAll reads a request; the site bounds it.
+func readAll(req *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(req.Body)
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		return nil, fault.New(fault.TooLarge, "web.too_large").With(err)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "intake.cut_off").With(err)
+	}
+	return b, nil
+}

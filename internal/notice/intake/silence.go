@@ -1,0 +1,154 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
+)
+
+// keepBodies is how long what came is kept, keepNewest how many of each source
+// at least so long, and unreadFor after how long without a further one that
+// something was not understood is over.
+const (
+	keepBodies = 30 * 24 * time.Hour
+	unreadFor  = 24 * time.Hour
+)
+
+// about is what can be wrong with a source itself.
+type about string
+
+const (
+	aboutSilence about = "silent"
+	aboutReading about = "unread"
+)
+
+// tell raises or ends what is wrong with a source itself. Key and episode are
+// those of the source's room and never those of something that it reports.
+func (r *Room) tell(ctx context.Context, row sourceRow, what about, state signal.State) error {
+	l := r.o.Locale(ctx)
+	say := func(end string) string {
+		return l.Catalog.Text(l.Lang, "intake.signal_"+string(what)+end, row.Title)
+	}
+	s := signal.Signal{
+		Source: signal.Intake, Key: "source:" + row.Name + ":" + string(what), State: state, Severity: signal.Warning,
+		Title: say(""), Detail: say("_detail"),
+	}
+	if what == aboutSilence {
+		s.Severity = signal.Critical // what it watched, nobody watches now
+	}
+	if state == signal.Resolved {
+		s.Title, s.Detail = say("_over"), ""
+	}
+	_, err := r.o.Signals.Record(ctx, s)
+	return err
+}
+
+// quiet ends what was wrong with a source.
+func (r *Room) quiet(ctx context.Context, row sourceRow) error {
+	if row.Silent {
+		if err := r.tell(ctx, row, aboutSilence, signal.Resolved); err != nil {
+			return err
+		}
+	}
+	if !row.UnreadAt.IsZero() {
+		return r.tell(ctx, row, aboutReading, signal.Resolved)
+	}
+	return nil
+}
+
+// due is when the source will count as silent; zero: never.
+func due(row sourceRow, started time.Time) time.Time {
+	if row.Rhythm == 0 || !row.RevokedAt.IsZero() {
+		return time.Time{}
+	}
+	from := row.HeardAt
+	if from.IsZero() {
+		from = row.CreatedAt
+	}
+	if from.Before(started) {
+		from = started
+	}
+	return from.Add(time.Duration(row.Rhythm) * time.Second)
+}
+
+// sweep finds sources that have fallen silent and forgets old bodies.
+func (r *Room) sweep(ctx context.Context, now time.Time) (next time.Time, err error) {
+	ctx = ident.WithActor(ctx, ident.System)
+	var rows []sourceRow
+	err = r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("revoked_at IS NULL").Scan(ident.AcrossTenants(ctx))
+	if err != nil {
+		return next, fmt.Errorf("intake: silence: %w", err)
+	}
+	for _, row := range rows {
+		ctx := ident.WithTenant(ctx, row.TenantID)
+		at := due(row, r.started)
+		if !row.Silent && !at.IsZero() {
+			if at.After(now) {
+				next = earlier(next, at)
+			} else if err := r.change(ctx, row.Name, func(row *sourceRow) (about, signal.State, bool) {
+				fell := !row.Silent && !due(*row, r.started).After(now)
+				row.Silent = row.Silent || fell
+				return aboutSilence, signal.Firing, fell
+			}); err != nil {
+				return next, err
+			}
+		}
+		if row.UnreadAt.IsZero() {
+			continue
+		}
+		if over := row.UnreadAt.Add(unreadFor); over.After(now) {
+			next = earlier(next, over)
+		} else if err := r.change(ctx, row.Name, func(row *sourceRow) (about, signal.State, bool) {
+			over := !row.UnreadAt.IsZero() && !row.UnreadAt.Add(unreadFor).After(now)
+			if over {
+				row.UnreadAt = time.Time{}
+			}
+			return aboutReading, signal.Resolved, over
+		}); err != nil {
+			return next, err
+		}
+	}
+	return next, r.forget(ctx, now)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// change reads a source again inside a transaction and tells what do made of it.
+func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (about, signal.State, bool)) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		row, err := r.get(ctx, db, name)
+		if err != nil || !row.RevokedAt.IsZero() {
+			return err
+		}
+		what, state, changed := do(&row)
+		if !changed {
+			return nil
+		}
+		if err := r.put(ctx, db, row, "silent", "unread_at"); err != nil {
+			return err
+		}
+		r.hint(ctx, name)
+		return r.tell(ctx, row, what, state)
+	})
+}
+
+// forget drops bodies that nobody will ask for any more.
+func (r *Room) forget(ctx context.Context, now time.Time) error {
+	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if _, err := db.NewDelete().Model((*bodyRow)(nil)).Where("last_at < ?", now.Add(-keepBodies)).Exec(ctx); err != nil {
+			return fmt.Errorf("intake: forget: %w", err)
+		}
+		return nil
+	})
+}
