@@ -192,31 +192,72 @@ func (q *queue) stop() {
 }
 
 // keep stores bodies and what they report in one transaction, in the order in
-// which they came.
+// which they came. What repeats itself among them is written once.
 func (r *Room) keep(batch []*kept) error {
 	ctx := ident.WithActor(ident.AcrossTenants(context.Background()), ident.System)
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		for _, k := range batch {
-			ctx := ident.WithTenant(ctx, k.row.TenantID)
-			_, err := db.NewInsert().Model(&k.body).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
-				Set("times = body_row.times + 1, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
+		for _, body := range distinct(batch) {
+			_, err := db.NewInsert().Model(&body).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
+				Set("times = body_row.times + EXCLUDED.times, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
 			if err != nil {
 				return fmt.Errorf("intake: keep: %w", err)
 			}
+		}
+		type thing struct {
+			tenant ident.Tenant
+			key    string
+		}
+		said := map[thing]Report{}
+		sources := map[thing]*kept{} // the last body of each, and whether one was not understood
+		for _, k := range batch {
+			ctx := ident.WithTenant(ctx, k.row.TenantID)
 			for _, rep := range k.reports {
-				if rep.Note {
+				of := thing{k.row.TenantID, keyOf(k.row.Name, rep.Key)}
+				last, again := said[of]
+				if rep.Note || again && last.Episode == rep.Episode && last.State == rep.State && last.Severity == rep.Severity {
 					continue
 				}
+				said[of] = rep
 				if _, err := r.o.Signals.Record(ctx, r.signal(ctx, k.row, rep)); err != nil {
 					return err
 				}
 			}
-			if err := r.heard(ctx, db, k); err != nil {
+			of := thing{k.row.TenantID, k.row.Name}
+			last := *k
+			if before := sources[of]; before != nil && last.body.Problem == "" {
+				last.body.Problem = before.body.Problem
+			}
+			sources[of] = &last
+		}
+		for of, k := range sources {
+			if err := r.heard(ident.WithTenant(ctx, of.tenant), db, k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// distinct are the bodies of a batch, each once, with how often it came.
+func distinct(batch []*kept) []bodyRow {
+	type id struct {
+		tenant       ident.Tenant
+		source, hash string
+	}
+	at := map[id]int{}
+	var out []bodyRow
+	for _, k := range batch {
+		of := id{k.row.TenantID, k.row.Name, k.body.Hash}
+		i, again := at[of]
+		if !again {
+			at[of] = len(out)
+			out = append(out, k.body)
+			continue
+		}
+		out[i].Times += k.body.Times
+		out[i].LastAt = k.body.LastAt
+	}
+	return out
 }
 
 // keyOf is what the signals of a source are about.

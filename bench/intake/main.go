@@ -1,0 +1,127 @@
+// Command intake measures what other monitoring systems can send us (row N11 of
+// the goals): the real program with SQLite, every body kept and every signal
+// committed before the answer.
+//
+//	go run ./bench/intake
+//
+// First many things of one source fall ill and recover, then one of them repeats
+// itself. Senders share the machine with the program. No peer has a figure here.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tuermer/bench/rig"
+)
+
+func main() {
+	events := flag.Int("events", 20_000, "reports of different things")
+	repeats := flag.Int("repeats", 100_000, "of one and the same report")
+	senders := flag.Int("senders", 32, "at once")
+	flag.Parse()
+	rig.Main(func(ctx context.Context, dir string) error {
+		rig.Machine()
+		bin, err := rig.Build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		p, err := rig.Serve(bin, filepath.Join(dir, "n11"), rig.Town)
+		if err != nil {
+			return err
+		}
+		defer p.Stop()
+		out, err := exec.CommandContext(ctx, bin, "source", "add", "--format", "prtg", "--name", "PRTG", "--data", p.Data,
+			"--config", filepath.Join(dir, "n11", "tuermer.yaml")).Output()
+		if err != nil {
+			return fmt.Errorf("source add: %w", err)
+		}
+		_, path, ok := strings.Cut(strings.TrimSpace(string(out)), "/in/")
+		if !ok {
+			return errors.New("source add told no address")
+		}
+		b := &bench{url: p.Staff + "/in/" + path, senders: *senders, client: &http.Client{
+			Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: *senders},
+		}}
+		defer b.client.CloseIdleConnections()
+		if err := b.measure(p, "different things", *events, func(i int) string {
+			return fmt.Sprintf("id=%d&device=SRV%d&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout", i, i%100)
+		}); err != nil {
+			return err
+		}
+		return b.measure(p, "the same again", *repeats, func(int) string {
+			return "id=0&device=SRV0&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout"
+		})
+	})
+}
+
+type bench struct {
+	url     string
+	senders int
+	client  *http.Client
+}
+
+// measure sends n bodies and prints how many a second were taken.
+func (b *bench) measure(p *rig.Process, what string, n int, body func(i int) string) error {
+	var next atomic.Int64
+	var refused atomic.Int64
+	took := make([][]time.Duration, b.senders)
+	errs := make(chan error, b.senders)
+	cpu, begin := p.CPU(), time.Now()
+	var wg sync.WaitGroup
+	for s := range b.senders {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				at := time.Now()
+				status, err := b.post(body(i))
+				if err != nil {
+					errs <- err
+					return
+				}
+				if status != http.StatusOK {
+					refused.Add(1)
+				}
+				took[s] = append(took[s], time.Since(at))
+			}
+		})
+	}
+	wg.Wait()
+	span := time.Since(begin)
+	cpu = p.CPU() - cpu
+	select {
+	case err := <-errs:
+		return err
+	default:
+	}
+	var all []time.Duration
+	for _, t := range took {
+		all = append(all, t...)
+	}
+	fmt.Printf("\nN11, %s, %d from %d at once\n  %.0f a second (goal ≥ 2,000), p50 %v, p99 %v (goal ≤ 50 ms), %d refused, %.0f µs CPU each\n",
+		what, n, b.senders, float64(n)/span.Seconds(), rig.Quantile(all, 0.5).Round(100*time.Microsecond), rig.Quantile(all, 0.99).Round(100*time.Microsecond),
+		refused.Load(), float64(cpu.Microseconds())/float64(n))
+	return nil
+}
+
+func (b *bench) post(body string) (status int, err error) {
+	res, err := b.client.Post(b.url, "application/x-www-form-urlencoded", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, errors.Join(err, res.Body.Close())
+}
