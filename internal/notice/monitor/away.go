@@ -40,6 +40,8 @@ type away struct {
 	files  Files
 	sweep  *jobs.Sweeper
 
+	writing sync.Mutex // one at a time writes the book: what is older never overwrites
+
 	mu      sync.Mutex
 	log     *vault.Log
 	known   map[string]remembered // by the engine's id
@@ -137,6 +139,8 @@ func waitKey(o Observation) string {
 // remember writes down what is watched, for a start without the database.
 func (r *Room) remember(ctx context.Context, now time.Time) (time.Time, error) {
 	a := &r.away
+	a.writing.Lock()
+	defer a.writing.Unlock()
 	if wait := rememberPause - now.Sub(a.savedAt); wait > 0 && wait <= rememberPause {
 		return now.Add(wait), nil
 	}
