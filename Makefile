@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint assets generate check-generated fmt fuzz build setup clean
+.PHONY: help deb run test bench lint assets generate check-generated fmt fuzz build setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: ## try every parser of foreign data for FUZZTIME (20s) each
 
 build: assets ## build bin/tuermer with its browser files inside
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/tuermer ./cmd/tuermer
+
+deb: ## build the Debian package and its checksums into dist/
+	@script/deb
 
 setup: ## install what the tests need from Debian (PostgreSQL, Chromium)
 	@script/setup

@@ -33,9 +33,12 @@ type Options struct {
 	Database string
 	// StaffAddr and PublicAddr are where the two listeners open.
 	StaffAddr, PublicAddr string
-	Version               string
-	Log                   *slog.Logger
-	Clock                 clock.Clock
+	// TLSCert and TLSKey are files with which both listeners speak TLS; empty: a
+	// proxy in front does.
+	TLSCert, TLSKey string
+	Version         string
+	Log             *slog.Logger
+	Clock           clock.Clock
 	// More are the configurations of further towns of this install.
 	More []*Config
 	// Town is the slug of the town that a command means; empty: the
@@ -81,6 +84,7 @@ type App struct {
 	recent *recent
 
 	staffAddr, publicAddr string
+	secure                *certificate // nil: no TLS of our own
 	undoing               sync.Mutex
 	undo                  []func(context.Context) error // last in, first out
 }
@@ -213,6 +217,13 @@ func (a *App) start(ctx context.Context) error {
 	if !a.alone {
 		return ErrRunning
 	}
+	if a.o.TLSCert != "" {
+		c, err := newCertificate(a.o.TLSCert, a.o.TLSKey, a.o.Clock, a.log)
+		if err != nil {
+			return err
+		}
+		a.secure = c
+	}
 	// Listening comes first: a port that is taken must change nothing, and the
 	// addresses go into the links of mails.
 	staff, err := a.listen(ctx, a.o.StaffAddr)
@@ -287,10 +298,15 @@ func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	serve := func() error { return srv.Serve(l) }
+	if a.secure != nil {
+		srv.Handler, srv.TLSConfig = strictly(h), a.secure.config()
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			a.log.ErrorContext(base, "listener ended", "addr", l.Addr(), "err", err)
 		}
 	}()

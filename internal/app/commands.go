@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"tuermer/internal/inform/template"
@@ -31,7 +32,7 @@ func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx,
 // options are what New needs for these settings.
 func (s Settings) options() Options {
 	return Options{
-		Config: s.Config, ConfigFile: s.ConfigFile, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public,
+		Config: s.Config, ConfigFile: s.ConfigFile, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		Version: s.Version, Log: s.Log, Lookup: resolverAt(s.DNS),
 	}
 }
@@ -68,7 +69,7 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 		if err := n.say("READY=1"); err != nil {
 			failed(err)
 		}
-		rest := n.watch(ctx, func(ctx context.Context) error { return healthy(ctx, a.staffAddr) }, failed)
+		rest := n.watch(ctx, func(ctx context.Context) error { return healthy(ctx, a.scheme()+a.staffAddr) }, failed)
 		<-ctx.Done()
 		rest()
 		if err := n.say("STOPPING=1"); err != nil {
@@ -94,8 +95,8 @@ func (a *App) forget() {
 // can sign in yet.
 func (a *App) announce(ctx context.Context, s Settings) error {
 	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
-	say("app.staff_at", "http://"+a.staffAddr)
-	say("app.public_at", "http://"+a.publicAddr)
+	say("app.staff_at", a.scheme()+a.staffAddr)
+	say("app.public_at", a.scheme()+a.publicAddr)
 	if a.away.atStart {
 		say("app.away_at_start")
 		return nil
@@ -136,7 +137,7 @@ func (a *App) here(link string) (string, bool) {
 	if err != nil || u.Host == a.staffAddr {
 		return "", false
 	}
-	u.Scheme, u.Host = "http", a.staffAddr
+	u.Scheme, u.Host = strings.TrimSuffix(a.scheme(), "://"), a.staffAddr
 	return u.String(), true
 }
 

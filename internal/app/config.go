@@ -140,9 +140,9 @@ type WebhookConfig struct {
 	Secret         Secret // content of SecretFile, read by [LoadConfig]; signs with HMAC-SHA-256
 }
 
-// ListenConfig holds the host:port of the two listeners; empty means the
-// command line's.
-type ListenConfig struct{ Staff, Public string }
+// ListenConfig holds the host:port of the two listeners; empty means the command
+// line's. With Certificate and Key, files in PEM, both speak TLS.
+type ListenConfig struct{ Staff, Public, Certificate, Key string }
 
 // Secret is a text that no log and no error shows.
 type Secret string
@@ -222,6 +222,11 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 		r.secret(folder, o.SecretFile, "sign_in.oidc.client_secret_file", &o.Secret)
 	}
 	r.directoryFiles(folder, &cfg.Directory)
+	for _, file := range []*string{&cfg.Listen.Certificate, &cfg.Listen.Key} {
+		if *file != "" && !filepath.IsAbs(*file) {
+			*file = filepath.Join(folder, *file)
+		}
+	}
 	for i := range cfg.Monitors {
 		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])
 	}

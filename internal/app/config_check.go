@@ -18,6 +18,9 @@ const strictestKind = "press"
 // into nothing, circles. It also runs on a file that has other faults, but is
 // silent where it would only echo one of them.
 func (r *configReader) checkReferences(c *Config) {
+	if l := c.Listen; (l.Certificate == "") != (l.Key == "") {
+		r.refuse(r.at["listen"], "listen", "config.tls_pair")
+	}
 	r.tainted = map[string]bool{}
 	for _, p := range r.problems {
 		entry, rest, _ := strings.Cut(p.Key, "]")

@@ -57,6 +57,8 @@ func (r *configReader) root(c *Config) setter {
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},
+			field{"certificate", scalar(r, &c.Listen.Certificate, parseLine)},
+			field{"key", scalar(r, &c.Listen.Key, parseLine)},
 		)},
 		field{"data", scalar(r, &c.Data, parseLine)},
 		field{"database", scalar(r, &c.Database, parseDatabase)},

@@ -24,6 +24,8 @@ type Settings struct {
 	Staff      string    // host:port of the console's listener
 	Public     string    // host:port of the public page's listener
 	DNS        string    // host:port of the name server to ask; empty: the machine's
+	TLSCert    string    // files with which both speak TLS; empty: they do not
+	TLSKey     string
 	Lang       i18n.Lang // of what the operator reads
 	Version    string
 	Log        *slog.Logger
@@ -51,6 +53,7 @@ func NewSettings(s Settings, cfg *Config) Settings {
 		s.Data, s.Database = cmp.Or(s.Data, c.Data), cmp.Or(s.Database, c.Database)
 		s.Staff, s.Public = cmp.Or(s.Staff, c.Listen.Staff), cmp.Or(s.Public, c.Listen.Public)
 	}
+	s.TLSCert, s.TLSKey = cmp.Or(s.TLSCert, cfg.Listen.Certificate), cmp.Or(s.TLSKey, cfg.Listen.Key)
 	s.Data = cmp.Or(s.Data, cfg.Data, DefaultData)
 	s.Database = cmp.Or(s.Database, cfg.Database)
 	s.Staff = cmp.Or(s.Staff, cfg.Listen.Staff, DefaultStaff)

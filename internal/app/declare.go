@@ -113,12 +113,20 @@ func (a *App) declareTown(ctx context.Context, c *Config, fresh bool) (identity.
 	return a.identity.DeclareTenant(ctx, t)
 }
 
+// scheme is how our own listeners are asked.
+func (a *App) scheme() string {
+	if a.o.TLSCert != "" {
+		return "https://"
+	}
+	return "http://"
+}
+
 // url is the configured address, or the listener's own.
 func (a *App) url(configured, addr string) string {
 	if configured != "" || addr == "" {
 		return configured
 	}
-	return "http://" + addr
+	return a.scheme() + addr
 }
 
 func people(in []PersonConfig) []identity.Person {

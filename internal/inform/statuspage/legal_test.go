@@ -25,7 +25,8 @@ func (d *drawer) Public(context.Context) ([]papers.Paper, error) { return d.all,
 func TestLegalPages(t *testing.T) {
 	sheet := func(word string) papers.Sheet {
 		return papers.Sheet{Title: "Titel " + word, Sections: []papers.Section{{Title: "Abschnitt", Blocks: []papers.Block{
-			{Kind: papers.Text, Text: "Zeile eins\nstadt@musterstadt.example <b>"}, {Kind: papers.List, List: []string{"Punkt " + word}},
+			{Kind: papers.Text, Text: "Zeile eins\nstadt@musterstadt.example <b>"},
+			{Kind: papers.List, List: []string{"Punkt " + word}},
 			{Kind: papers.Table, Rows: [][]string{{"Was", "Wie lange"}, {"Sitzung", "12 Stunden"}}},
 		}}}}
 	}

@@ -104,7 +104,7 @@ type Details struct {
 	Representative string      `json:"representative,omitempty"`
 	VAT            string      `json:"vat,omitempty"`
 	Editor         string      `json:"editor,omitempty"` // answers for the content
-	Officer        Officer     `json:"officer,omitempty"`
+	Officer        Officer     `json:"officer" required:"false"`
 	Authority      string      `json:"authority,omitempty"`   // data protection authority; empty: the profile's
 	AccessMail     string      `json:"access_mail,omitempty"` // where barriers are reported; empty: Mail
 	Enforcement    string      `json:"enforcement,omitempty"` // body for accessibility; empty: the profile's
@@ -112,7 +112,7 @@ type Details struct {
 	TestedHow      string      `json:"tested_how,omitempty"`
 	Gaps           string      `json:"gaps,omitempty"`           // known barriers, in the town's words
 	ProxyLogDays   int         `json:"proxy_log_days,omitempty"` // how long a proxy keeps addresses; 0: none does
-	Hosting        Hosting     `json:"hosting,omitempty"`
+	Hosting        Hosting     `json:"hosting" required:"false"`
 	Processors     []Processor `json:"processors" required:"false"`
 	ImprintMore    string      `json:"imprint_more,omitempty"`
 	PrivacyMore    string      `json:"privacy_more,omitempty"`
