@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -248,7 +249,7 @@ func databaseAway(t *testing.T, r *built) {
 		return err == nil && status == http.StatusOK
 	})
 	for i := 1; i <= 3; i++ {
-		within(t, time.Minute, "the receipts of "+dienst(i), func() bool { return p.told(token, i) == len(adas) })
+		within(t, time.Minute, "the receipts of "+dienst(i), func() bool { return p.told(token, i) >= len(adas) }) // after five minutes others too
 	}
 	// One more, as on any day.
 	tg.fail("/04")
@@ -284,7 +285,7 @@ func databaseAway(t *testing.T, r *built) {
 	journaled := 0
 	for _, m := range itemsOf(p.must(token, "GET", "/api/v1/outbox?limit=1000", "", 200)) {
 		subject, _ := m["subject"].(string)
-		if !strings.Contains(subject, "gestört") || !strings.Contains(subject, dienst(2)) && !strings.Contains(subject, dienst(3)) {
+		if to, _ := m["to"].(string); !slices.Contains(adas, to) || !strings.Contains(subject, "gestört") || !strings.Contains(subject, dienst(2)) && !strings.Contains(subject, dienst(3)) {
 			continue
 		}
 		at, err := time.Parse(time.RFC3339, fmt.Sprint(m["settled_at"]))

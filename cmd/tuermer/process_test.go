@@ -49,7 +49,7 @@ func TestRealProgram(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for _, c := range slices.Concat(crashes, badDays, farAway, days, awayDays, keeping, updates) {
+	for _, c := range slices.Concat(crashes, badDays, farAway, days, awayDays, keeping, updates, several) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, r)
@@ -85,6 +85,7 @@ type house struct {
 	dir      string // holds tuermer.yaml and the data folder
 	data     string
 	database string
+	env      []string // more of it
 	asNobody bool
 	last     *process // for the end of the test
 }
@@ -125,6 +126,7 @@ func (h *house) command(args ...string) *exec.Cmd {
 	}
 	c := exec.Command(h.bin, args...)
 	c.Env = []string{"TUERMER_LANG=de", "HOME=" + h.dir, "PATH=" + os.Getenv("PATH"), "TZ=UTC"}
+	c.Env = append(c.Env, h.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if h.asNobody {
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}

@@ -73,10 +73,13 @@ type App struct {
 	store *store.Store
 	jobs  *jobs.Jobs
 	ways  *ways
-	away  away         // whether the database answers
-	node  string       // what tells this node from others on the database
-	alone bool         // no other process serves this data folder
-	town  ident.Tenant // whose configuration it is; set by Declare
+	nodes *jobs.Nodes // nil where there is one
+	// followed is our clock where it follows the database's.
+	followed *clock.Followed
+	away     away         // whether the database answers
+	node     string       // what tells this node from others on the database
+	alone    bool         // no other process serves this data folder
+	town     ident.Tenant // whose configuration it is; set by Declare
 	rooms
 	staff  *web.Site
 	public http.Handler
@@ -114,6 +117,10 @@ func New(ctx context.Context, o Options) (*App, error) {
 	kept := newRecent(o.Log.Handler(), o.Dir)
 	o.Log = slog.New(kept)
 	a := &App{o: o, log: o.Log.With("room", "app"), recent: kept}
+	if a.awayDir() != "" {
+		a.followed = &clock.Followed{Base: o.Clock}
+		a.o.Clock = a.followed
+	}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -259,6 +266,12 @@ func (a *App) startRooms(ctx context.Context, running []starter) error {
 		return err
 	}
 	a.onStop(a.jobs.Stop)
+	if a.nodes != nil {
+		if err := a.nodes.Start(ctx); err != nil {
+			return err
+		}
+		a.onStop(a.nodes.Stop)
+	}
 	for _, r := range a.starters() {
 		if slices.Contains(running, r) {
 			continue

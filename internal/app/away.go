@@ -247,3 +247,8 @@ func (w *ways) remembered(t ident.Tenant) (out []channel.Relay) {
 	}
 	return out
 }
+
+// nodeGone takes up what a dead node was doing.
+func (a *App) nodeGone(ctx context.Context, node string) error {
+	return errors.Join(a.jobs.TakeUp(ctx, node), a.channel.TakeUp(ctx, node), a.publish.TakeUp(ctx, node))
+}

@@ -81,7 +81,7 @@ type rooms struct {
 // Migrations are the schemas of all rooms in floor order.
 func Migrations() []store.Migrations {
 	return []store.Migrations{
-		bus.Migrations(),
+		jobs.Migrations(), bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), intake.Migrations(),
 		alert.Migrations(),
@@ -174,6 +174,10 @@ func (a *App) build() (err error) {
 	a.alert.Subscribe(a.bus)
 	if a.awayDir() != "" {
 		a.monitor.SetRefuge(a.alert, a.vault)
+		a.nodes = jobs.NewNodes(jobs.NodesOptions{
+			Store: a.store, Log: log, Node: a.node, Clock: a.followed, Gone: a.nodeGone, Lead: a.monitor.Turned,
+		})
+		a.monitor.SetLead(a.nodes)
 	}
 
 	a.incident = incident.New(incident.Options{

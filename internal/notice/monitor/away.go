@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tuermer/internal/notice/signal"
@@ -40,7 +41,8 @@ type away struct {
 	files  Files
 	sweep  *jobs.Sweeper
 
-	writing sync.Mutex // one at a time writes the book: what is older never overwrites
+	writing sync.Mutex  // one at a time writes the book: what is older never overwrites
+	alone   atomic.Bool // we started without the database, and watch
 
 	mu      sync.Mutex
 	log     *vault.Log
@@ -223,6 +225,7 @@ func (r *Room) StartAway(ctx context.Context) error {
 		items = append(items, it)
 	}
 	a.mu.Unlock()
+	a.alone.Store(true)
 	r.engine.Set(items)
 	return r.begin(ctx)
 }

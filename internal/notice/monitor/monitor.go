@@ -135,6 +135,7 @@ type Room struct {
 
 	vantages Vantages // nil: none
 	away     away
+	lead     lead
 
 	mu       sync.Mutex
 	asked    map[string]chan struct{}        // engine ids that somebody waits for; closed with the result
@@ -182,12 +183,14 @@ func (r *Room) begin(ctx context.Context) error {
 	r.folder.Start(ctx)
 	r.loader.Start(ctx)
 	r.startAway(ctx)
+	r.startLead(ctx)
 	return nil
 }
 
 // Stop ends probing; results in hand are stored first.
 func (r *Room) Stop() {
 	defer r.stopAway()
+	r.stopLead()
 	r.loader.Stop()
 	r.weigher.Stop()
 	r.folder.Stop()
@@ -245,6 +248,7 @@ func (r *Room) look(ctx context.Context, slug string) (<-chan struct{}, error) {
 	}
 	r.mu.Unlock()
 	r.engine.ProbeNow(id) // false: one is on its way already, which is as good
+	r.tellLeader(hintLook, ident.TenantOf(ctx), slug)
 	return seen, nil
 }
 
@@ -276,6 +280,9 @@ func (r *Room) Ping(ctx context.Context, key, suffix, note string) error {
 	}
 	if r.monitor(row).unknown() {
 		return fault.New(fault.Unavailable, "monitor.not_readable")
+	}
+	if r.lead.of != nil {
+		return r.storePing(ctx, row.TenantID, row.Slug, suffix, note)
 	}
 	err = r.engine.Report(ctx, engineID(row.TenantID, row.Slug), p.Result(r.o.Clock.Now()))
 	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrStopped) {

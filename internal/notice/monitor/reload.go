@@ -29,6 +29,7 @@ func (r *Room) changed(ctx context.Context, t ident.Tenant, slug string) {
 			r.loader.Kick()
 		}
 		r.hint(t, slug)
+		r.tellLeader(hintChanged, t, slug)
 	})
 }
 
@@ -37,6 +38,9 @@ func (r *Room) renew(ctx context.Context, t ident.Tenant, slug string) error {
 	// Whoever reads later puts later: what is older never overwrites.
 	r.loading.Lock()
 	defer r.loading.Unlock()
+	if !r.watches() {
+		return nil
+	}
 	var row entryRow
 	id := engineID(t, slug)
 	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("tenant_id = ? AND slug = ?", t, slug).Scan(ident.WithTenant(ctx, t))
@@ -59,6 +63,10 @@ func (r *Room) renew(ctx context.Context, t ident.Tenant, slug string) error {
 func (r *Room) reload(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
+	if !r.watches() {
+		r.engine.Set(nil)
+		return nil
+	}
 	var rows []entryRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("paused = ?", false).Scan(ident.AcrossTenants(ctx))
 	if err != nil {

@@ -349,6 +349,9 @@ func (r *Room) hint(t ident.Tenant, slug string) {
 func (r *Room) take(ctx context.Context, batch []Observation) error {
 	ctx = ident.WithActor(ident.AcrossTenants(ctx), ident.System)
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		if may, err := r.mayTake(ctx, db); err != nil || !may {
+			return err
+		}
 		if err := r.reconcile(ctx, batch); err != nil {
 			return err
 		}

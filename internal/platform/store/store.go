@@ -135,6 +135,9 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	cfg.MaxConns = max(cfg.MaxConns, 12)
 	// Sessions speak UTC: what comes back is what was stored.
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// A process that stands still in the middle of a transaction must not hold
+	// its locks against the other nodes; nothing slow happens inside one.
+	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("store: connect: %w", err)
