@@ -13,17 +13,18 @@ import (
 
 // updates: from one release to the next, and back.
 var updates = []badDay{
-	{"one release back and forth", oneReleaseBack},
+	{"from release 1 to this one", fromReleaseOne},
 }
 
 // firstRelease is the commit of release 1; its data lie in
 // internal/app/testdata/release1.
-const firstRelease = "76db3bef"
+const firstRelease = "76db3bee"
 
-// oneReleaseBack serves a town with this program, then with the release before
-// on the data that this one left, then with this one again. Each raises an alarm
-// that arrives, and none loses what the others wrote.
-func oneReleaseBack(t *testing.T, r *built) {
+// fromReleaseOne serves a town with the real program of release 1, then with
+// this one. Each raises an alarm that arrives, and what was there before the
+// update is saved. The way back to release 1 is not tried: it stumbles over
+// columns that it does not know ([store.Open] tells later releases not to).
+func fromReleaseOne(t *testing.T, r *built) {
 	old := &built{bin: filepath.Join(t.TempDir(), "tuermer"), seed: r.seed}
 	src := t.TempDir()
 	if err := exec.CommandContext(t.Context(), "git", "cat-file", "-e", firstRelease+"^{commit}").Run(); err != nil {
@@ -39,7 +40,7 @@ func oneReleaseBack(t *testing.T, r *built) {
 	}
 	mails, tg := newPost(t), newTargets(t)
 	h := r.house(t, townYAML+smtpYAML(mails)+servicesYAML(3, tg.addr, once))
-	for i, bin := range []string{r.bin, old.bin, r.bin} {
+	for i, bin := range []string{old.bin, r.bin} {
 		h.bin = bin
 		p := h.serve()
 		seen := tg.fail("/0" + string(rune('1'+i)))
@@ -54,7 +55,7 @@ func oneReleaseBack(t *testing.T, r *built) {
 	if code != 0 || !strings.Contains(out, "Die Kette hält") {
 		t.Errorf("%d %s %s", code, out, errs)
 	}
-	if left, err := os.ReadDir(filepath.Join(h.data, "before-update")); err == nil && len(left) > 0 {
-		t.Errorf("a new town was saved before an update: %v", left)
+	if saved, err := os.ReadDir(filepath.Join(h.data, "before-update")); err != nil || len(saved) != 1 {
+		t.Errorf("saved before the update: %v, %v", saved, err)
 	}
 }

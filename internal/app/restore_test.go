@@ -342,9 +342,12 @@ func TestRestoreIsCarriedOn(t *testing.T) {
 	type step struct{ from, to string }
 	ready, aside := readyPrefix+"1", movedPrefix+"1"
 	steps := []step{
-		{vault.KeyFile, aside + "/" + vault.KeyFile}, {ready + "/" + vault.KeyFile, vault.KeyFile},
-		{store.File + "-wal", aside + "/" + store.File + "-wal"}, {store.File + "-shm", aside + "/" + store.File + "-shm"},
-		{store.File, aside + "/" + store.File}, {ready + "/" + store.File, store.File},
+		{vault.KeyFile, aside + "/" + vault.KeyFile},
+		{ready + "/" + vault.KeyFile, vault.KeyFile},
+		{store.File + "-wal", aside + "/" + store.File + "-wal"},
+		{store.File + "-shm", aside + "/" + store.File + "-shm"},
+		{store.File, aside + "/" + store.File},
+		{ready + "/" + store.File, store.File},
 	}
 	for killed := range len(steps) + 1 {
 		dir := t.TempDir()

@@ -246,7 +246,7 @@ func TestMigrationsOnlyAdd(t *testing.T) {
 				for _, c := range regexp.MustCompile(`(?i)CREATE TABLE (\w+)`).FindAllStringSubmatch(text, -1) {
 					fresh[c[1]] = true
 				}
-				for _, statement := range strings.Split(text, ";") {
+				for statement := range strings.SplitSeq(text, ";") {
 					words := strings.Fields(statement)
 					if what := breaking.FindString(statement); what != "" && !slices.ContainsFunc(words, func(w string) bool { return fresh[strings.Trim(w, "()")] }) {
 						t.Errorf("%s %s: %s breaks the release before", m.Room, f, what)

@@ -118,8 +118,10 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
 	read.SetConnMaxIdleTime(30 * time.Second) // each keeps a megabyte of pages
-	s.write = bun.NewDB(write, sqlitedialect.New())
-	s.read = bun.NewDB(read, sqlitedialect.New())
+	// A column that the next release added is no fault (RETURNING *): one step back
+	// must go on sending.
+	s.write = bun.NewDB(write, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
+	s.read = bun.NewDB(read, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
 	s.hook()
 	if err := write.PingContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("store: open %s: %w", path, err), s.Close())
@@ -143,7 +145,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 		return fmt.Errorf("store: connect: %w", err)
 	}
 	s.pool = pool
-	s.write = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
+	s.write = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), bun.WithDiscardUnknownColumns())
 	s.read = s.write
 	s.hook()
 	return nil // who needs it now asks by [Store.Ping]

@@ -150,3 +150,27 @@ func TestManyWriters(t *testing.T) {
 		}
 	})
 }
+
+// A column that a later release added disturbs no query of this one, also where
+// a row comes back whole.
+func TestUnknownColumn(t *testing.T) {
+	storetest.Each(t, notes(), func(t *testing.T, w *storetest.World) {
+		err := w.Store.InTx(w.Ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+			if _, err := db.ExecContext(ctx, `ALTER TABLE demo_note ADD COLUMN later TEXT`); err != nil {
+				return err
+			}
+			if err := add(ctx, db, "x", time.Time{}); err != nil {
+				return err
+			}
+			var rows []noteRow
+			_, err := db.NewUpdate().Model(&rows).Set("later = 'y'").Where("tenant_id = ?", ident.TenantOf(ctx)).Returning("*").Exec(ctx)
+			if err == nil && len(rows) != 1 {
+				t.Errorf("%d rows", len(rows))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
