@@ -92,12 +92,13 @@ type Options struct {
 
 // Room is the public page of all tenants.
 type Room struct {
-	o       Options
-	assets  assets
-	sweeper *jobs.Sweeper
-	site    atomic.Pointer[site]
-	guests  map[string]Guest // by first path element; fixed before Start
-	senders senders
+	o         Options
+	assets    assets
+	sweeper   *jobs.Sweeper
+	site      atomic.Pointer[site]
+	guests    map[string]Guest // by first path element; fixed before Start
+	senders   senders
+	listeners []func(ident.Tenant) // told of new words; fixed before Start
 
 	mu     sync.Mutex // one build at a time; guards what follows
 	caches map[ident.Tenant]said
@@ -380,6 +381,11 @@ func (r *Room) show(ctx context.Context, m *model, have *pages, now time.Time) e
 		return fmt.Errorf("statuspage: render %s: %w", m.Town.ID, err)
 	}
 	r.swap(func(towns map[ident.Tenant]*pages) { towns[m.Town.ID] = p })
+	if have == nil || have.content != p.content {
+		for _, tell := range r.listeners {
+			tell(m.Town.ID)
+		}
+	}
 	if have == nil || have.content != p.content || !have.stored {
 		if err := r.store(m); err != nil {
 			// The page itself is up; only its copy is missing.

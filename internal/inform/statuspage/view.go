@@ -22,6 +22,7 @@ type view struct {
 	path    string // without language, "archiv"; empty: the start
 	lang    i18n.Lang
 	country string
+	still   *stillness // nil: for our own listener
 }
 
 func (v *view) t(key string, args ...any) string {
@@ -46,10 +47,10 @@ func (m *model) href(lang i18n.Lang, path string) string {
 	return "/" + string(lang) + "/" + path
 }
 
-func (v *view) href(path string) string { return v.m.href(v.lang, path) }
+func (v *view) href(path string) string { return v.link(v.lang, path) }
 
 // abs is the full address, which feeds and other sites need.
-func (v *view) abs(path string) string { return v.m.Town.URL + v.href(path) }
+func (v *view) abs(path string) string { return v.m.Town.URL + v.m.href(v.lang, path) }
 
 // affected are the services that do not simply work, worst first; fine are the
 // others. Both keep the order of the catalogue within a state.
