@@ -69,6 +69,7 @@ type application interface {
 	AuditHeads(ctx context.Context, s app.Settings) error
 	sondes
 	sources
+	twins
 }
 
 // Exit codes.
@@ -119,6 +120,7 @@ type flags struct {
 	Health    healthCmd    `cmd:"" help:"${cmd_health}"`
 	Sonde     sondeCmd     `cmd:"" help:"${cmd_sonde}"`
 	Source    sourceCmd    `cmd:"" help:"${cmd_source}"`
+	Twin      twinCmd      `cmd:"" help:"${cmd_twin}"`
 	Version   versionCmd   `cmd:"" help:"${cmd_version}"`
 	Audit     struct {
 		Verify auditVerifyCmd `cmd:"" help:"${cmd_audit_verify}"`

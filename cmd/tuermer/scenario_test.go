@@ -106,6 +106,7 @@ type stage struct {
 	idp      *provider
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
+	spaces    map[string]*webSpace
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -185,6 +186,9 @@ func (s *stage) begin() error {
 				return err
 			}
 		}
+	}
+	if err := s.newSpaces(); err != nil {
+		return err
 	}
 	return s.startApp()
 }
@@ -267,6 +271,9 @@ func (s *stage) end() {
 	for _, c := range s.chats {
 		c.down()
 	}
+	for _, w := range s.spaces {
+		w.down()
+	}
 	for _, r := range s.readers {
 		r.client.CloseIdleConnections()
 	}
@@ -337,6 +344,9 @@ var vocabulary = map[string]act{
 
 func (s *stage) do(words []string) error {
 	a, ok := vocabulary[words[0]]
+	if !ok {
+		a, ok = outside[words[0]]
+	}
 	if !ok {
 		known := make([]string, 0, len(vocabulary))
 		for k := range vocabulary {
@@ -542,6 +552,8 @@ func (s *stage) openPage(args []string) error {
 		return errors.New("zuerst muss eine Person da sein")
 	}
 	switch args[0] {
+	case "außen":
+		return s.openCopy(args[1:])
 	case "Lagebild":
 		return s.now.open("http://" + staffHost + "/")
 	case "öffentlich":

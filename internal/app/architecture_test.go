@@ -30,7 +30,7 @@ var tower = []struct {
 	{"notice", []string{"signal", "monitor", "sonde", "intake", "listen"}},
 	{"raise", []string{"roster", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},
-	{"inform", []string{"template", "subscriber", "publish", "statuspage", "rumour", "inbox", "editorial"}},
+	{"inform", []string{"template", "subscriber", "publish", "statuspage", "twin", "rumour", "inbox", "editorial"}},
 	{"learn", []string{"review", "exercise"}},
 }
 

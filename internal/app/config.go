@@ -34,6 +34,7 @@ type Config struct {
 	SignIn    SignInConfig
 	Backup    BackupConfig
 	Directory DirectoryConfig
+	Twin      TwinConfig
 	Listen    ListenConfig
 	Data      string // data folder; empty: the command line's
 	Database  string // postgres:// URL; empty: SQLite in the data folder
@@ -177,6 +178,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 	if r.read(data, cfg) {
 		cfg.fillDefaults()
 		r.checkReferences(cfg)
+		r.checkTwin(&cfg.Twin)
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
@@ -227,6 +229,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 			*file = filepath.Join(folder, *file)
 		}
 	}
+	r.twinSecrets(folder, &cfg.Twin)
 	for i := range cfg.Monitors {
 		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])
 	}

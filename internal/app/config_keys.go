@@ -54,6 +54,7 @@ func (r *configReader) root(c *Config) setter {
 		field{"sign_in", r.signIn(&c.SignIn)},
 		field{"backup", r.backup(&c.Backup)},
 		field{"directory", r.directory(&c.Directory)},
+		field{"twin", r.twin(&c.Twin)},
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"tuermer/internal/platform/ident"
@@ -51,6 +53,15 @@ func (d *demo) options(s Settings) Options {
 }
 
 func (d *demo) run(ctx context.Context, s Settings) error {
+	// Its outside host is a folder: nothing of a demo leaves the house.
+	outside, err := filepath.Abs(filepath.Join(s.Data, "notfall-seite"))
+	if err == nil {
+		err = os.MkdirAll(outside, 0o755)
+	}
+	if err != nil {
+		return explained{err}
+	}
+	d.town.config.Twin.Targets = []TwinTarget{{Name: "Webspeicher", URL: outside}}
 	if err := d.settle(ctx, s); err != nil {
 		return explained{err}
 	}

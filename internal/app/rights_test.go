@@ -69,7 +69,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated"},
 		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
-		"services":   {"/services", "/components", "/audiences"},
+		"services":   {"/services", "/components", "/audiences", "/twins"},
 		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld"},
 		"people":     {"/people", "/audiences", "/plan", "/papers"},
 	} {

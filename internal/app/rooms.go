@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/inform/template"
+	"tuermer/internal/inform/twin"
 	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/intake"
@@ -70,6 +71,7 @@ type rooms struct {
 	template   *template.Room
 	publish    *publish.Room
 	statuspage *statuspage.Room
+	twin       *twin.Room
 	editorial  *editorial.Room
 
 	review   *review.Room
@@ -101,7 +103,7 @@ func Texts() []fs.FS {
 		alert.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
-		publish.Texts(), statuspage.Texts(), editorial.Texts(),
+		publish.Texts(), statuspage.Texts(), twin.Texts(), editorial.Texts(),
 		review.Texts(), exercise.Texts(),
 		desk.Texts(),
 	}
@@ -211,6 +213,11 @@ func (a *App) build() (err error) {
 		Signals: a.signal, Statements: a.publish, Incidents: a.incident, Tenants: a.identity, Papers: a.papers, Dir: o.Dir, Impaired: a.monitor.Impaired,
 	})
 	a.statuspage.Subscribe(a.bus)
+	a.twin = twin.New(twin.Options{
+		Clock: c, Log: log, Hints: a.hints, Page: a.statuspage, Tenants: a.identity, Signals: a.signal, Audit: a.audit,
+		Locale: a.townLocale, Settings: a.twinSettings, Key: a.twinKey, Dial: o.Dial, Dir: o.Dir,
+	})
+	a.statuspage.OnChange(a.twin.Changed)
 	a.editorial = editorial.New(editorial.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Incidents: a.incident, Ways: a.channel, Staff: a.board, Locale: a.townLocale, Sole: sole,
 	})
@@ -242,7 +249,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -274,7 +281,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/net/webdav"
+)
+
+// outside are the words for what stands beyond the town.
+var outside = map[string]act{
+	"Außenstandort": {2, (*stage).space},
+}
+
+// webSpace is a foreign provider's storage: WebDAV to write, HTTP to read.
+type webSpace struct {
+	addr string
+	dav  *webdav.Handler
+	srv  *http.Server
+	done chan struct{}
+}
+
+func (w *webSpace) up(n *memnet) error {
+	if w.srv != nil {
+		return nil
+	}
+	l, err := n.Listen(context.Background(), "tcp", w.addr)
+	if err != nil {
+		return err
+	}
+	w.srv, w.done = &http.Server{Handler: w.dav, ReadHeaderTimeout: time.Minute}, make(chan struct{})
+	srv, done := w.srv, w.done
+	go func() {
+		defer close(done)
+		_ = srv.Serve(l)
+	}()
+	return nil
+}
+
+func (w *webSpace) down() {
+	if w.srv == nil {
+		return
+	}
+	_ = w.srv.Close()
+	<-w.done
+	w.srv = nil
+}
+
+// newSpaces opens the outside hosts of the configuration.
+func (s *stage) newSpaces() error {
+	s.spaces = map[string]*webSpace{}
+	for _, t := range s.config.Twin.Targets {
+		u, err := url.Parse(t.URL)
+		if err != nil || u.Scheme != "http" {
+			return fmt.Errorf("im Szenario ist ein Außenstandort http://127.0.0.1:PORT: %q", t.URL)
+		}
+		w := &webSpace{addr: u.Host, dav: &webdav.Handler{FileSystem: webdav.NewMemFS(), LockSystem: webdav.NewMemLS()}}
+		s.spaces[t.Name] = w
+		if err := w.up(s.net); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// space: Außenstandort webspeicher fällt aus | läuft.
+func (s *stage) space(args []string) error {
+	w := s.spaces[args[0]]
+	if w == nil {
+		return fmt.Errorf("den Außenstandort „%s“ gibt es nicht", args[0])
+	}
+	switch strings.Join(args[1:], " ") {
+	case "fällt aus":
+		w.down()
+		return nil
+	case "läuft":
+		return w.up(s.net)
+	}
+	return errors.New("erwartet wird: fällt aus oder läuft")
+}
+
+// openCopy: Öffne außen webspeicher [/pfad].
+func (s *stage) openCopy(args []string) error {
+	if len(args) == 0 || s.spaces[args[0]] == nil {
+		return errors.New("erwartet wird: Öffne außen und der Name des Außenstandorts")
+	}
+	path := "/index.html"
+	if len(args) > 1 {
+		path = args[1]
+	}
+	return s.now.open("http://" + s.spaces[args[0]].addr + path)
+}
