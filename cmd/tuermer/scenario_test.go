@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tuermer/internal/app"
+	health "tuermer/internal/notice/pulse"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/storetest"
@@ -107,6 +109,7 @@ type stage struct {
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	spaces    map[string]*webSpace
+	next      *neighbour
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -227,6 +230,7 @@ func (s *stage) options() app.Options {
 	return app.Options{
 		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
 		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
+		Facts: func() health.Facts { return health.Facts{Hosts: []netip.Addr{netip.MustParseAddr("198.51.100.7")}} },
 	}
 }
 
@@ -256,6 +260,7 @@ func (s *stage) end() {
 			}
 		}
 	}
+	s.endNeighbour()
 	if err := s.stopApp(); err != nil {
 		s.t.Errorf("stop: %v", err)
 	}
@@ -552,6 +557,11 @@ func (s *stage) openPage(args []string) error {
 		return errors.New("zuerst muss eine Person da sein")
 	}
 	switch args[0] {
+	case "Nachbar":
+		if s.next == nil || len(args) < 2 {
+			return errors.New("erwartet wird: Öffne Nachbar /pfad, nachdem er begonnen hat")
+		}
+		return s.now.open("http://" + s.next.staff + args[1])
 	case "außen":
 		return s.openCopy(args[1:])
 	case "Lagebild":

@@ -15,6 +15,8 @@ import (
 // outside are the words for what stands beyond the town.
 var outside = map[string]act{
 	"Außenstandort": {2, (*stage).space},
+	"Nachbar":       {1, (*stage).neighbourTo},
+	"Einladung":     {1, (*stage).invitation},
 }
 
 // webSpace is a foreign provider's storage: WebDAV to write, HTTP to read.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"tuermer/internal/notice/pulse"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
@@ -62,6 +63,8 @@ type Options struct {
 	// fill puts what a backup holds into the empty database, before the schema is
 	// brought up to date.
 	fill func(ctx context.Context, a *App) error
+	// Facts tells where this machine stands; nil: it is asked.
+	Facts func() pulse.Facts
 	// Lookup answers DNS questions about alternative addresses; nil: not asked.
 	Lookup Lookup
 }

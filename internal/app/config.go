@@ -21,23 +21,24 @@ import (
 // Config is a configuration file as plain data, with defaults filled in. Lists
 // are in the order of the file.
 type Config struct {
-	Town      TownConfig
-	URLs      URLsConfig
-	SMTP      []SMTPConfig // in the order in which they are tried
-	People    []PersonConfig
-	Services  []ServiceConfig
-	Monitors  []MonitorConfig
-	Uplink    UplinkConfig
-	History   HistoryConfig
-	Audiences []AudienceConfig
-	Webhooks  []WebhookConfig
-	SignIn    SignInConfig
-	Backup    BackupConfig
-	Directory DirectoryConfig
-	Twin      TwinConfig
-	Listen    ListenConfig
-	Data      string // data folder; empty: the command line's
-	Database  string // postgres:// URL; empty: SQLite in the data folder
+	Town       TownConfig
+	URLs       URLsConfig
+	SMTP       []SMTPConfig // in the order in which they are tried
+	People     []PersonConfig
+	Services   []ServiceConfig
+	Monitors   []MonitorConfig
+	Uplink     UplinkConfig
+	History    HistoryConfig
+	Audiences  []AudienceConfig
+	Webhooks   []WebhookConfig
+	SignIn     SignInConfig
+	Backup     BackupConfig
+	Directory  DirectoryConfig
+	Twin       TwinConfig
+	Heartbeats []HeartbeatConfig
+	Listen     ListenConfig
+	Data       string // data folder; empty: the command line's
+	Database   string // postgres:// URL; empty: SQLite in the data folder
 
 	at    map[string]place // where each key stands, for findings made later
 	files []string         // the file itself and the password files that it names, for backups
@@ -179,6 +180,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		cfg.fillDefaults()
 		r.checkReferences(cfg)
 		r.checkTwin(&cfg.Twin)
+		r.checkHeartbeats(cfg.Heartbeats)
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
@@ -230,6 +232,10 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 		}
 	}
 	r.twinSecrets(folder, &cfg.Twin)
+	for i := range cfg.Heartbeats {
+		h := &cfg.Heartbeats[i]
+		r.secret(folder, h.URLFile, fmt.Sprintf("heartbeats[%d].url_file", i), &h.Secret)
+	}
 	for i := range cfg.Monitors {
 		r.secrets(folder, fmt.Sprintf("monitors[%d]", i), &cfg.Monitors[i])
 	}

@@ -55,6 +55,7 @@ func (r *configReader) root(c *Config) setter {
 		field{"backup", r.backup(&c.Backup)},
 		field{"directory", r.directory(&c.Directory)},
 		field{"twin", r.twin(&c.Twin)},
+		field{"heartbeats", listOf(r, &c.Heartbeats, r.heartbeat)},
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},

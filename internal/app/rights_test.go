@@ -14,7 +14,7 @@ import (
 // those behind a link or key, which speaks for itself.
 var own = []string{
 	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
-	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/",
+	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/",
 	"/service/preview", // shows what was typed, keeps nothing
 }
 
@@ -70,7 +70,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},
-		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld"},
+		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld", "/pulse"},
 		"people":     {"/people", "/audiences", "/plan", "/papers"},
 	} {
 		secret := in.limited(town, identity.RoleAdmin, scope)

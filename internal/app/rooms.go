@@ -21,6 +21,7 @@ import (
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/pulse"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/notice/sonde"
 	"tuermer/internal/platform/bus"
@@ -62,6 +63,7 @@ type rooms struct {
 	monitor *monitor.Room
 	sonde   *sonde.Room
 	intake  *intake.Room
+	pulse   *pulse.Room
 
 	alert *alert.Room
 
@@ -85,7 +87,7 @@ func Migrations() []store.Migrations {
 	return []store.Migrations{
 		jobs.Migrations(), bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
-		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), intake.Migrations(),
+		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
 		alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
@@ -99,7 +101,7 @@ func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
-		signal.Texts(), monitor.Texts(), sonde.Texts(), intake.Texts(),
+		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
 		alert.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
@@ -164,6 +166,10 @@ func (a *App) build() (err error) {
 	a.intake = intake.New(intake.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
 		URL: a.staffURL,
+	})
+	a.pulse = pulse.New(pulse.Options{
+		Store: a.store, Clock: c, Log: log, Audit: a.audit, Vault: a.vault, Outbox: a.channel, Monitors: a.monitor, Tenants: a.identity,
+		Locale: a.townLocale, Watchers: a.watchers, Networks: a.networks, Facts: o.Facts, Client: pulseClient(o.Dial), Held: a.heldHere(),
 	})
 
 	a.alert = alert.New(alert.Options{
@@ -239,7 +245,7 @@ func (a *App) build() (err error) {
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
@@ -249,7 +255,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -281,7 +287,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

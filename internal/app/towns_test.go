@@ -74,6 +74,7 @@ type testTown struct {
 	link     string // id of a secret link, and its secret
 	secret   string
 	sealed   string // id of a sealed access
+	peer     string // id of another install, invited to a mutual watch
 }
 
 // install is a product with two towns; nothing moves by itself in it.
@@ -161,6 +162,11 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	_, sealed, err := a.identity.SealAccess(admin, "", "Tresor "+w.mark)
 	must(err)
 	w.sealed = sealed.ID
+	_, err = a.pulse.Invite(admin, "Nachbar "+w.mark)
+	must(err)
+	watch, err := a.pulse.Overview(admin)
+	must(err)
+	w.peer = watch.Peers[0].ID
 	link, err := a.identity.SignInLink(ctx, w.people[identity.RoleReader].ID, time.Hour)
 	must(err)
 	w.signIn = link[strings.LastIndex(link, "/")+1:]
@@ -463,8 +469,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.draft, w.waiting, w.said}
 	case strings.HasPrefix(base, "/exercise"):
 		ids = []string{w.drill}
-	case strings.HasPrefix(base, "/sonde"), strings.HasPrefix(base, "/source"):
+	case strings.HasPrefix(base, "/sonde"), strings.HasPrefix(base, "/source"), strings.HasPrefix(base, "/pulse/accept"), strings.HasPrefix(base, "/pulse/state"):
 		ids = []string{"gibt-es-nicht"}
+	case strings.HasPrefix(base, "/pulse"):
+		ids = []string{w.peer}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
 	case strings.HasPrefix(base, "/papers"):

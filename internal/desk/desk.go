@@ -14,6 +14,7 @@ import (
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/pulse"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
@@ -48,6 +49,7 @@ type Options struct {
 	Channel  *channel.Room
 	Signal   *signal.Room
 	Monitor  *monitor.Room
+	Pulse    *pulse.Room
 	Alert    *alert.Room
 	Incident *incident.Room
 	Staff    *staff.Room
@@ -119,6 +121,7 @@ type lage struct {
 	Withheld    []alert.Withheld
 	Held        []monitor.HeldGroup // withheld by the monitors themselves
 	Uplink      monitor.UplinkView
+	Pulse       pulse.Overview
 	Disputed    []monitor.Monitor // failing, as too few vantage points see
 	Signals     []signal.Signal
 	Duty        []person
@@ -186,6 +189,11 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 		return l, err
 	}
 	l.Uplink = d.o.Monitor.Uplink(ctx)
+	if d.o.Pulse != nil {
+		if l.Pulse, err = d.o.Pulse.Overview(ctx); err != nil {
+			return l, err
+		}
+	}
 	if l.Disputed, err = d.o.Monitor.Disputed(ctx); err != nil {
 		return l, err
 	}
