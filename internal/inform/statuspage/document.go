@@ -37,6 +37,8 @@ type Document struct {
 	// foreign pages may read it (feeds and summaries hold nothing but what
 	// everybody can read anyway).
 	foreign bool
+	// policy stands in place of the listener's; nil: it holds.
+	policy []string
 }
 
 // How long an answer may be used without asking again. Browsers always ask (and
@@ -118,6 +120,10 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = d.mime
 	if d.content != nil {
 		h["Content-Language"] = d.content
+	}
+	if d.policy != nil {
+		h["Content-Security-Policy"] = d.policy
+		h["Cross-Origin-Resource-Policy"] = crossOrigin
 	}
 	if d.foreign {
 		h["Access-Control-Allow-Origin"] = everybody

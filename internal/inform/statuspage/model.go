@@ -96,6 +96,9 @@ type message struct {
 	Correction  string
 	Words       map[template.Language]words
 	Alert       alerted `json:",omitzero"`
+	// When planned work begins and ends, as the words say it.
+	Begins time.Time `json:",omitzero"`
+	Ends   time.Time `json:",omitzero"`
 }
 
 // words are one variant, exactly as published.
@@ -249,10 +252,12 @@ func (r *Room) stories(ctx context.Context, incidents map[incident.ID]incident.I
 			continue
 		}
 		root := roots[s.ID]
+		begins, ends := spanOf(s)
 		byIncident[s.Incident] = append(byIncident[s.Incident], message{
 			ID: s.ID, Root: root.ID, Kind: s.Kind, At: s.PublishedAt, FirstAt: root.PublishedAt,
 			Version: s.Version, Corrects: s.Corrects, CorrectedBy: s.CorrectedBy, Correction: s.Correction, Words: text,
 			Alert: alertedOf(s),
+			Begins: begins, Ends: ends,
 		})
 	}
 	for id := range cache {

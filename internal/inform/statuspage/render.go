@@ -137,7 +137,13 @@ func contentMark(m *model, now time.Time, zone *time.Location, a assets) (string
 			over = append(over, c.Slug)
 		}
 	}
-	raw, err := json.Marshal([]any{still, next, late, over, len(m.current(now)), len(m.archived(now)), now.In(zone).Format(time.DateOnly), a.css})
+	var work []string
+	for _, s := range m.Incidents {
+		if s.planned() {
+			work = append(work, s.work(now))
+		}
+	}
+	raw, err := json.Marshal([]any{work, still, next, late, over, len(m.current(now)), len(m.archived(now)), now.In(zone).Format(time.DateOnly), a.css})
 	if err != nil {
 		return "", fmt.Errorf("statuspage: %w", err)
 	}
@@ -148,6 +154,8 @@ func contentMark(m *model, now time.Time, zone *time.Location, a assets) (string
 // language renders the pages of one language.
 func (b *builder) language(ctx context.Context, v *view) {
 	b.page(ctx, v, "", indexPage(v))
+	b.embeds(ctx, v)
+	v.path = ""
 	if b.keep(v.lang) {
 		return
 	}

@@ -72,11 +72,11 @@ type apiUpdate struct {
 }
 
 type apiSummary struct {
-	Page        apiPage        `json:"page"`
-	Components  []apiComponent `json:"components"`
-	Incidents   []apiIncident  `json:"incidents"`
-	Maintenance []apiIncident  `json:"scheduled_maintenances"`
-	Status      apiStatus      `json:"status"`
+	Page        apiPage          `json:"page"`
+	Components  []apiComponent   `json:"components"`
+	Incidents   []apiIncident    `json:"incidents"`
+	Maintenance []apiMaintenance `json:"scheduled_maintenances"`
+	Status      apiStatus        `json:"status"`
 }
 
 // componentStatus says a state in the words of other programs.
@@ -118,7 +118,7 @@ func (m *model) indicator() string {
 		raise("critical")
 	}
 	for _, s := range m.Incidents {
-		if s.Open && s.Impact != incident.None {
+		if s.Open && s.Impact != incident.None && !s.planned() {
 			raise(string(s.Impact))
 		}
 	}
@@ -160,7 +160,21 @@ func (b *builder) machines(m *model, zone *time.Location) {
 		bySlug[c.Slug] = out
 	}
 	open, all := []apiIncident{}, []apiIncident{}
+	works := map[string][]apiMaintenance{"": {}, workScheduled: {}, workOngoing: {}}
 	for _, s := range m.Incidents {
+		if s.planned() {
+			w := v.maintenance(s, bySlug)
+			if len(works[""]) < maxEntries {
+				works[""] = append(works[""], w)
+			}
+			switch w.Status {
+			case workOngoing, workVerifying:
+				works[workOngoing] = append(works[workOngoing], w)
+			case workScheduled:
+				works[workScheduled] = append(works[workScheduled], w)
+			}
+			continue
+		}
 		in := v.incident(s, bySlug)
 		if !s.resolved() {
 			open = append(open, in)
@@ -181,7 +195,15 @@ func (b *builder) machines(m *model, zone *time.Location) {
 		Page      apiPage       `json:"page"`
 		Incidents []apiIncident `json:"incidents"`
 	}
-	b.json("/api/v2/summary.json", apiSummary{Page: page, Components: components, Incidents: open, Maintenance: []apiIncident{}, Status: status})
+	type withMaintenances struct {
+		Page         apiPage          `json:"page"`
+		Maintenances []apiMaintenance `json:"scheduled_maintenances"`
+	}
+	current := slices.Concat(works[workOngoing], works[workScheduled])
+	b.json("/api/v2/summary.json", apiSummary{Page: page, Components: components, Incidents: open, Maintenance: append([]apiMaintenance{}, current...), Status: status})
+	b.json("/api/v2/scheduled-maintenances.json", withMaintenances{page, works[""]})
+	b.json("/api/v2/scheduled-maintenances/upcoming.json", withMaintenances{page, works[workScheduled]})
+	b.json("/api/v2/scheduled-maintenances/active.json", withMaintenances{page, works[workOngoing]})
 	b.json("/api/v2/status.json", withStatus{page, status})
 	b.json("/api/v2/components.json", withComponents{page, components})
 	b.json("/api/v2/incidents.json", withIncidents{page, all})

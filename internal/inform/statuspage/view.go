@@ -144,6 +144,13 @@ func (m *model) turns(now time.Time, zone *time.Location) time.Time {
 			}
 		}
 	}
+	for _, s := range m.Incidents {
+		if s.Open && s.planned() {
+			begins, ends := s.when()
+			consider(begins)
+			consider(ends)
+		}
+	}
 	for _, c := range m.Components {
 		consider(c.Until)
 	}
