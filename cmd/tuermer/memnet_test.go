@@ -19,6 +19,7 @@ type memnet struct {
 	listeners map[string]*memListener
 	port      int
 	cut       func(addr string) bool // what cannot be reached now; nil: nothing
+	hole      func(addr string) bool // what swallows every packet; nil: nothing
 }
 
 func newMemnet() *memnet { return &memnet{listeners: map[string]*memListener{}, port: 40000} }
@@ -42,6 +43,11 @@ func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if n.cut != nil && n.cut(addr) {
 		n.mu.Unlock()
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: memAddr(addr), Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+	}
+	if n.hole != nil && n.hole(addr) {
+		n.mu.Unlock()
+		<-ctx.Done() // nobody ever answers
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: memAddr(addr), Err: ctx.Err()}
 	}
 	n.port++
 	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: n.port}

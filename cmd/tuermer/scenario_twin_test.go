@@ -15,6 +15,7 @@ import (
 // outside are the words for what stands beyond the town.
 var outside = map[string]act{
 	"Außenstandort": {2, (*stage).space},
+	"Rathausnetz":   {1, (*stage).townNet},
 	"Nachbar":       {1, (*stage).neighbourTo},
 	"Einladung":     {1, (*stage).invitation},
 }
@@ -84,6 +85,26 @@ func (s *stage) space(args []string) error {
 		return w.up(s.net)
 	}
 	return errors.New("erwartet wird: fällt aus oder läuft")
+}
+
+// townNet: Rathausnetz verschluckt alles | ist wieder da. Whatever ends in
+// .intern never answers: no refusal, no error, nothing.
+func (s *stage) townNet(args []string) error {
+	var hole func(addr string) bool
+	switch strings.Join(args, " ") {
+	case "verschluckt alles":
+		hole = func(addr string) bool {
+			host, _, _ := strings.Cut(addr, ":")
+			return strings.HasSuffix(host, ".intern")
+		}
+	case "ist wieder da":
+	default:
+		return errors.New("erwartet wird: verschluckt alles oder ist wieder da")
+	}
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	s.net.hole = hole
+	return nil
 }
 
 // openCopy: Öffne außen webspeicher [/pfad].
