@@ -22,7 +22,7 @@ type neighbour struct {
 	code   string // the invitation that somebody carries over
 }
 
-// neighbourTo: Nachbar beginnt | fällt aus | läuft | Person carl@…
+// neighbourTo: Nachbar beginnt | fällt aus | läuft | Person carl@…, who signs in there.
 func (s *stage) neighbourTo(args []string) error {
 	if s.next == nil {
 		s.next = &neighbour{}

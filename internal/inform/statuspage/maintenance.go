@@ -92,10 +92,10 @@ func (v *view) maintenance(s story, components map[string]apiComponent) apiMaint
 	in := v.incident(s, components)
 	in.Status, in.Impact = s.work(v.now), "maintenance"
 	for i, m := range s.current() {
-		switch {
-		case m.Kind == template.MaintenanceEnded:
+		switch m.Kind {
+		case template.MaintenanceEnded:
 			in.Updates[i].Status = workCompleted
-		case m.Kind == template.MaintenanceStarted:
+		case template.MaintenanceStarted:
 			in.Updates[i].Status = workOngoing
 		default:
 			in.Updates[i].Status = workScheduled

@@ -369,12 +369,10 @@ func (r *Room) begin(id ident.Tenant, p *place, b built, now time.Time) {
 	if entire {
 		had = markOld(had)
 	}
-	r.work.Add(1)
-	go func() {
-		defer r.work.Done()
+	r.work.Go(func() {
 		sent, lies, err := r.carry(r.run, target, b, had)
 		r.ended(id, p, b, sent, lies, entire, err)
-	}()
+	})
 }
 
 // markOld forgets what we believe of the files' content, but not that they are

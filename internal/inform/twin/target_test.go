@@ -148,8 +148,17 @@ func TestWebDAVAnswers(t *testing.T) {
 		code   int
 		want   string
 	}{
-		{"PUT", 401, "login"}, {"PUT", 403, "denied"}, {"PUT", 423, "locked"}, {"PUT", 507, "full"}, {"PUT", 413, "full"},
-		{"PUT", 301, "moved"}, {"PUT", 500, "write"}, {"MKCOL", 409, "write"}, {"MKCOL", 507, "full"}, {"MOVE", 423, "locked"}, {"MOVE", 502, "write"},
+		{"PUT", 401, "login"},
+		{"PUT", 403, "denied"},
+		{"PUT", 423, "locked"},
+		{"PUT", 507, "full"},
+		{"PUT", 413, "full"},
+		{"PUT", 301, "moved"},
+		{"PUT", 500, "write"},
+		{"MKCOL", 409, "write"},
+		{"MKCOL", 507, "full"},
+		{"MOVE", 423, "locked"},
+		{"MOVE", 502, "write"},
 	} {
 		put := map[string]bool{}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -251,7 +260,7 @@ type cut struct {
 
 func (c *cut) Write(b []byte) (int, error) {
 	if c.left -= len(b); c.left < 0 {
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, net.ErrClosed
 	}
 	return c.Conn.Write(b)

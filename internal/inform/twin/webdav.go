@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -58,9 +60,7 @@ func (w *webdav) do(ctx context.Context, method, address string, body []byte, he
 	if err != nil {
 		return failed("setup", err)
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", "Tuermer")
 	if w.user != "" {
 		req.SetBasicAuth(w.user, w.pass)
@@ -71,10 +71,8 @@ func (w *webdav) do(ctx context.Context, method, address string, body []byte, he
 	}
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
-	for _, code := range ok {
-		if res.StatusCode == code {
-			return nil
-		}
+	if slices.Contains(ok, res.StatusCode) {
+		return nil
 	}
 	if res.StatusCode/100 == 2 {
 		if err != nil { // half an answer is none: the server may not have kept it

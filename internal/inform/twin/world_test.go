@@ -3,6 +3,7 @@ package twin
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -121,7 +122,7 @@ func fromDir(dir string) Fetch {
 // reasonOfErr is the word for a failure.
 func reasonOfErr(t *testing.T, err error) string {
 	t.Helper()
-	f, ok := err.(*Failure)
+	f, ok := errors.AsType[*Failure](err)
 	if !ok {
 		t.Fatalf("no failure: %v", err)
 	}
