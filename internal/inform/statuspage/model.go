@@ -256,7 +256,7 @@ func (r *Room) stories(ctx context.Context, incidents map[incident.ID]incident.I
 		byIncident[s.Incident] = append(byIncident[s.Incident], message{
 			ID: s.ID, Root: root.ID, Kind: s.Kind, At: s.PublishedAt, FirstAt: root.PublishedAt,
 			Version: s.Version, Corrects: s.Corrects, CorrectedBy: s.CorrectedBy, Correction: s.Correction, Words: text,
-			Alert: alertedOf(s),
+			Alert:  alertedOf(s),
 			Begins: begins, Ends: ends,
 		})
 	}
