@@ -138,8 +138,8 @@ func (c *copier) plan() {
 			}
 		}
 		add(stillPage{path: "archiv", make: func(v *view) templ.Component { return archivePage(v, "", newArchive(v).find("")) }})
-		for path, name := range map[string]string{"impressum": "imprint", "datenschutz": "privacy", "barrierefreiheit": "accessibility"} {
-			add(stillPage{path: path, make: func(v *view) templ.Component { return legalPage(v, name) }})
+		for _, x := range legalPaths {
+			add(stillPage{path: x.path, make: func(v *view) templ.Component { return legalPage(v, x.kind) }})
 		}
 		for _, stale := range []bool{true, false} {
 			if l == i18n.DE && len(c.m.easy(c.now)) > 0 {
