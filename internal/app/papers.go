@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/papers"
@@ -89,6 +90,17 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 			f.Hooks = append(f.Hooks, papers.Way{Name: "Webhook", Host: u.Hostname()})
 		}
 	}
+	if c := a.configOf(ctx); c != nil {
+		for _, t := range c.Twin.Targets {
+			// A folder is carried on by others; where people read it says to whom.
+			for _, at := range []string{t.URL, t.View} {
+				if u, err := url.Parse(at); err == nil && u.Hostname() != "" {
+					f.Copies = append(f.Copies, papers.Way{Name: t.Name, Host: u.Hostname()})
+					break
+				}
+			}
+		}
+	}
 	return nil
 }
 
@@ -123,6 +135,13 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 	}...)
 	if len(f.Sondes) > 0 {
 		f.Keeps = append(f.Keeps, papers.Keep{What: "vantage", For: 7 * dayLong})
+	}
+	sources, err := a.intake.List(ctx)
+	if err != nil {
+		return err
+	}
+	if len(sources) > 0 {
+		f.Keeps = append(f.Keeps, papers.Keep{What: "report", For: intake.KeepBodies, Counted: true})
 	}
 	return nil
 }

@@ -12,13 +12,12 @@ import (
 	"tuermer/internal/platform/store"
 )
 
-// keepBodies is how long what came is kept, keepNewest how many of each source
-// at least so long, and unreadFor after how long without a further one that
-// something was not understood is over.
-const (
-	keepBodies = 30 * 24 * time.Hour
-	unreadFor  = 24 * time.Hour
-)
+// KeepBodies is how long what came is kept after it came last.
+const KeepBodies = 30 * 24 * time.Hour
+
+// unreadFor is after how long without a further one that something was not
+// understood is over.
+const unreadFor = 24 * time.Hour
 
 // about is what can be wrong with a source itself.
 type about string
@@ -146,7 +145,7 @@ func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (abo
 // forget drops bodies that nobody will ask for any more.
 func (r *Room) forget(ctx context.Context, now time.Time) error {
 	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		if _, err := db.NewDelete().Model((*bodyRow)(nil)).Where("last_at < ?", now.Add(-keepBodies)).Exec(ctx); err != nil {
+		if _, err := db.NewDelete().Model((*bodyRow)(nil)).Where("last_at < ?", now.Add(-KeepBodies)).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: forget: %w", err)
 		}
 		return nil
