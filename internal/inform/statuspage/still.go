@@ -227,6 +227,14 @@ func (v *view) link(l i18n.Lang, to string) string {
 	return up + file
 }
 
+// root is the address of a file that stands once, whatever the language.
+func (v *view) root(file string) string {
+	if v.still == nil {
+		return "/" + file
+	}
+	return strings.Repeat("../", strings.Count(stillName(v.m, v.lang, v.path), "/")) + file
+}
+
 // told splits the messages of the start page: in full, and by title alone.
 func (v *view) told(all []story) (full, brief []story) {
 	if v.still == nil || len(all) <= v.still.full {
