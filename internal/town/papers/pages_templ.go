@@ -352,9 +352,9 @@ func paperCard(id, title string, all []Paper) templ.Component {
 			}
 			if len(p.Missing) > 0 {
 				var templ_7745c5c3_Var16 string
-				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(" " + i18n.T(ctx, "papers.lacks", missingNames(ctx, p)))
+				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(" – " + i18n.T(ctx, "papers.lacks", missingNames(ctx, p)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages.templ`, Line: 56, Col: 64}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages.templ`, Line: 56, Col: 68}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
