@@ -65,21 +65,24 @@ func twoNodes(t *testing.T, r *built) {
 		}
 		return true
 	}
-	raise := func(i int, why string) {
+	// It waits for the receipts, too: whoever is stopped between the server's yes
+	// and its own note of it has that mail in flight.
+	raise := func(i int, why string, lives *process) {
 		t.Helper()
 		begin := time.Now()
 		tg.fail(fmt.Sprintf("/%02d", i))
 		within(t, time.Minute, "the alarm "+why, func() bool { return alarmed(i) })
 		t.Logf("%s: alarm after %s", why, time.Since(begin).Round(100*time.Millisecond))
+		within(t, time.Minute, "the receipts of the alarm "+why, func() bool { return lives.told(token, i) == len(adas) })
 	}
-	raise(1, "with two nodes")
+	raise(1, "with two nodes", nodes[0])
 
 	// The node that watches stands still for longer than its lease.
 	if err := nodes[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
-	raise(2, "while the one that watches stands still")
+	raise(2, "while the one that watches stands still", nodes[1])
 	pause(t, pauseFor(t)-time.Since(stopped))
 	if err := nodes[0].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -90,7 +93,7 @@ func twoNodes(t *testing.T, r *built) {
 	nodes[1].kill()
 	nodes[1].quiet()
 	mails.next()
-	raise(3, "after kill -9 of the one that watched")
+	raise(3, "after kill -9 of the one that watched", nodes[0])
 	within(t, 30*time.Second, "the first node watches again", func() bool { return watches(0, 5) })
 	nodes[1] = houses[1].serve()
 
