@@ -346,7 +346,7 @@ func manyStreams(t *testing.T, r *built) {
 	cookie := h.session(p, ada)
 	first := openStreams(t, p, cookie, watchers)
 	p.must(admin, "POST", "/api/v1/incidents", `{"title":"Alle sehen es"}`, http.StatusCreated)
-	within(t, 10*time.Second, "everybody hears of a change", func() bool { return first.told.Load() == watchers })
+	within(t, 30*time.Second, "everybody hears of a change", func() bool { return first.told.Load() == watchers })
 	full := p.load()
 	first.close()
 	p.settles(before)
@@ -359,7 +359,7 @@ func manyStreams(t *testing.T, r *built) {
 	if t.Logf("SIGTERM with %d streams took %s", watchers, took); code != 0 || took > 25*time.Second {
 		t.Errorf("SIGTERM with %d streams: code %d after %s", watchers, code, took)
 	}
-	within(t, 5*time.Second, "the end of every stream", func() bool { return second.ended.Load() == watchers })
+	within(t, 30*time.Second, "the end of every stream", func() bool { return second.ended.Load() == watchers })
 	second.close()
 	p.quiet()
 }

@@ -262,7 +262,7 @@ func routesAway(t *testing.T, r *built) {
 	first.down()
 	hole := newBlackHole(t, first.addr)
 	p := h.serve()
-	within(t, 10*time.Second, "the first probe", func() bool { return beat.gap(time.Time{}) > 0 })
+	within(t, 30*time.Second, "the first probe", func() bool { return beat.gap(time.Time{}) > 0 })
 	begin := time.Now()
 	both := func(i int) func() bool {
 		return func() bool {
@@ -276,13 +276,13 @@ func routesAway(t *testing.T, r *built) {
 	hole.close()
 	second.down()
 	seen := tg.fail("/02")
-	within(t, 10*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
+	within(t, 30*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
 	pause(t, 20*time.Second)
 	second.up(t)
 	back := time.Now()
 	within(t, 30*time.Second, "the alarm after 20 s without any route", both(2))
 	t.Logf("%s after the server was back", time.Since(back))
-	if g := beat.gap(begin); g > 3*time.Second {
+	if g := beat.gap(begin); g > 5*time.Second {
 		t.Errorf("a service that is looked at every second was not for %s", g)
 	}
 	for i := 1; i <= 2; i++ {
@@ -315,7 +315,7 @@ func stopMidway(t *testing.T, r *built) {
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		fmt.Fprintf(c, "POST /api/v1/incidents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n{", token)
-		within(t, 20*time.Second, "a mail under way", func() bool {
+		within(t, 30*time.Second, "a mail under way", func() bool {
 			silent.mu.Lock()
 			defer silent.mu.Unlock()
 			return len(silent.held) > 0
@@ -324,7 +324,7 @@ func stopMidway(t *testing.T, r *built) {
 	p := h.serve()
 	token, cookie := h.token(bert), h.session(p, bert)
 	seen := tg.fail("/01")
-	within(t, 10*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
+	within(t, 30*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
 	midway(p, token, cookie)
 	code, took := p.end(syscall.SIGTERM)
 	if t.Logf("SIGTERM took %s", took); code != 0 || took > 25*time.Second {
@@ -336,7 +336,7 @@ func stopMidway(t *testing.T, r *built) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 10*time.Second, "it stops listening", func() bool {
+	within(t, 30*time.Second, "it stops listening", func() bool {
 		_, _, err := fetch(t.Context(), p.public+"/")
 		return err != nil || isClosed(p.done)
 	})
@@ -483,7 +483,7 @@ func hostileTargets(t *testing.T, r *built) {
 	h := r.house(t, townYAML+smtpYAML(mails)+services.String()+monitors.String())
 	p := h.serve()
 	begin := time.Now()
-	within(t, 20*time.Second, "an alarm for each of them", func() bool {
+	within(t, 30*time.Second, "an alarm for each of them", func() bool {
 		for path := range hell {
 			if !fine[path] && len(mails.find(adas[1], "gestört", "Hölle ("+path[1:]+")")) == 0 {
 				return false
@@ -511,7 +511,7 @@ func hostileTargets(t *testing.T, r *built) {
 			}
 		}
 	}
-	if g := beat.gap(begin); g > 3*time.Second {
+	if g := beat.gap(begin); g > 5*time.Second {
 		t.Errorf("a neighbour that is looked at every second was not for %s", g)
 	}
 	if rss := p.figure("process_resident_memory_bytes"); rss > 300<<20 {
@@ -520,7 +520,7 @@ func hostileTargets(t *testing.T, r *built) {
 	p.endsWell()
 	_ = l.Close()
 	// The prober hangs up: what dripped must not stay connected.
-	within(t, 5*time.Second, "the end of all connections", func() bool { return open.Load() == 0 })
+	within(t, 30*time.Second, "the end of all connections", func() bool { return open.Load() == 0 })
 	conns.Wait()
 }
 
@@ -542,7 +542,7 @@ func fullDisk(t *testing.T, r *built) {
 	})
 	p := h.serve()
 	publisher, admin := h.token(ada), h.token(bert)
-	within(t, 10*time.Second, "a page", func() bool {
+	within(t, 30*time.Second, "a page", func() bool {
 		status, body, err := fetch(t.Context(), p.public+"/")
 		return err == nil && status == http.StatusOK && strings.Contains(body, "Dienst 01")
 	})
@@ -567,7 +567,7 @@ func fullDisk(t *testing.T, r *built) {
 		return err == nil && strings.Contains(p.log.tail(1<<20), "disk is full")
 	})
 	seen := tg.fail("/01")
-	within(t, 10*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
+	within(t, 30*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
 	status, out, err := p.call(publisher, "POST", "/api/v1/incidents", `{"title":"geht nicht"}`)
 	if err != nil || status < 500 || out["detail"] == "" {
 		t.Errorf("writing to a full disk: %d %v %v", status, out, err)
@@ -585,13 +585,13 @@ func fullDisk(t *testing.T, r *built) {
 	for _, a := range adas {
 		within(t, 40*time.Second, "the alarm", func() bool { return len(mails.find(a, "gestört", dienst(1))) > 0 })
 	}
-	within(t, 20*time.Second, "readiness", func() bool {
+	within(t, 30*time.Second, "readiness", func() bool {
 		status, _, err := fetch(t.Context(), p.staff+"/readyz")
 		return err == nil && status == http.StatusOK
 	})
 	tg.heal()
 	for _, a := range adas {
-		within(t, 20*time.Second, "the recovery", func() bool { return len(mails.find(a, "läuft wieder", dienst(1))) == 1 })
+		within(t, 30*time.Second, "the recovery", func() bool { return len(mails.find(a, "läuft wieder", dienst(1))) == 1 })
 	}
 	for _, i := range itemsOf(p.must(publisher, "GET", "/api/v1/incidents?limit=1000", "", 200)) {
 		if i["title"] == "geht nicht" {
@@ -657,7 +657,7 @@ func openStreams(t *testing.T, p *process, cookie string, n int) *streams {
 			}
 		})
 	}
-	within(t, 20*time.Second, fmt.Sprintf("%d event streams", n), func() bool { return s.opened.Load() == int64(n) })
+	within(t, 30*time.Second, fmt.Sprintf("%d event streams", n), func() bool { return s.opened.Load() == int64(n) })
 	return s
 }
 

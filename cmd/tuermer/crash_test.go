@@ -173,7 +173,7 @@ func killAlarm(t *testing.T, r *built, kills int, database string) {
 	}
 	for i := 1; i <= kills; i++ {
 		seen := tg.fail(fmt.Sprintf("/%02d", i))
-		within(t, 20*time.Second, dienst(i)+" is seen failing", func() bool { return isClosed(seen) })
+		within(t, 30*time.Second, dienst(i)+" is seen failing", func() bool { return isClosed(seen) })
 		after := moment(dice, 1500*time.Millisecond)
 		pause(t, after)
 		before := [2]int{len(mails.find(adas[0], "gestört", dienst(i))), len(mails.find(adas[1], "gestört", dienst(i)))}

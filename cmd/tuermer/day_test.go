@@ -98,7 +98,7 @@ func wholeThread(t *testing.T, r *built) {
 	mail, tg := newPost(t), newTargets(t)
 	h := r.house(t, readmeYAML(t, mail, tg.addr))
 	p := h.serve()
-	within(t, 10*time.Second, "the sign-in link for this machine", func() bool { return strings.Contains(p.log.tail(1<<16), "Auf dieser Maschine") })
+	within(t, 30*time.Second, "the sign-in link for this machine", func() bool { return strings.Contains(p.log.tail(1<<16), "Auf dieser Maschine") })
 	first := visitor(t)
 	steps(t, first.open(regexp.MustCompile(`Auf dieser Maschine:\s*(\S+)`).FindStringSubmatch(p.log.tail(1 << 16))[1]))
 	first.expect(t, "Sie melden sich an als Bert Kern")
@@ -106,7 +106,7 @@ func wholeThread(t *testing.T, r *built) {
 
 	<-tg.fail("/")
 	for _, to := range adas {
-		within(t, 20*time.Second, "the alarm at "+to, func() bool { return len(mail.find(to, "gestört", "Bürgerportal")) == 1 })
+		within(t, 30*time.Second, "the alarm at "+to, func() bool { return len(mail.find(to, "gestört", "Bürgerportal")) == 1 })
 	}
 	alarm := mail.find(adas[1], "gestört")[0]
 	link := p.staff + regexp.MustCompile(`https://lage\.tuermer\.example(/a/\S+)`).FindStringSubmatch(alarm.text)[1]
@@ -135,7 +135,7 @@ func wholeThread(t *testing.T, r *built) {
 	steps(t, second.open(p.staff+"/"), second.click("Erste Kurzmeldung"), second.click("Freigeben"))
 	second.expect(t, "Freigegeben von Bert Kern")
 	citizen := visitor(t)
-	within(t, 20*time.Second, "the short message on the public page", func() bool {
+	within(t, 30*time.Second, "the short message on the public page", func() bool {
 		return citizen.open(p.public+"/") == nil && citizen.says("Wir prüfen") && citizen.says("0611 000")
 	})
 	if got := p.component(t); got != "degraded_performance" {
@@ -158,12 +158,12 @@ func wholeThread(t *testing.T, r *built) {
 	}
 	say(`{"kind":"first","facts":{"what_happened":"Ein Netzteil ist defekt","measures":"Wir tauschen das Netzteil","severity":"minor"}}`)
 	for _, to := range []string{"liste@musterstadt.example", "alle@musterstadt.example"} {
-		within(t, 20*time.Second, "the first statement at "+to, func() bool {
+		within(t, 30*time.Second, "the first statement at "+to, func() bool {
 			got := mail.find(to)
 			return len(got) > 0 && strings.Contains(got[len(got)-1].text, "Ein Netzteil ist defekt")
 		})
 	}
-	within(t, 20*time.Second, "the first statement in the feed", func() bool {
+	within(t, 30*time.Second, "the first statement in the feed", func() bool {
 		status, feed, err := fetch(t.Context(), p.public+"/feed.atom")
 		return err == nil && status == 200 && strings.Contains(feed, "Ein Netzteil ist defekt")
 	})
@@ -171,7 +171,7 @@ func wholeThread(t *testing.T, r *built) {
 
 	tg.heal()
 	for _, to := range adas {
-		within(t, 20*time.Second, "the recovery at "+to, func() bool { return len(mail.find(to, "läuft wieder")) == 1 })
+		within(t, 30*time.Second, "the recovery at "+to, func() bool { return len(mail.find(to, "läuft wieder")) == 1 })
 		if back := mail.find(to, "läuft wieder")[0]; !strings.Contains(back.refs, mail.find(to, "gestört")[0].id) || !strings.Contains(back.text, "Dauer") {
 			t.Errorf("%s: not in the thread of the alarm, or without a duration: %+v", to, back)
 		}
@@ -181,7 +181,7 @@ func wholeThread(t *testing.T, r *built) {
 	p.must(tokenAda, "POST", path+"/phase", `{"phase":"closed"}`, 409) // I2
 	say(`{"kind":"closing","facts":{"cause":"ein defektes Netzteil","measures":"Tausch"}}`)
 	p.must(tokenAda, "POST", path+"/phase", `{"phase":"closed"}`, 200)
-	within(t, 20*time.Second, "a public page that is well again", func() bool {
+	within(t, 30*time.Second, "a public page that is well again", func() bool {
 		return citizen.open(p.public+"/") == nil && citizen.says("funktioniert") && p.component(t) == "operational"
 	})
 	if v := p.must(tokenBert, "GET", "/api/v1/audit/verify", "", 200); v["ok"] != true {
@@ -240,7 +240,7 @@ func twoApprovers(t *testing.T, r *built) {
 			t.Errorf("round %d: %v", n, now["state"])
 		}
 	}
-	within(t, 20*time.Second, "the mails", func() bool { return len(mail.find("alle@musterstadt.example")) >= rounds })
+	within(t, 30*time.Second, "the mails", func() bool { return len(mail.find("alle@musterstadt.example")) >= rounds })
 	pause(t, time.Second)
 	if n := len(mail.find("alle@musterstadt.example")); n != rounds {
 		t.Errorf("%d mails for %d statements", n, rounds)
@@ -300,7 +300,7 @@ func hostileWords(t *testing.T, r *built) {
 	look(incident, "Eintrag "+evil, "Aussage "+evil)
 	look(incident+"/journal", "Eintrag "+evil)
 	look(p.staff+statement, "Lage "+evil)
-	within(t, 20*time.Second, "the statement on the public page", func() bool {
+	within(t, 30*time.Second, "the statement on the public page", func() bool {
 		return boss.open(p.public+"/") == nil && boss.says("Lage "+evil)
 	})
 	for _, page := range []string{"/", "/en/", "/leicht", "/archiv", "/m/" + fmt.Sprint(s["id"])} {
@@ -322,7 +322,7 @@ func hostileWords(t *testing.T, r *built) {
 			t.Errorf("the feed has an element %s", e.Name.Local)
 		}
 	}
-	within(t, 20*time.Second, "the mail", func() bool { return len(mail.find("alle@musterstadt.example")) > 0 })
+	within(t, 30*time.Second, "the mail", func() bool { return len(mail.find("alle@musterstadt.example")) > 0 })
 	if got := mail.find("alle@musterstadt.example")[0]; !strings.Contains(got.text, "Lage "+evil) {
 		t.Errorf("the words did not arrive as they were written: %s", got.text)
 	}

@@ -103,7 +103,7 @@ func twoNodes(t *testing.T, r *built) {
 	mails.mu.Unlock()
 	seen := tg.fail("/04")
 	begin := time.Now()
-	within(t, 20*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
+	within(t, 30*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
 	pause(t, moment(dice, time.Second))
 	nodes[0].kill()
 	nodes[0].quiet()
