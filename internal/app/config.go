@@ -36,6 +36,8 @@ type Config struct {
 	Directory  DirectoryConfig
 	Twin       TwinConfig
 	Heartbeats []HeartbeatConfig
+	Rosters    []RosterConfig
+	Holidays   []HolidayConfig
 	Listen     ListenConfig
 	Data       string // data folder; empty: the command line's
 	Database   string // postgres:// URL; empty: SQLite in the data folder
@@ -181,6 +183,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		r.checkReferences(cfg)
 		r.checkTwin(&cfg.Twin)
 		r.checkHeartbeats(cfg.Heartbeats)
+		r.checkRosters(cfg)
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()

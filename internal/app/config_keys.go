@@ -56,6 +56,8 @@ func (r *configReader) root(c *Config) setter {
 		field{"directory", r.directory(&c.Directory)},
 		field{"twin", r.twin(&c.Twin)},
 		field{"heartbeats", listOf(r, &c.Heartbeats, r.heartbeat)},
+		field{"rosters", listOf(r, &c.Rosters, r.roster)},
+		field{"holidays", listOf(r, &c.Holidays, r.holiday)},
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},

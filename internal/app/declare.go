@@ -73,6 +73,9 @@ func (a *App) declareRooms(ctx context.Context, c *Config) error {
 	if err := a.plan.Declare(ctx, audiences(c.Audiences)); err != nil {
 		return fmt.Errorf("audiences: %w", err)
 	}
+	if err := a.roster.Declare(ctx, rosters(c.Rosters), holidays(c.Holidays)); err != nil {
+		return fmt.Errorf("rosters: %w", err)
+	}
 	a.monitor.DeclareKeeping(ctx, monitor.Keep{Results: c.History.Results, Figures: c.History.Figures})
 	if err := a.monitor.Declare(ctx, monitors(c.Monitors)); err != nil {
 		return fmt.Errorf("monitors: %w", err)

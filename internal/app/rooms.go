@@ -34,6 +34,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
@@ -65,7 +66,8 @@ type rooms struct {
 	intake  *intake.Room
 	pulse   *pulse.Room
 
-	alert *alert.Room
+	roster *roster.Room
+	alert  *alert.Room
 
 	incident *incident.Room
 	board    *staff.Room // a.staff is the console
@@ -88,7 +90,7 @@ func Migrations() []store.Migrations {
 		jobs.Migrations(), bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
-		alert.Migrations(),
+		roster.Migrations(), alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
@@ -102,7 +104,7 @@ func Texts() []fs.FS {
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
-		alert.Texts(),
+		roster.Texts(), alert.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
 		publish.Texts(), statuspage.Texts(), twin.Texts(), editorial.Texts(),
@@ -172,6 +174,9 @@ func (a *App) build() (err error) {
 		Locale: a.townLocale, Watchers: a.watchers, Networks: a.networks, Facts: o.Facts, Client: pulseClient(o.Dial), Held: a.heldHere(),
 	})
 
+	a.roster = roster.New(roster.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
+	})
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
 		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a},
@@ -255,7 +260,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -287,7 +292,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

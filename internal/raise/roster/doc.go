@@ -1,0 +1,25 @@
+// Package roster keeps the duty rosters (Dienstpläne): who is on duty when, and
+// when nobody is.
+//
+// A [Roster] has the hours that it covers ([Hours], from a template or its own),
+// people who take turns (one list for each line of duty), and a rhythm. All of
+// that is civil time of the town: seven o'clock is seven o'clock on every day,
+// also after the night in which the clocks change. [Roster.Shifts] figures the
+// shifts; nothing is stored ahead, so there is no horizon behind which a plan
+// ends. What was stays as it was: a changed [Plan] holds from then on.
+//
+// An [Override] (Vertretung) puts somebody else on duty for a while, or nobody.
+// A [Swap] (Tausch) is asked by one person, accepted by the other, and becomes
+// overrides; both can be undone, and the history keeps them.
+//
+// The [Calendar] knows the holidays of the 16 Länder and the town's own days.
+//
+// Whoever is blocked or gone is not on duty, whatever the plan says: the time is
+// a [Gap] at once, and the roster's lead hears of it 14, 3 and 1 days ahead, and
+// in the last hour. [Room.OnDuty] answers who is to be woken; when it answers
+// nobody, the asker goes on to its next step.
+//
+// The room stores rosters, overrides, swaps, own days, feeds by secret link and
+// which gaps were told. It wakes nobody itself, and it counts what is planned,
+// never what people do.
+package roster
