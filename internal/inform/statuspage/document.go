@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tuermer/internal/platform/i18n"
@@ -85,10 +86,9 @@ func redirect(to string) *Document {
 
 func squeeze(body []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("statuspage: %w", err)
-	}
+	w := squeezers.Get().(*gzip.Writer)
+	defer squeezers.Put(w)
+	w.Reset(&b)
 	if _, err := w.Write(body); err != nil {
 		return nil, fmt.Errorf("statuspage: %w", err)
 	}
@@ -97,6 +97,13 @@ func squeeze(body []byte) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// squeezers are kept: each takes most of a megabyte, and a page has dozens of
+// documents.
+var squeezers = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(nil, gzip.BestCompression) // it fails for unknown levels alone
+	return w
+}}
 
 var (
 	gzipCoding   = []string{"gzip"}
