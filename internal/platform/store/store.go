@@ -117,7 +117,7 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	read.SetConnMaxIdleTime(30 * time.Second) // each keeps a megabyte of pages
+	read.SetConnMaxIdleTime(5 * time.Minute) // each keeps a megabyte of pages
 	// A column that the next release added is no fault (RETURNING *): one step back
 	// must go on sending.
 	s.write = bun.NewDB(write, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
