@@ -250,7 +250,7 @@ func (a *App) build() (err error) {
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review, Exercise: a.exercise,
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})

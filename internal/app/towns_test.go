@@ -69,6 +69,7 @@ type testTown struct {
 	outbox   string
 	ackLink  string // tokens of links that stand in mails
 	approve  string
+	signoff  string // id of a sign-off
 	contact  string // id in the plan's register
 	text     string // id of a holding statement
 	link     string // id of a secret link, and its secret
@@ -181,6 +182,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 		return nil
 	})
 	must(err)
+	signed, err := a.plan.SignOff(admin, plan.SignOff{Version: 1, Name: "Chefin " + w.mark, Function: "Bürgermeisterin", Day: a.o.Clock.Now().UTC().Format(time.DateOnly)})
+	must(err)
+	w.signoff = signed.ID
 	shown, secret, err := a.plan.CreateLink(admin, plan.PhonePage, "Zentrale "+w.mark)
 	must(err)
 	w.link, w.secret = shown.ID, secret
@@ -487,6 +491,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.post}
 	case strings.HasPrefix(base, "/monitor"):
 		ids = []string{w.monitor}
+	case strings.HasPrefix(base, "/kit/signoff"), strings.HasPrefix(base, "/plan/signoffs"):
+		ids = []string{w.signoff}
+	case strings.HasPrefix(base, "/kit/month"), strings.HasPrefix(base, "/months"):
+		ids = []string{"gibt-es-nicht"} // a month is nobody's
 	case strings.HasPrefix(base, "/kit/contacts"):
 		ids = []string{w.contact}
 	case strings.HasPrefix(base, "/kit/holding"):

@@ -55,21 +55,10 @@ func (d *Desk) sweepBriefs(ctx context.Context, now time.Time) (time.Time, error
 }
 
 func (d *Desk) briefTown(ctx context.Context, t identity.Tenant, now time.Time) (next time.Time, err error) {
-	audiences, err := d.o.Plan.Audiences(ctx)
-	if err != nil {
+	to, audiences, err := d.leadership(ctx)
+	if err != nil || len(to) == 0 {
 		return next, err
 	}
-	var to []string
-	for _, a := range audiences {
-		if a.Kind == plan.Leadership {
-			to = append(to, a.Recipients...)
-		}
-	}
-	if len(to) == 0 {
-		return next, nil
-	}
-	slices.Sort(to)
-	to = slices.Compact(to)
 	zone, err := clock.Zone(t.Zone)
 	if err != nil {
 		return next, err
@@ -100,6 +89,20 @@ func (d *Desk) briefTown(ctx context.Context, t identity.Tenant, now time.Time) 
 		}
 	}
 	return next, nil
+}
+
+// leadership is to whom the sheets go, each once, with all audiences.
+func (d *Desk) leadership(ctx context.Context) (to []string, all []plan.Audience, err error) {
+	if all, err = d.o.Plan.Audiences(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, a := range all {
+		if a.Kind == plan.Leadership {
+			to = append(to, a.Recipients...)
+		}
+	}
+	slices.Sort(to)
+	return slices.Compact(to), all, nil
 }
 
 // mailBrief hands one edition to the outbox.
@@ -167,11 +170,18 @@ func (b *briefs) forget(key string) {
 	delete(b.done, key)
 }
 
-// Start begins to mail the editions.
-func (d *Desk) Start(ctx context.Context) error { d.sweep.Start(ctx); return nil }
+// Start begins to mail the editions and the sheets of the months.
+func (d *Desk) Start(ctx context.Context) error {
+	d.sweep.Start(ctx)
+	d.months.Start(ctx)
+	return nil
+}
 
 // Stop ends it; what is due goes out after the next start.
-func (d *Desk) Stop() { d.sweep.Stop() }
+func (d *Desk) Stop() {
+	d.months.Stop()
+	d.sweep.Stop()
+}
 
 func (d *Desk) sweeper() *jobs.Sweeper {
 	return jobs.NewSweeper(jobs.SweeperOptions{Name: "desk.brief", Clock: d.o.Clock, Log: d.o.Log, Sweep: d.sweepBriefs})

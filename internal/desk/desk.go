@@ -12,6 +12,7 @@ import (
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/publish"
+	"tuermer/internal/learn/exercise"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/notice/pulse"
@@ -55,6 +56,7 @@ type Options struct {
 	Staff    *staff.Room
 	Publish  *publish.Room
 	Review   *review.Room
+	Exercise *exercise.Room // nil: none are told of
 	// Papers are what is not in order about the papers that a town must have, for
 	// those who can mend it; nil: nothing is known of any.
 	Papers func(ctx context.Context) ([]papers.Finding, error)
@@ -77,6 +79,7 @@ type Options struct {
 type Desk struct {
 	o      Options
 	sweep  *jobs.Sweeper
+	months *jobs.Sweeper
 	briefs briefs
 }
 
@@ -86,7 +89,7 @@ func New(o Options) *Desk {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Desk{o: o}
-	d.sweep = d.sweeper()
+	d.sweep, d.months = d.sweeper(), d.monthSweeper()
 	return d
 }
 

@@ -181,7 +181,13 @@ func (d *Desk) folder(ctx context.Context, _ string) (paper.Document, error) {
 	for _, part := range []plan.Part{plan.Questions, plan.PressList, plan.Media, plan.NotSay, plan.StaffInfo, plan.Before} {
 		sections = append(sections, p.list(part))
 	}
-	return p.sheet(p.t("folder"), p.t("folder_of", p.town.Name), append(sections, p.steps(), p.hotlines())), nil
+	b, signed, err := d.o.Plan.Backing(ctx)
+	if err != nil {
+		return paper.Document{}, err
+	}
+	doc := p.sheet(p.t("folder"), p.t("folder_of", p.town.Name), append(sections, p.steps(), p.hotlines()))
+	doc.Facts = append(doc.Facts, paper.Fact{Label: i18n.T(ctx, "plan.signoff"), Value: p.backing(b, signed, p.stand.Number)})
+	return doc, nil
 }
 
 func (p printing) codes() paper.Codes {

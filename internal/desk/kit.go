@@ -34,6 +34,9 @@ func (d *Desk) kitRoutes(s *web.Site) {
 	s.Handle("GET /kit/handover", web.Staff(d.pageHandovers))
 	s.Handle("GET /kit/handover/{id}", web.Staff(d.sheet(d.handover)))
 	s.Handle("GET /kit/handover/{id}/pdf", web.Staff(d.pdf(d.handover)))
+	s.Handle("GET /kit/month", web.Staff(d.pageMonths))
+	s.Handle("GET /kit/month/{id}", web.Staff(d.sheet(d.month)))
+	s.Handle("GET /kit/month/{id}/pdf", web.Staff(d.pdf(d.month)))
 	s.Handle("GET /incident/{id}/brief", web.Staff(d.sheet(d.brief)))
 	s.Handle("GET /incident/{id}/brief/pdf", web.Staff(d.pdf(d.brief)))
 	s.Handle("GET /kit/phone", web.Staff(d.pagePhone))
@@ -125,6 +128,14 @@ func (d *Desk) world(ctx context.Context, doc plan.Document, audiences []plan.Au
 	if w.Tested, err = d.o.Plan.TestedWays(ctx); err != nil {
 		return w, err
 	}
+	if w.Backing, w.Signed, err = d.o.Plan.Backing(ctx); err != nil {
+		return w, err
+	}
+	_, stand, err := d.o.Plan.Document(ctx)
+	if err != nil {
+		return w, err
+	}
+	w.Version = stand.Number
 	people, err := d.o.Identity.People(ctx, identity.Filter{Active: true})
 	for _, p := range people {
 		w.People = append(w.People, p.Email)

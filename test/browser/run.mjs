@@ -159,7 +159,7 @@ const beside = [
   "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal", "/twin", "/pulse",
   "/monitor", "/monitor/new", "/monitor/new?kind=dns", "/monitor/new/from", "/monitor/new/from/mail", "/monitor/new/import", "/monitor/portal", "/monitor/portal?range=1y", "/monitor/-/history", "/sonde", "/source", "/signal", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
   "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
-  "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet",
+  "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet", "/kit/signoff", "/kit/month", `/kit/month/${new Date().toISOString().slice(0, 7)}`,
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/directory", "/identity/sign-in", "/identity/sealed", "/anmelden/notzugang", "/identity/profile", "/identity/profile/second-factor", "/identity/profile/second-factor/app", "/identity/tokens", "/channel/outbox", "/audit", "/settings", "/setup", "/setup/mail", "/setup/public", "/setup/second", "/setup/monitor", "/setup/other", "/more", "/search?q=portal",
   "/keep", "/papers", "/papers/details", "/template", "/channel/ways",
   "/gibt-es-nicht",

@@ -45,6 +45,11 @@ type World struct {
 	// Routes are the ways by machine; their slug is the way of a [Test].
 	Routes []Named
 	Tested map[string]Tested
+	// Backing is how the leadership stands behind the plan, by the sign-off Signed;
+	// Version is the plan's as it stands.
+	Backing Backing
+	Signed  SignOff
+	Version int
 	// People are the mail addresses of those who can sign in; an owner who is
 	// none of them has left.
 	People []string
@@ -161,6 +166,7 @@ func before(d Document, audiences []Audience, w World) []Finding {
 		{Tool: ToolBefore, OK: len(d.Lists[Before]) > 0, Key: "plan.miss_before", Href: partHref(Before)},
 		{Tool: ToolBefore, OK: len(audiences) > 0, Grave: true, Key: "plan.miss_audience", Href: "/plan/new"},
 		validity(d, w.Now),
+		backing(w),
 	}
 	for _, a := range audiences {
 		gone := func(who string) bool { return who != "" && len(w.People) > 0 && !slices.Contains(w.People, who) }
@@ -204,6 +210,15 @@ func validity(d Document, now time.Time) Finding {
 	f.OK = now.Before(until.AddDate(0, 0, 1))
 	if !f.OK {
 		f.Key = "plan.miss_validity_over"
+	}
+	return f
+}
+
+// backing asks for the leadership's signature under the plan as it stands.
+func backing(w World) Finding {
+	f := Finding{Tool: ToolBefore, OK: w.Backing == Signed, Key: "plan.miss_signoff", Href: "/kit/signoff"}
+	if w.Backing == Outdated {
+		f.Key, f.Args = "plan.miss_signoff_old", []any{w.Signed.Version, w.Version}
 	}
 	return f
 }

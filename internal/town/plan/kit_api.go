@@ -79,6 +79,7 @@ func (r *Room) kitAPI(a *web.API) {
 	web.Operation(a, op("get-plan-version", http.MethodGet, "/versions/{number}", "Show the plan as it was", 200), scope, r.apiVersion)
 	web.Operation(a, op("compare-plan-versions", http.MethodGet, "/versions/{number}/changes", "List what a version changed", 200), scope, r.apiChanges)
 	web.Operation(a, op("restore-plan-version", http.MethodPost, "/versions/{number}/restore", "Make the plan what it was, as a new version", 200), scope, r.apiRestore)
+	r.signOffAPI(a)
 	web.Operation(a, op("list-plan-links", http.MethodGet, "/links", "List the secret links that work", 200), scope, r.apiLinks)
 	web.Operation(a, op("create-plan-link", http.MethodPost, "/links", "Make a secret link for a display", 201), scope, r.apiCreateLink)
 	web.Operation(a, op("rotate-plan-link", http.MethodPost, "/links/{id}/rotate", "Replace a secret link; the old one stops at once", 200), scope, r.apiRotateLink)

@@ -233,7 +233,7 @@ func complete(now time.Time) (plan.Document, []plan.Audience, plan.World) {
 	return d, []plan.Audience{a}, plan.World{
 		Now: now, Scenarios: []plan.Named{{"ransomware", "Schadsoftware"}}, Released: true, Monitors: 1, PublicURL: "https://status.m.example",
 		Routes: []plan.Named{{"mail/primary", "E-Mail"}}, Tested: map[string]plan.Tested{"mail/primary": good, "page": good},
-		People: []string{"ada@m.example", "bert@m.example"},
+		People: []string{"ada@m.example", "bert@m.example"}, Backing: plan.Signed,
 	}
 }
 

@@ -37,6 +37,7 @@ func (r *Room) kitRoutes(s *web.Site) {
 	s.Handle("POST /kit/board", web.Staff(r.postBoard))
 	s.Handle("GET /kit/cover", web.Staff(r.pageCover))
 	s.Handle("POST /kit/cover", web.Staff(r.postCover))
+	r.signOffRoutes(s)
 	s.Handle("GET /kit/versions", web.Staff(r.pageVersions))
 	s.Handle("GET /kit/versions/{number}", web.Staff(r.pageVersion))
 	s.Handle("POST /kit/versions/{number}/restore", web.Staff(r.postRestore))
