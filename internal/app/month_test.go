@@ -44,7 +44,7 @@ func TestMonthStandsOnOnePage(t *testing.T) {
 			t.Errorf("the sheet does not say %q:\n%s", word, text)
 		}
 	}
-	for _, where := range []string{"/kit/month/" + month, "/api/v1/months/" + month} {
+	for _, where := range []string{"/kit/month/" + month, "/api/v1/plan/months/" + month} {
 		c := town.by(identity.RoleReader)
 		if strings.HasPrefix(where, "/api") {
 			c = town.script(identity.RoleReader)

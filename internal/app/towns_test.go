@@ -493,7 +493,7 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.monitor}
 	case strings.HasPrefix(base, "/kit/signoff"), strings.HasPrefix(base, "/plan/signoffs"):
 		ids = []string{w.signoff}
-	case strings.HasPrefix(base, "/kit/month"), strings.HasPrefix(base, "/months"):
+	case strings.HasPrefix(base, "/kit/month"), strings.HasPrefix(base, "/plan/months"):
 		ids = []string{"gibt-es-nicht"} // a month is nobody's
 	case strings.HasPrefix(base, "/kit/contacts"):
 		ids = []string{w.contact}

@@ -142,8 +142,8 @@ func (d *Desk) API(a *web.API) {
 	web.Operation(a, op("prepare-statement", http.MethodPost, "/incidents/{id}/prepared", "Put the prepared statement of a scenario into a draft", "statements", 200), "statements", d.apiPrepare)
 	web.Operation(a, op("get-diagnosis", http.MethodGet, "/diagnosis", "The diagnosis bundle without personal data, as ZIP", "operations", 200), "people", d.apiDiagnosis)
 	web.Operation(a, op("get-brief", http.MethodGet, "/incidents/{id}/brief", "The situation on one page", "incidents", 200), "incidents", d.apiBrief)
-	web.Operation(a, op("get-month", http.MethodGet, "/months/{id}", "What the leadership is told of a month", "plan", 200), "people", d.apiMonth)
-	web.Operation(a, op("get-month-file", http.MethodGet, "/months/{id}/file", "The month on one page as PDF", "plan", 200), "people", d.apiMonthFile)
+	web.Operation(a, op("get-month", http.MethodGet, "/plan/months/{id}", "What the leadership is told of a month", "plan", 200), "people", d.apiMonth)
+	web.Operation(a, op("get-month-file", http.MethodGet, "/plan/months/{id}/file", "The month on one page as PDF", "plan", 200), "people", d.apiMonthFile)
 	web.Operation(a, op("get-brief-file", http.MethodGet, "/incidents/{id}/brief/file", "The situation on one page as PDF", "incidents", 200), "incidents", d.apiFileOf(d.brief))
 }
 
