@@ -55,13 +55,19 @@ func (t Topic[T]) Tell(ctx context.Context, enqueue store.Enqueue, now time.Time
 	if err != nil {
 		return fmt.Errorf("bus: tell %s: %w", t, err)
 	}
+	e, err := t.envelope(ctx, tenant, now, data)
+	if err != nil {
+		return err
+	}
+	return enqueue(ctx, e)
+}
+
+func (t Topic[T]) envelope(ctx context.Context, tenant ident.Tenant, now time.Time, data T) (envelope, error) {
 	body, err := json.Marshal(data)
 	if err != nil {
-		return fmt.Errorf("bus: tell %s: %w", t, err)
+		return envelope{}, fmt.Errorf("bus: tell %s: %w", t, err)
 	}
-	return enqueue(ctx, envelope{
-		ID: ident.NewID(now), Topic: string(t), Tenant: tenant, Actor: ident.ActorOf(ctx), At: now, Data: body,
-	})
+	return envelope{ID: ident.NewID(now), Topic: string(t), Tenant: tenant, Actor: ident.ActorOf(ctx), At: now, Data: body}, nil
 }
 
 // handler is one listener to one topic.
@@ -84,6 +90,7 @@ type Bus struct {
 func New(s *store.Store, j *jobs.Jobs, c clock.Clock, log *slog.Logger) *Bus {
 	b := &Bus{store: s, clock: c, log: log, on: map[string][]handler{}}
 	jobs.Work(j, b.deliver)
+	jobs.Work(j, b.deliverAll)
 	return b
 }
 
