@@ -253,7 +253,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.watchDatabase(ctx)
-	a.serve(ctx, staff, a.staff.Handler())
+	a.serve(ctx, staff, a.intake.Gate(a.staff.Handler(), false))
 	a.serve(ctx, public, a.public)
 	return nil
 }

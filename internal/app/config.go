@@ -39,8 +39,10 @@ type Config struct {
 	Rosters    []RosterConfig
 	Holidays   []HolidayConfig
 	Listen     ListenConfig
-	Data       string // data folder; empty: the command line's
-	Database   string // postgres:// URL; empty: SQLite in the data folder
+	// IntakePublic: other systems may report on the public listener, too.
+	IntakePublic bool
+	Data         string // data folder; empty: the command line's
+	Database     string // postgres:// URL; empty: SQLite in the data folder
 
 	at    map[string]place // where each key stands, for findings made later
 	files []string         // the file itself and the password files that it names, for backups

@@ -64,6 +64,7 @@ func (r *configReader) root(c *Config) setter {
 			field{"certificate", scalar(r, &c.Listen.Certificate, parseLine)},
 			field{"key", scalar(r, &c.Listen.Key, parseLine)},
 		)},
+		field{"intake_public", r.flag(&c.IntakePublic)},
 		field{"data", scalar(r, &c.Data, parseLine)},
 		field{"database", scalar(r, &c.Database, parseDatabase)},
 	)

@@ -6,7 +6,21 @@ import (
 
 	"tuermer/internal/notice/intake"
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
 )
+
+// tenantByHost is the town whose address a request names.
+func (a *App) tenantByHost(ctx context.Context, host string) (ident.Tenant, error) {
+	t, err := a.identity.TenantByHost(ctx, host)
+	return t.ID, err
+}
+
+// intakePublic reports whether the file of the town in ctx opens the sources'
+// addresses on the public listener, too.
+func (a *App) intakePublic(ctx context.Context) bool {
+	c := a.configOf(ctx)
+	return c != nil && c.IntakePublic
+}
 
 // SourceLine is one source for the command line.
 type SourceLine struct {

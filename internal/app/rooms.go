@@ -167,7 +167,7 @@ func (a *App) build() (err error) {
 	a.monitor.SetVantages(a.sonde)
 	a.intake = intake.New(intake.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
-		URL: a.staffURL,
+		URL: a.staffURL, TenantByHost: a.tenantByHost, Public: a.intakePublic,
 	})
 	a.pulse = pulse.New(pulse.Options{
 		Store: a.store, Clock: c, Log: log, Audit: a.audit, Vault: a.vault, Outbox: a.channel, Monitors: a.monitor, Tenants: a.identity,
@@ -302,7 +302,7 @@ func (a *App) site() error {
 	}
 	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
-	a.public = a.statuspage.Handler()
+	a.public = a.intake.Gate(a.statuspage.Handler(), true)
 	return nil
 }
 

@@ -32,7 +32,7 @@ type takenBody struct {
 	LastAt  time.Time         `json:"last_at"`
 	Times   int64             `json:"times" doc:"How often the very same body came"`
 	Text    string            `json:"text" doc:"The first kilobytes of it"`
-	Problem string            `json:"problem,omitempty" doc:"form, empty or keyless: not understood"`
+	Problem string            `json:"problem,omitempty" doc:"form, empty, keyless or cut: not understood"`
 	Reports []takenReportBody `json:"reports" doc:"What it is understood as"`
 }
 

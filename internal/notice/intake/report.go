@@ -49,6 +49,7 @@ type Body struct {
 	Query       url.Values // of the address
 	Path        []string   // behind the format
 	Event       string     // the header Sentry-Hook-Resource
+	Cut         bool       // it was longer than [MaxBody], this is its beginning
 }
 
 // Report is what a body says about one thing.
@@ -78,6 +79,7 @@ var (
 	ErrEmpty   = errors.New("intake: empty body")
 	ErrForm    = errors.New("intake: not in this format")
 	ErrKeyless = errors.New("intake: names nothing that it is about")
+	ErrCut     = errors.New("intake: longer than what is read of a body")
 )
 
 // Zone is the time zone of clocks that do not name theirs.
@@ -105,6 +107,9 @@ func Parse(f Format, m Mapping, b Body, in Zone) ([]Report, error) {
 	}
 	if p == nil {
 		return nil, fmt.Errorf("intake: no format %q", f)
+	}
+	if b.Cut {
+		return nil, ErrCut
 	}
 	rs, err := p(b, in)
 	if err == nil && len(rs) == 0 {

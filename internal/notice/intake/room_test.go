@@ -48,6 +48,15 @@ func (b *bench) Record(ctx context.Context, s signal.Signal) (signal.Signal, err
 	return s, nil
 }
 
+func (b *bench) RecordAll(ctx context.Context, all []signal.Signal) error {
+	for _, s := range all {
+		if _, err := b.Record(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func newBench(t *testing.T, w *storetest.World) *bench {
 	t.Helper()
 	b := &bench{t: t, w: w}

@@ -3,15 +3,11 @@ package intake
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 )
 
@@ -21,7 +17,7 @@ type Seen struct {
 	Times           int64
 	Body            Body
 	Reports         []Report
-	Problem         string // empty, form, empty or keyless
+	Problem         string // empty, form, empty, keyless or cut
 }
 
 // maxSeen is how many bodies a page shows.
@@ -41,7 +37,7 @@ func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
 	}
 	out := make([]Seen, len(rows))
 	for i, row := range rows {
-		b := Body{ContentType: row.ContentType, Data: row.Data, Event: row.Event}
+		b := Body{ContentType: row.ContentType, Data: row.Data, Event: row.Event, Cut: row.Problem == Problem(ErrCut)}
 		if q, err := url.ParseQuery(row.Query); err == nil {
 			b.Query = q
 		}
@@ -74,16 +70,4 @@ func (s Seen) Text() string {
 		t = strings.ToValidUTF8(t[:most], "") + "…"
 	}
 	return t
-}
-
-// readAll reads a request; the site bounds it.
-func readAll(req *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(req.Body)
-	if _, big := errors.AsType[*http.MaxBytesError](err); big {
-		return nil, fault.New(fault.TooLarge, "web.too_large").With(err)
-	}
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "intake.cut_off").With(err)
-	}
-	return b, nil
 }

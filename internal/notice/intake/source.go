@@ -22,6 +22,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/store"
+	"tuermer/internal/platform/web"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/service"
 )
@@ -82,6 +83,7 @@ const TokenPrefix = "tin_"
 // Recorder takes signals; it is [signal.Room].
 type Recorder interface {
 	Record(ctx context.Context, s signal.Signal) (signal.Signal, error)
+	RecordAll(ctx context.Context, all []signal.Signal) error
 }
 
 // Catalogue answers which services there are; it is [service.Room].
@@ -110,6 +112,12 @@ type Options struct {
 	// URL is the address at which sources reach the tenant in ctx, without a slash
 	// at the end.
 	URL func(ctx context.Context) string
+	// TenantByHost finds the town whose address a request names; nil: the secret
+	// alone tells.
+	TenantByHost func(ctx context.Context, host string) (ident.Tenant, error)
+	// Public reports whether the town in ctx takes reports on the public listener,
+	// too; nil: no town does.
+	Public func(ctx context.Context) bool
 }
 
 // Room keeps the sources of all tenants and takes what they send.
@@ -117,6 +125,9 @@ type Room struct {
 	o       Options
 	sweeper *jobs.Sweeper
 	queue   *queue
+	book    *book
+	pacer   pacer
+	mounted map[string]web.Handler // by word; see [Room.Mount]
 	started time.Time
 }
 
@@ -125,7 +136,7 @@ func New(o Options) *Room {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{o: o, started: o.Clock.Now()}
+	r := &Room{o: o, book: newBook(), pacer: pacer{left: map[pacing]*allowance{}}, started: o.Clock.Now()}
 	r.queue = newQueue(r.keep)
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.silence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: time.Hour})
 	return r
@@ -335,6 +346,7 @@ func (r *Room) Revoke(ctx context.Context, name string) error {
 			return err
 		}
 		r.hint(ctx, name)
+		r.o.Store.AfterCommit(ctx, func() { r.book.forget(row.Token) })
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "intake.revoked", Subject: "intake:" + name})
 	})
 }

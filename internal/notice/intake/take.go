@@ -1,12 +1,13 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/uptrace/bun"
 
 	"tuermer/internal/notice/signal"
-	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 )
@@ -35,8 +35,8 @@ type bodyRow struct {
 	Problem       string       `bun:"problem"` // empty: understood
 }
 
-// Problem is the stable word for what is wrong with a body: form, empty or
-// keyless; empty for nil.
+// Problem is the stable word for what is wrong with a body: form, empty,
+// keyless or cut; empty for nil.
 func Problem(err error) string {
 	switch {
 	case err == nil:
@@ -45,67 +45,62 @@ func Problem(err error) string {
 		return "empty"
 	case errors.Is(err, ErrKeyless):
 		return "keyless"
+	case errors.Is(err, ErrCut):
+		return "cut"
 	}
 	return "form"
 }
 
 // kept is a body on its way into the store.
 type kept struct {
-	row     sourceRow
+	from    acquaintance
+	raw     Body
 	body    bodyRow
 	reports []Report
 	done    chan error
 }
 
-// byToken finds a source by the secret in its address.
-func (r *Room) byToken(ctx context.Context, token string) (sourceRow, error) {
-	var row sourceRow
-	unknown := fault.New(fault.NotFound, "intake.no_such_address")
-	if !strings.HasPrefix(token, TokenPrefix) {
-		return row, unknown
+// read parses the body as its source is known to want it.
+func (k *kept) read() {
+	reports, wrong := Parse(k.from.Format, k.from.Mapped, k.raw, k.from.Locale.Zone)
+	for i := range reports {
+		reports[i].over(k.body.FirstAt)
 	}
-	// The token is the secret and finds its tenant; at the address of another
-	// town it opens nothing (I19).
-	err := r.o.Store.Read(ctx).NewSelect().Model(&row).Where("token = ?", digest(token)).Scan(ident.AcrossTenants(ctx))
-	if t := ident.TenantOf(ctx); store.NotFound(err) || err == nil && (t != "" && t != row.TenantID || !row.RevokedAt.IsZero()) {
-		return sourceRow{}, unknown
-	}
-	if err != nil {
-		return row, fmt.Errorf("intake: token: %w", err)
-	}
-	return row, nil
+	k.reports, k.body.Problem = reports, Problem(wrong)
 }
 
 // Take keeps what came to an address and records what it reports. It answers
 // nil when both are stored, also for a body that nobody understands: that is
 // ours to mend, and the sender would only give up.
 func (r *Room) Take(ctx context.Context, token string, f Format, b Body) error {
-	row, err := r.byToken(ctx, token)
+	return r.take(ctx, token, f, b, false)
+}
+
+func (r *Room) take(ctx context.Context, token string, f Format, b Body, public bool) error {
+	a, err := r.byToken(ctx, token)
 	if err != nil {
 		return err
 	}
-	if f != row.Format {
-		return fault.New(fault.NotFound, "intake.no_such_address")
+	if f != a.Format || public && (r.o.Public == nil || !r.o.Public(ident.WithTenant(ctx, a.TenantID))) {
+		return errNoAddress
 	}
-	ctx = ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System)
 	now := r.o.Clock.Now()
-	reports, wrong := Parse(row.Format, row.source().Mapping, b, r.o.Locale(ctx).Zone)
-	for i := range reports {
-		reports[i].over(now)
+	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, now) {
+		return errBusy
 	}
-	sum := sha256.New()
-	path := strings.Join(b.Path, "/")
-	for _, s := range []string{b.ContentType, b.Query.Encode(), path, b.Event} {
+	sum, path, query := sha256.New(), strings.Join(b.Path, "/"), b.Query.Encode()
+	for _, s := range []string{b.ContentType, query, path, b.Event} {
 		fmt.Fprintf(sum, "%d:%s", len(s), s)
 	}
 	sum.Write(b.Data)
-	k := &kept{row: row, reports: reports, done: make(chan error, 1), body: bodyRow{
-		TenantID: row.TenantID, Source: row.Name, Hash: hex.EncodeToString(sum.Sum(nil)[:16]), FirstAt: now, LastAt: now, Times: 1,
-		ContentType: line(b.ContentType, 200), Query: line(b.Query.Encode(), 2000), Path: line(path, 300), Event: line(b.Event, 100),
-		Data: append([]byte{}, b.Data...), Problem: Problem(wrong),
+	k := &kept{from: a, raw: b, done: make(chan error, 1), body: bodyRow{
+		TenantID: a.TenantID, Source: a.Name, Hash: hex.EncodeToString(sum.Sum(nil)[:16]), FirstAt: now, LastAt: now, Times: 1,
+		ContentType: line(b.ContentType, 200), Query: line(query, 2000), Path: line(path, 300), Event: line(b.Event, 100),
+		Data: append([]byte{}, b.Data...),
 	}}
+	k.read()
 	if !r.queue.add(k) {
-		return fault.New(fault.Unavailable, "intake.busy")
+		return errBusy
 	}
 	select {
 	case err := <-k.done:
@@ -124,17 +119,18 @@ const (
 // queue lets many bodies share one transaction. While one is written, the next
 // gather.
 type queue struct {
-	keep func([]*kept) error
+	keep func([]*kept) (outcome, error)
 
 	mu      sync.Mutex
 	waiting []*kept
+	of      map[sourceOf]int // how many of them, by source
 	busy    bool
 	closed  bool
 	idle    sync.Cond
 }
 
-func newQueue(keep func([]*kept) error) *queue {
-	q := &queue{keep: keep}
+func newQueue(keep func([]*kept) (outcome, error)) *queue {
+	q := &queue{keep: keep, of: map[sourceOf]int{}}
 	q.idle.L = &q.mu
 	return q
 }
@@ -143,9 +139,10 @@ func newQueue(keep func([]*kept) error) *queue {
 func (q *queue) add(k *kept) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || len(q.waiting) >= maxWaiting {
+	if q.closed || len(q.waiting) >= maxWaiting || q.of[k.source()] >= maxSourceWaiting {
 		return false
 	}
+	q.of[k.source()]++
 	q.waiting = append(q.waiting, k)
 	if !q.busy {
 		q.busy = true
@@ -166,17 +163,23 @@ func (q *queue) run() {
 		}
 		batch := q.waiting[:n:n]
 		q.waiting = q.waiting[n:]
-		q.mu.Unlock()
-		err := q.keep(batch)
-		if err != nil && len(batch) > 1 {
-			// One of them may be what cannot be stored: each for itself.
-			for _, k := range batch {
-				k.done <- q.keep([]*kept{k})
-			}
-			continue
-		}
 		for _, k := range batch {
-			k.done <- err
+			if of := k.source(); q.of[of] > 1 {
+				q.of[of]--
+			} else {
+				delete(q.of, of)
+			}
+		}
+		q.mu.Unlock()
+		out, err := q.keep(batch)
+		for _, k := range batch {
+			if err != nil && len(batch) > 1 {
+				// One of them may be what cannot be stored: each for itself.
+				out, e := q.keep([]*kept{k})
+				k.done <- cmp.Or(e, out[k])
+				continue
+			}
+			k.done <- cmp.Or(err, out[k])
 		}
 	}
 }
@@ -191,51 +194,117 @@ func (q *queue) stop() {
 	}
 }
 
+// outcome is what becomes of the bodies of which nothing is stored.
+type outcome map[*kept]error
+
 // keep stores bodies and what they report in one transaction, in the order in
-// which they came. What repeats itself among them is written once.
-func (r *Room) keep(batch []*kept) error {
+// which they came. What repeats itself among them is written once. The answer
+// names those that came to an address which is revoked.
+func (r *Room) keep(batch []*kept) (out outcome, err error) {
 	ctx := ident.WithActor(ident.AcrossTenants(context.Background()), ident.System)
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		for _, body := range distinct(batch) {
-			_, err := db.NewInsert().Model(&body).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
-				Set("times = body_row.times + EXCLUDED.times, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
-			if err != nil {
-				return fmt.Errorf("intake: keep: %w", err)
-			}
+	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		out = outcome{}
+		sources, err := r.present(ctx, db, batch)
+		if err != nil {
+			return err
 		}
-		type thing struct {
-			tenant ident.Tenant
-			key    string
-		}
-		said := map[thing]Report{}
-		sources := map[thing]*kept{} // the last body of each, and whether one was not understood
+		var taken []*kept
 		for _, k := range batch {
-			ctx := ident.WithTenant(ctx, k.row.TenantID)
-			for _, rep := range k.reports {
-				of := thing{k.row.TenantID, keyOf(k.row.Name, rep.Key)}
-				last, again := said[of]
-				if rep.Note || again && last.Episode == rep.Episode && last.State == rep.State && last.Severity == rep.Severity {
-					continue
-				}
-				said[of] = rep
-				if _, err := r.o.Signals.Record(ctx, r.signal(ctx, k.row, rep)); err != nil {
-					return err
-				}
+			row, ok := sources[k.source()]
+			if !ok || row.Token != k.from.Token || !row.RevokedAt.IsZero() {
+				r.book.forget(k.from.Token)
+				out[k] = errNoAddress
+				continue
 			}
-			of := thing{k.row.TenantID, k.row.Name}
-			last := *k
-			if before := sources[of]; before != nil && last.body.Problem == "" {
-				last.body.Problem = before.body.Problem
+			if !k.from.same(row) { // another node or a command has changed it
+				k.from = r.acquaint(ctx, row)
+				r.book.put(k.from)
+				k.read()
 			}
-			sources[of] = &last
+			taken = append(taken, k)
 		}
-		for of, k := range sources {
-			if err := r.heard(ident.WithTenant(ctx, of.tenant), db, k); err != nil {
+		if len(taken) == 0 {
+			return nil
+		}
+		bodies := distinct(taken)
+		_, err = db.NewInsert().Model(&bodies).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
+			Set("times = body_row.times + EXCLUDED.times, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("intake: keep: %w", err)
+		}
+		for tenant, all := range r.signals(taken) {
+			if err := r.o.Signals.RecordAll(ident.WithTenant(ctx, tenant), all); err != nil {
+				return err
+			}
+		}
+		last := map[sourceOf]*kept{} // of each source, and whether one was not understood
+		for _, k := range taken {
+			x := *k
+			if before := last[k.source()]; before != nil && x.body.Problem == "" {
+				x.body.Problem = before.body.Problem
+			}
+			last[k.source()] = &x
+		}
+		for of, k := range last {
+			if err := r.heard(ident.WithTenant(ctx, of.tenant), db, sources[of], k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	return out, err
+}
+
+// sourceOf names a source among those of all towns.
+type sourceOf struct {
+	tenant ident.Tenant
+	name   string
+}
+
+func (k *kept) source() sourceOf { return sourceOf{k.from.TenantID, k.from.Name} }
+
+// present reads the sources of a batch as they are now.
+func (r *Room) present(ctx context.Context, db bun.IDB, batch []*kept) (map[sourceOf]sourceRow, error) {
+	names := map[ident.Tenant][]string{}
+	for _, k := range batch {
+		if of := k.source(); !slices.Contains(names[of.tenant], of.name) {
+			names[of.tenant] = append(names[of.tenant], of.name)
+		}
+	}
+	out := map[sourceOf]sourceRow{}
+	for tenant, list := range names {
+		var rows []sourceRow
+		if err := db.NewSelect().Model(&rows).Where("tenant_id = ? AND name IN (?)", tenant, bun.List(list)).Scan(ctx); err != nil {
+			return nil, fmt.Errorf("intake: sources: %w", err)
+		}
+		for _, row := range rows {
+			out[sourceOf{tenant, row.Name}] = row
+		}
+	}
+	return out, nil
+}
+
+// signals are what the bodies report, town by town; what one of them says again
+// is left out.
+func (r *Room) signals(batch []*kept) map[ident.Tenant][]signal.Signal {
+	type thing struct {
+		tenant ident.Tenant
+		key    string
+	}
+	said := map[thing]Report{}
+	out := map[ident.Tenant][]signal.Signal{}
+	for _, k := range batch {
+		for _, rep := range k.reports {
+			of := thing{k.from.TenantID, keyOf(k.from.Name, rep.Key)}
+			last, again := said[of]
+			if rep.Note || again && last.Episode == rep.Episode && last.State == rep.State && last.Severity == rep.Severity {
+				continue
+			}
+			said[of] = rep
+			out[of.tenant] = append(out[of.tenant], k.from.signal(rep))
+		}
+	}
+	return out
 }
 
 // distinct are the bodies of a batch, each once, with how often it came.
@@ -247,7 +316,7 @@ func distinct(batch []*kept) []bodyRow {
 	at := map[id]int{}
 	var out []bodyRow
 	for _, k := range batch {
-		of := id{k.row.TenantID, k.row.Name, k.body.Hash}
+		of := id{k.from.TenantID, k.from.Name, k.body.Hash}
 		i, again := at[of]
 		if !again {
 			at[of] = len(out)
@@ -263,24 +332,17 @@ func distinct(batch []*kept) []bodyRow {
 // keyOf is what the signals of a source are about.
 func keyOf(source, key string) string { return "intake:" + source + ":" + key }
 
-func (r *Room) signal(ctx context.Context, row sourceRow, rep Report) signal.Signal {
-	l := r.o.Locale(ctx)
-	detail := []string{rep.Detail, join(" · ", rep.Host, rep.Site), l.Catalog.Text(l.Lang, "intake.signal_from", row.Title), rep.Link}
+func (a acquaintance) signal(rep Report) signal.Signal {
+	l := a.Locale
+	detail := []string{rep.Detail, join(" · ", rep.Host, rep.Site), l.Catalog.Text(l.Lang, "intake.signal_from", a.Title), rep.Link}
 	return signal.Signal{
-		Source: signal.Intake, Key: keyOf(row.Name, rep.Key), Episode: rep.Episode, State: rep.State, Service: row.Service,
+		Source: signal.Intake, Key: keyOf(a.Name, rep.Key), Episode: rep.Episode, State: rep.State, Service: a.Service,
 		Severity: rep.Severity, Title: rep.Title, Detail: join("\n", detail...), Since: rep.Since,
 	}
 }
 
 // heard notes that a source has spoken, and whether it was understood.
-func (r *Room) heard(ctx context.Context, db bun.IDB, k *kept) error {
-	row, err := r.get(ctx, db, k.row.Name)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+func (r *Room) heard(ctx context.Context, db bun.IDB, row sourceRow, k *kept) error {
 	was := row
 	row.HeardAt, row.Silent = k.body.LastAt, false
 	if was.Silent {
@@ -299,29 +361,4 @@ func (r *Room) heard(ctx context.Context, db bun.IDB, k *kept) error {
 	}
 	r.hint(ctx, row.Name)
 	return r.put(ctx, db, row, "heard_at", "silent", "unread_at")
-}
-
-// routes are the addresses that sources post to. They need no sign-in: the
-// secret stands in the address, since not every sender can set headers.
-func (r *Room) gate(w http.ResponseWriter, req *http.Request) error {
-	body, err := readAll(req)
-	if err != nil {
-		return err
-	}
-	var rest []string
-	if p := req.PathValue("rest"); p != "" {
-		rest = strings.Split(p, "/")
-	}
-	err = r.Take(req.Context(), req.PathValue("token"), Format(req.PathValue("format")), Body{
-		ContentType: req.Header.Get("Content-Type"), Data: body, Query: req.URL.Query(), Path: rest, Event: req.Header.Get("Sentry-Hook-Resource"),
-	})
-	if err != nil {
-		if fault.KindOf(err) == fault.Unavailable {
-			w.Header().Set("Retry-After", "5")
-		}
-		return err
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("OK")) // stored; the sender may be gone
-	return nil
 }

@@ -17,8 +17,8 @@ import (
 // alerts.
 const MaxBody = 2 << 20
 
-// Routes hangs the sources' pages into the console, and the addresses to which
-// sources post.
+// Routes hangs the sources' pages into the console; the addresses to which
+// sources post are the [Room.Gate]'s.
 func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /source", web.Staff(r.pageList))
 	s.Handle("POST /source", web.Staff(r.postNew))
@@ -26,10 +26,6 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /source/{name}", web.Staff(r.postChange))
 	s.Handle("GET /source/{name}/revoke", web.Staff(r.pageRevoke))
 	s.Handle("POST /source/{name}/revoke", web.Staff(r.postRevoke))
-	for _, method := range []string{"POST", "GET", "PUT"} { // GET: Uptime Kuma and Healthchecks speak so, too
-		s.Handle(method+" /in/{token}/{format}", r.gate)
-		s.Handle(method+" /in/{token}/{format}/{rest...}", r.gate)
-	}
 }
 
 // Mark is the shape that stands for the state.

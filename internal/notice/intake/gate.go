@@ -1,0 +1,135 @@
+package intake
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/web"
+)
+
+// GatePath begins every address that machines post to.
+const GatePath = "/in/"
+
+// A source may not set headers, may give up on any 4xx, and is no browser: so
+// the gate stands before the site. It knows no cookie, no sign-in and no page; the
+// secret stands in the address, and the answer is one line of text.
+
+// Mount lets another room answer under /in/{token}/{word}, on every listener on
+// which the gate stands; the request's path values are token and rest. Call it
+// before the listeners open.
+func (r *Room) Mount(word string, h web.Handler) {
+	if r.mounted == nil {
+		r.mounted = map[string]web.Handler{}
+	}
+	r.mounted[word] = h
+}
+
+// Gate answers what begins with [GatePath] and hands everything else to next. On
+// a public listener it lets in only the sources of towns that want it so.
+func (r *Room) Gate(next http.Handler, public bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		rest, ours := strings.CutPrefix(req.URL.Path, GatePath)
+		if !ours {
+			next.ServeHTTP(w, req)
+			return
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				r.o.Log.ErrorContext(req.Context(), "gate panicked", "room", "intake", "panic", v, "trace", string(debug.Stack()))
+				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			}
+		}()
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if err := r.enter(w, req, rest, public); err != nil {
+			r.refuse(w, req, err)
+		}
+	})
+}
+
+func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, public bool) error {
+	if r.o.TenantByHost != nil {
+		t, err := r.o.TenantByHost(req.Context(), req.Host)
+		if err != nil {
+			return err
+		}
+		req = req.WithContext(ident.WithTenant(req.Context(), t))
+	}
+	token, word, _ := strings.Cut(rest, "/")
+	word, rest, _ = strings.Cut(word, "/")
+	req.Body = http.MaxBytesReader(w, req.Body, MaxBody)
+	if h := r.mounted[word]; h != nil {
+		if public && (r.o.Public == nil || !r.o.Public(req.Context())) {
+			return errNoAddress
+		}
+		req.SetPathValue("token", token)
+		req.SetPathValue("rest", rest)
+		return h(w, req)
+	}
+	switch req.Method {
+	case http.MethodPost, http.MethodPut, http.MethodGet, http.MethodHead: // Uptime Kuma and Healthchecks get, too
+	default:
+		w.Header().Set("Allow", "POST, PUT, GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return nil
+	}
+	body, cut, err := readBody(req)
+	if err != nil {
+		return err
+	}
+	b := Body{
+		ContentType: req.Header.Get("Content-Type"), Data: body, Query: req.URL.Query(), Event: req.Header.Get("Sentry-Hook-Resource"), Cut: cut,
+	}
+	if rest != "" {
+		b.Path = strings.Split(rest, "/")
+	}
+	if err := r.take(req.Context(), token, Format(word), b, public); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("OK")) // stored; the sender may be gone
+	return nil
+}
+
+// readBody reads what a source sent. Of what is too long the beginning is kept:
+// a refusal would be an outage of which nobody hears.
+func readBody(req *http.Request) (body []byte, cut bool, err error) {
+	body, err = io.ReadAll(req.Body)
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		return body, true, nil
+	}
+	if err != nil {
+		return nil, false, fault.New(fault.Unavailable, "intake.cut_off").With(err)
+	}
+	return body, false, nil
+}
+
+// refuse answers in one line. What is no fault of the sender's is 503, so that it
+// says it again.
+func (r *Room) refuse(w http.ResponseWriter, req *http.Request, err error) {
+	f := fault.As(err)
+	status := fault.Status(f.Kind)
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable || req.Context().Err() != nil {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
+		level := slog.LevelError
+		if errors.Is(err, errBusy) || req.Context().Err() != nil {
+			level = slog.LevelWarn
+		}
+		r.o.Log.Log(req.Context(), level, "body not taken", "room", "intake", "err", err)
+	}
+	text := http.StatusText(status)
+	if f.Key != "" && r.o.Locale != nil {
+		l := i18n.Locale{Catalog: r.o.Locale(req.Context()).Catalog, Lang: i18n.Parse(req.Header.Get("Accept-Language")), Zone: time.UTC}
+		text = l.Catalog.Text(l.Lang, f.Key, f.Args...)
+	}
+	http.Error(w, text, status)
+}
