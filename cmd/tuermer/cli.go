@@ -67,6 +67,9 @@ type application interface {
 	VerifyAudit(ctx context.Context, s app.Settings, heads string) error
 	// AuditHeads prints the chains' heads.
 	AuditHeads(ctx context.Context, s app.Settings) error
+	// Reload makes the program that serves read its configuration again, and
+	// answers what came of it.
+	Reload(ctx context.Context, s app.Settings) (lines []string, err error)
 	sondes
 	sources
 	twins
@@ -89,6 +92,7 @@ type flags struct {
 	Lang     string `help:"${flag_lang}" placeholder:"de|en"`
 
 	Serve   serveCmd   `cmd:"" help:"${cmd_serve}"`
+	Reload  reloadCmd  `cmd:"" help:"${cmd_reload}"`
 	Setup   setupCmd   `cmd:"" help:"${cmd_setup}"`
 	Demo    demoCmd    `cmd:"" help:"${cmd_demo}"`
 	Check   checkCmd   `cmd:"" help:"${cmd_check}"`

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"tuermer/internal/app"
 )
@@ -59,6 +62,10 @@ func (c serveCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	settings.Hangup, settings.Again = hangup, func() (app.Settings, error) { return c.settings(s) }
 	return s.app.Serve(s.ctx, settings)
 }
 

@@ -345,6 +345,7 @@ var vocabulary = map[string]act{
 	"Zettel":        {1, (*stage).sheet},
 	"Anmeldedienst": {1, (*stage).provider},
 	"Kanal":         {2, (*stage).chat},
+	"Einlesen":      {2, (*stage).reread},
 }
 
 func (s *stage) do(words []string) error {

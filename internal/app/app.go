@@ -21,7 +21,8 @@ import (
 
 // Options configures [New]. Dir is required; everything else has a default.
 type Options struct {
-	// Config is what stands in tuermer.yaml; nil: nothing is declared.
+	// Config is what stands in tuermer.yaml; nil: nothing is declared. Only New
+	// reads it: a reload puts another in its place.
 	Config *Config
 	// ConfigFile is where Config was read; empty without one.
 	ConfigFile string
@@ -73,16 +74,18 @@ type Options struct {
 type App struct {
 	o     Options
 	log   *slog.Logger
+	conf  conf // what the configurations say
 	store *store.Store
 	jobs  *jobs.Jobs
 	ways  *ways
 	nodes *jobs.Nodes // nil where there is one
 	// followed is our clock where it follows the database's.
-	followed *clock.Followed
-	away     away         // whether the database answers
-	node     string       // what tells this node from others on the database
-	alone    bool         // no other process serves this data folder
-	town     ident.Tenant // whose configuration it is; set by Declare
+	followed  *clock.Followed
+	away      away       // whether the database answers
+	node      string     // what tells this node from others on the database
+	alone     bool       // no other process serves this data folder
+	reloading sync.Mutex // one reading of the configuration at a time
+	town      town       // whose configuration it is; set by Declare
 	rooms
 	staff  *web.Site
 	public http.Handler
@@ -114,12 +117,11 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	if o.Config == nil {
-		o.Config = &Config{}
-	}
 	kept := newRecent(o.Log.Handler(), o.Dir)
 	o.Log = slog.New(kept)
 	a := &App{o: o, log: o.Log.With("room", "app"), recent: kept}
+	a.conf.put(o.Config, o.More)
+	a.o.Config, a.o.More = nil, nil // a.conf has them
 	if a.awayDir() != "" {
 		a.followed = &clock.Followed{Base: o.Clock}
 		a.o.Clock = a.followed

@@ -59,6 +59,10 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 	if err := a.Start(ctx); err != nil {
 		return explained{err}
 	}
+	mind, err := a.attend(ctx, s)
+	if err != nil { // all else works without; SIGHUP does, too
+		a.log.WarnContext(ctx, "`tuermer reload` will not reach this program", "err", err)
+	}
 	err = a.announce(ctx, s)
 	if !a.away.atStart { // else the file is needed when the database answers
 		a.forget()
@@ -76,6 +80,7 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 			failed(err)
 		}
 	}
+	mind()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return errors.Join(err, a.Stop(stop))
@@ -85,9 +90,7 @@ func serve(ctx context.Context, s Settings, o Options, prepare func(*App) error)
 // monitors lies in the database now. With ten thousand of them the memory
 // counts, so it goes back to the machine at once and not within the hour.
 func (a *App) forget() {
-	for _, c := range a.configs() {
-		c.Monitors, c.at = nil, nil
-	}
+	a.conf.trim()
 	debug.FreeOSMemory()
 }
 
@@ -101,7 +104,7 @@ func (a *App) announce(ctx context.Context, s Settings) error {
 		say("app.away_at_start")
 		return nil
 	}
-	ctx = ident.WithTenant(ident.WithActor(ctx, ident.System), a.town)
+	ctx = ident.WithTenant(ident.WithActor(ctx, ident.System), a.town.id())
 	link, ok, err := a.identity.FirstAdmin(ctx)
 	if err != nil {
 		return explained{err}
@@ -163,7 +166,7 @@ func (a *App) inTown(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	slug := cmp.Or(a.o.Town, a.o.Config.Town.Slug)
+	slug := cmp.Or(a.o.Town, a.config().Town.Slug)
 	i := slices.IndexFunc(all, func(t identity.Tenant) bool { return t.Slug == slug })
 	switch {
 	case i >= 0:

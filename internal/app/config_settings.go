@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 
 	"tuermer/internal/platform/i18n"
@@ -31,6 +32,11 @@ type Settings struct {
 	Log        *slog.Logger
 	Stdout     io.Writer // results, such as a sign-in link
 	Stderr     io.Writer // notes and the log
+
+	// Again reads all of this anew, for a reload; Hangup is SIGHUP, which asks for
+	// one. Nil: neither is known.
+	Again  func() (Settings, error)
+	Hangup <-chan os.Signal
 }
 
 // Where the two listeners stand unless somebody says otherwise: on this

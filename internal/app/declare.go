@@ -16,18 +16,22 @@ import (
 // Without one it only makes sure that there is a town to sign in to.
 func (a *App) Declare(ctx context.Context) error {
 	ctx = ident.WithActor(ctx, ident.System)
+	return a.declare(ctx, a.configs())
+}
+
+func (a *App) declare(ctx context.Context, configs []*Config) error {
 	all, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
 		return err
 	}
 	fresh := len(all) == 0
-	for i, c := range a.configs() {
+	for i, c := range configs {
 		t, err := a.declareTown(ctx, c, fresh && i > 0)
 		if err != nil {
 			return fmt.Errorf("app: declare town: %w", err)
 		}
 		if i == 0 {
-			a.town = t.ID
+			a.town.set(t.ID)
 		}
 		if err := a.declareRooms(ident.WithTenant(ctx, t.ID), c); err != nil {
 			return fmt.Errorf("app: declare %s: %w", t.Slug, err)
@@ -36,22 +40,20 @@ func (a *App) Declare(ctx context.Context) error {
 	return nil
 }
 
-// configs are the configurations of all declared towns; the first one is
-// always there and may be empty.
-func (a *App) configs() []*Config { return append([]*Config{a.o.Config}, a.o.More...) }
-
 // configOf is the configuration of the town in ctx, nil where it has none.
-func (a *App) configOf(ctx context.Context) *Config {
+func (a *App) configOf(ctx context.Context) *Config { return a.configIn(ctx, a.configs()) }
+
+func (a *App) configIn(ctx context.Context, all []*Config) *Config {
 	t, err := a.identity.Current(ctx)
 	if err != nil {
 		return nil
 	}
-	for _, c := range a.configs() {
+	for _, c := range all {
 		if c.Town.Slug == t.Slug {
 			return c
 		}
 	}
-	if c := a.o.Config; c.Town.Slug == "" && (a.town == "" || a.town == t.ID) {
+	if c := all[0]; c.Town.Slug == "" && (a.town.id() == "" || a.town.id() == t.ID) {
 		return c // a file without a town speaks of the first one
 	}
 	return nil
@@ -76,7 +78,10 @@ func (a *App) declareRooms(ctx context.Context, c *Config) error {
 	if err := a.roster.Declare(ctx, rosters(c.Rosters), holidays(c.Holidays)); err != nil {
 		return fmt.Errorf("rosters: %w", err)
 	}
-	a.monitor.DeclareKeeping(ctx, monitor.Keep{Results: c.History.Results, Figures: c.History.Figures})
+	// What is kept in memory follows the commit, see [Store.AfterCommit].
+	a.store.AfterCommit(ctx, func() {
+		a.monitor.DeclareKeeping(ctx, monitor.Keep{Results: c.History.Results, Figures: c.History.Figures})
+	})
 	if err := a.monitor.Declare(ctx, monitors(c.Monitors)); err != nil {
 		return fmt.Errorf("monitors: %w", err)
 	}

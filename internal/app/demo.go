@@ -99,7 +99,7 @@ func (a *App) announceDemo(ctx context.Context, s Settings) error {
 		return explained{err}
 	}
 	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, a.catalog.Text(s.Lang, key, args...)) }
-	say("app.demo_at", a.o.Config.Town.Name)
+	say("app.demo_at", a.config().Town.Name)
 	say("app.staff_at", "http://"+a.staffAddr)
 	say("app.public_at", "http://"+a.publicAddr)
 	say("app.demo_link", p.Name, link)

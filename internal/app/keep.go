@@ -31,9 +31,9 @@ const (
 )
 
 // backupConfig is the one of the install: the first configuration that has one.
-func (a *App) backupConfig() (b BackupConfig, zone *time.Location) {
+func backupConfig(all []*Config) (b BackupConfig, zone *time.Location) {
 	zone = time.UTC
-	for _, c := range a.configs() {
+	for _, c := range all {
 		if len(c.Backup.To) == 0 {
 			continue
 		}
@@ -57,26 +57,35 @@ func recipients(keys []string) (out []age.Recipient, err error) {
 	return out, nil
 }
 
+// keepSetting is what the configurations say of backups.
+func (a *App) keepSetting(all []*Config) (s keep.Setting, err error) {
+	b, zone := backupConfig(all)
+	s = keep.Setting{
+		Folder: filepath.Join(a.o.Dir, backupFolder),
+		Plan:   keep.Plan{Keep: b.Keep, Stale: time.Duration(b.Stale) * 24 * time.Hour, Zone: zone},
+	}
+	if s.To, err = recipients(b.To); err != nil {
+		return s, err
+	}
+	if b.Folder != "" {
+		s.Folder = b.Folder
+	}
+	if b.At != "" {
+		s.Plan.Hour, s.Plan.Minute, err = keep.ParseHour(b.At)
+		s.Plan.On = true
+	}
+	return s, err
+}
+
 func (a *App) newKeep() (*keep.Room, error) {
-	b, zone := a.backupConfig()
-	to, err := recipients(b.To)
+	setting, err := a.keepSetting(a.configs())
 	if err != nil {
 		return nil, err
 	}
 	o := keep.Options{
-		Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Audit: a.audit, Version: a.o.Version, To: to,
-		Folder: filepath.Join(a.o.Dir, backupFolder), KeyFile: filepath.Join(a.o.Dir, backupKeyFile),
-		Plan:  keep.Plan{Keep: b.Keep, Stale: time.Duration(b.Stale) * 24 * time.Hour, Zone: zone},
-		Files: a.savedFiles, Rehearse: a.rehearse, Tell: a.tellKept,
-	}
-	if b.Folder != "" {
-		o.Folder = b.Folder
-	}
-	if b.At != "" {
-		if o.Plan.Hour, o.Plan.Minute, err = keep.ParseHour(b.At); err != nil {
-			return nil, err
-		}
-		o.Plan.On = true
+		Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Audit: a.audit, Version: a.o.Version, Setting: setting,
+		KeyFile: filepath.Join(a.o.Dir, backupKeyFile),
+		Files:   a.savedFiles, Rehearse: a.rehearse, Tell: a.tellKept,
 	}
 	if a.channel != nil { // `tuermer backup` builds no rooms
 		o.Holders = []keep.Holder{a.channel, a.publish}
@@ -218,6 +227,7 @@ func (Commands) Backup(ctx context.Context, s Settings, file string, to []string
 		}
 	}
 	a := &App{o: o, log: s.Log}
+	a.conf.put(o.Config, o.More)
 	if a.store, err = store.Open(ctx, store.Options{Dir: o.Dir, URL: o.Database, Log: s.Log}); err != nil {
 		return err
 	}
@@ -229,7 +239,7 @@ func (Commands) Backup(ctx context.Context, s Settings, file string, to []string
 	if err != nil {
 		return err
 	}
-	b, _ := a.backupConfig()
+	b, _ := backupConfig(a.configs())
 	keys, err := recipients(append(slices.Clone(b.To), to...))
 	if err != nil {
 		return err

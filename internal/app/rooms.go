@@ -157,7 +157,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
 		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,
 		Probers:    monitor.NewProbers(monitor.Options{DialContext: o.probeDial, Now: c.Now, Guard: monitor.TenantGuard{Of: a.reach}}),
-		References: references(o.Config), Networks: a.networks, Dir: a.awayDir(),
+		References: references(a.config()), Networks: a.networks, Dir: a.awayDir(),
 	})
 
 	a.sonde = sonde.New(sonde.Options{

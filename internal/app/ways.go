@@ -30,9 +30,10 @@ func newID(c clock.Clock) string { return ident.NewID(c.Now()) }
 type ways struct {
 	app   *App
 	fixed []channel.Adapter // of every town
-	house []channel.Adapter // mail of the first file
 
 	mu       sync.Mutex
+	house    []channel.Adapter         // mail of the first file
+	built    map[relay]channel.Adapter // of files, as long as they say the same
 	declared map[ident.Tenant]routes
 	towns    map[ident.Tenant][]channel.Adapter
 	recalled map[ident.Tenant][]rememberedRelay // for when the database is away
@@ -42,15 +43,47 @@ type ways struct {
 type routes struct{ own, last []channel.Adapter }
 
 func (a *App) newWays() *ways {
-	w := &ways{app: a, fixed: a.drillAdapters(), declared: map[ident.Tenant]routes{}, towns: map[ident.Tenant][]channel.Adapter{}}
+	w := &ways{app: a, fixed: a.drillAdapters(), built: map[relay]channel.Adapter{}, declared: map[ident.Tenant]routes{}, towns: map[ident.Tenant][]channel.Adapter{}}
 	if a.o.Simulated {
 		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, everyKind...)...)
 		return w
 	}
 	w.fixed = append(w.fixed, a.webhookAdapter()...)
 	w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
-	w.house = a.mailAdapters(a.o.Config, a.o.Config.Town.Name)
+	w.house = w.mailAdapters(a.config(), a.config().Town.Name)
 	return w
+}
+
+// relay is one mail server of a file, with all that its adapter is made of.
+type relay struct {
+	SMTPConfig
+	domain, name string
+}
+
+// reload follows the files. A route of which they say what they said stays the
+// one that it was.
+func (w *ways) reload(old []*Config) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.app.o.Simulated {
+		return
+	}
+	before := w.built
+	w.built = map[relay]channel.Adapter{}
+	for _, c := range w.app.configs() {
+		for _, s := range c.SMTP {
+			for key, adapter := range before {
+				if key.SMTPConfig == s && key.domain == idDomain(c) {
+					w.built[key] = adapter
+				}
+			}
+		}
+	}
+	w.house = w.mailAdapters(w.app.config(), w.app.config().Town.Name)
+	w.declared = map[ident.Tenant]routes{}
+	if idDomain(old[0]) != idDomain(w.app.config()) || old[0].Town.Name != w.app.config().Town.Name {
+		w.towns = map[ident.Tenant][]channel.Adapter{} // they carry both
+	}
 }
 
 // forget makes the next message see the town's ways out as they are now.
@@ -67,11 +100,11 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 	if w.app.o.Simulated {
 		return w.fixed
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if t == "" {
 		return slices.Concat(w.fixed, w.house)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	files, ok := w.declared[t]
 	if !ok {
 		files, ok = w.byFiles(ctx)
@@ -95,7 +128,7 @@ func (w *ways) of(ctx context.Context) []channel.Adapter {
 		}
 		for _, m := range relays {
 			c := SMTPConfig{Name: m.Name, Host: m.Host, Port: m.Port, From: m.From, Username: m.Username, TLS: m.TLS, Password: Secret(m.Password)}
-			o := w.app.mailOptions(c, w.app.o.Config, w.nameOf(ctx))
+			o := w.app.mailOptions(c, w.app.config(), w.nameOf(ctx))
 			o.DialContext = w.app.heldRelay(t).DialContext
 			adapter, err := mail.New(o)
 			if err != nil {
@@ -115,13 +148,14 @@ func (w *ways) byFiles(ctx context.Context) (routes, bool) {
 	if err != nil {
 		return routes{}, false
 	}
-	c := w.app.configOf(ctx)
-	if c == w.app.o.Config {
+	all := w.app.configs()
+	c := w.app.configIn(ctx, all)
+	if c == all[0] {
 		return routes{own: w.house}, true
 	}
-	r := routes{last: w.app.mailAdapters(w.app.o.Config, t.Name)}
+	r := routes{last: w.mailAdapters(all[0], t.Name)}
 	if c != nil {
-		r.own = w.app.mailAdapters(c, t.Name)
+		r.own = w.mailAdapters(c, t.Name)
 	}
 	return r, true
 }
@@ -131,7 +165,7 @@ func (w *ways) nameOf(ctx context.Context) string {
 	if t, err := w.app.identity.Current(ctx); err == nil {
 		return t.Name
 	}
-	return w.app.o.Config.Town.Name
+	return w.app.config().Town.Name
 }
 
 // drillAdapters carry what belongs to exercises: nowhere (I4).
@@ -166,14 +200,21 @@ func (a *App) simulatedAdapters(realm channel.Realm, kinds ...channel.Kind) []ch
 	return out
 }
 
-// mailAdapters are the mail servers of one file, sending under a town's name.
-func (a *App) mailAdapters(c *Config, name string) []channel.Adapter {
+// mailAdapters are the mail servers of one file, sending under a town's name; w.mu
+// is held, or nobody else knows w.
+func (w *ways) mailAdapters(c *Config, name string) []channel.Adapter {
 	var out []channel.Adapter
 	for _, s := range c.SMTP {
-		m, err := mail.New(a.mailOptions(s, c, name))
-		if err != nil {
-			a.log.Error("mail route is left out", "route", s.Name, "err", err)
-			continue
+		key := relay{s, idDomain(c), name}
+		m, ok := w.built[key]
+		if !ok {
+			made, err := mail.New(w.app.mailOptions(s, c, name))
+			if err != nil {
+				w.app.log.Error("mail route is left out", "route", s.Name, "err", err)
+				continue
+			}
+			m = made
+			w.built[key] = m
 		}
 		out = append(out, m)
 	}
@@ -220,16 +261,22 @@ func (a *App) mailOptions(s SMTPConfig, file *Config, name string) mail.Options 
 		Name: s.Name, Host: s.Host, Port: s.Port, From: s.From, FromName: name,
 		Username: s.Username, TLS: mail.TLS(s.TLS), DialContext: a.o.Dial, Now: a.o.Clock.Now,
 	}
-	// One domain in all Message-IDs keeps a thread together over routes.
-	if len(file.SMTP) > 0 {
-		if _, domain, ok := cutLast(file.SMTP[0].From, '@'); ok {
-			o.IDDomain = domain
-		}
-	}
+	o.IDDomain = idDomain(file)
 	if s.Username != "" {
 		o.Password = func() ([]byte, error) { return []byte(s.Password.Reveal()), nil }
 	}
 	return o
+}
+
+// idDomain is the domain in all Message-IDs of a file's routes: one for all keeps a
+// thread together over routes. Empty: each route's own.
+func idDomain(file *Config) string {
+	if len(file.SMTP) > 0 {
+		if _, domain, ok := cutLast(file.SMTP[0].From, '@'); ok {
+			return domain
+		}
+	}
+	return ""
 }
 
 func cutLast(s string, sep byte) (before, after string, ok bool) {

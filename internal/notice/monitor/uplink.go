@@ -72,6 +72,24 @@ func (e *Engine) addReferences(specs []Spec) {
 	}
 }
 
+// SetReferences looks at others from now on. What the old ones proved is forgotten:
+// until each new one was seen up, nothing is withheld, and a line that was held
+// lost is told to be back, for doubt never silences (I20).
+func (e *Engine) SetReferences(specs []Spec) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ref := range e.up.refs {
+		e.withdraw(ref)
+	}
+	lost := e.up.Lost
+	e.up = uplink{}
+	e.addReferences(specs)
+	if lost {
+		e.tellUplink(UplinkBack, e.o.Now())
+		e.wakeAll(Blind)
+	}
+}
+
 // behind tells whether the target of it lies behind our uplink, as far as we
 // have seen where it is. Who never answered is not known to: doubt never
 // silences (I20).

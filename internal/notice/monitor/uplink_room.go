@@ -172,3 +172,6 @@ func (r *Room) Uplink(ctx context.Context) UplinkView {
 
 // UplinkLost tells whether our own line is confirmed lost, for /metrics.
 func (r *Room) UplinkLost() bool { return r.engine.Uplink().Lost }
+
+// SetReferences replaces what our own line is judged by.
+func (r *Room) SetReferences(specs []Spec) { r.engine.SetReferences(specs) }

@@ -140,6 +140,9 @@ func New(o Options) *Room {
 // Start begins the self-checks until Stop.
 func (r *Room) Start(ctx context.Context) error { r.sweeper.Start(ctx); return nil }
 
+// Kick makes it report now, for there may be another watcher.
+func (r *Room) Kick() { r.sweeper.Kick() }
+
 // Stop ends them. Nothing is told: the watchers hear it by the silence.
 func (r *Room) Stop() { r.sweeper.Stop() }
 

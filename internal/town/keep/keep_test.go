@@ -87,8 +87,10 @@ func TestMonth(t *testing.T) {
 		var broken, full error
 		folder := filepath.Join(dir, "backups")
 		r := New(Options{
-			Store: w.Store, Clock: clock.NewSteady(), Audit: note{}, Version: "test", Folder: folder, KeyFile: filepath.Join(keyDir, "own.key"),
-			Plan: Plan{On: true, Hour: 2, Minute: 30, Zone: berlin(t), Keep: 5}, To: []age.Recipient{id.Recipient()},
+			Store: w.Store, Clock: clock.NewSteady(), Audit: note{}, Version: "test", KeyFile: filepath.Join(keyDir, "own.key"),
+			Setting: Setting{
+				Folder: folder, Plan: Plan{On: true, Hour: 2, Minute: 30, Zone: berlin(t), Keep: 5}, To: []age.Recipient{id.Recipient()},
+			},
 			Files: func() ([]backup.File, error) { return nil, full },
 			Rehearse: func(_ context.Context, file string, with []age.Identity) (Trial, error) {
 				tried++

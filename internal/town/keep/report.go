@@ -63,10 +63,10 @@ type Report struct {
 const reportFile = "report.json"
 
 func (r *Room) read() (out Report, err error) {
-	if r.o.Folder == "" {
+	if r.set().Folder == "" {
 		return out, nil
 	}
-	text, err := os.ReadFile(filepath.Join(r.o.Folder, reportFile))
+	text, err := os.ReadFile(filepath.Join(r.set().Folder, reportFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
@@ -84,7 +84,7 @@ func (r *Room) write(rep Report) error {
 	if err != nil {
 		return fmt.Errorf("keep: report: %w", err)
 	}
-	path := filepath.Join(r.o.Folder, reportFile)
+	path := filepath.Join(r.set().Folder, reportFile)
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keep: report: %w", err)
@@ -92,7 +92,7 @@ func (r *Room) write(rep Report) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("keep: report: %w", err)
 	}
-	return backup.SyncDir(r.o.Folder)
+	return backup.SyncDir(r.set().Folder)
 }
 
 // Stored is one backup in the folder.
@@ -104,10 +104,10 @@ type Stored struct {
 
 // list reads the folder, oldest first.
 func (r *Room) list() (out []Stored, err error) {
-	if r.o.Folder == "" {
+	if r.set().Folder == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(r.o.Folder)
+	entries, err := os.ReadDir(r.set().Folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

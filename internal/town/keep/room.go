@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -51,6 +52,16 @@ type Finding struct {
 	Detail string
 }
 
+// Setting is what the operator's file says of backups; it may change while the
+// program runs.
+type Setting struct {
+	// Folder is where own backups lie; it is made when it is needed.
+	Folder string
+	Plan   Plan
+	// To are the operator's public keys. Without any, nothing is made.
+	To []age.Recipient
+}
+
 // Options configures [New].
 type Options struct {
 	Store *store.Store
@@ -59,14 +70,10 @@ type Options struct {
 	Audit Audit
 	// Version is the program's.
 	Version string
-	// Folder is where own backups lie; it is made when it is needed.
-	Folder string
+	Setting
 	// KeyFile is the install's own key for opening what it made; it is made when
 	// it is needed.
 	KeyFile string
-	Plan    Plan
-	// To are the operator's public keys. Without any, nothing is made.
-	To []age.Recipient
 	// Files are saved beside the database: instance key and configuration.
 	Files func() ([]backup.File, error)
 	// Rehearse restores a file into a folder that is thrown away, and looks at it.
@@ -79,12 +86,14 @@ type Options struct {
 
 // Room looks after backups.
 type Room struct {
-	o     Options
-	sweep *jobs.Sweeper
+	o       Options
+	sweep   *jobs.Sweeper
+	setting atomic.Pointer[Setting] // never changed, only replaced
 
-	mu     sync.Mutex // guards what follows
-	wanted bool       // a person asked for one now
-	bad    string     // what was told last
+	mu     sync.Mutex      // guards what follows
+	runs   context.Context // between Start and Stop
+	wanted bool            // a person asked for one now
+	bad    string          // what was told last
 	told   bool
 	busy   bool
 }
@@ -95,25 +104,58 @@ func New(o Options) *Room {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("room", "keep")
-	o.Plan.Keep = cmp.Or(o.Plan.Keep, DefaultKeep)
-	o.Plan.Stale = cmp.Or(o.Plan.Stale, DefaultStale)
-	if o.Plan.Zone == nil {
-		o.Plan.Zone = time.UTC
-	}
 	r := &Room{o: o}
+	r.setting.Store(o.Setting.filled())
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "keep.backup", Clock: o.Clock, Log: o.Log, Idle: 24 * time.Hour, Retry: retry, Sweep: r.round})
 	return r
 }
 
+// filled is s with the defaults.
+func (s Setting) filled() *Setting {
+	s.Plan.Keep = cmp.Or(s.Plan.Keep, DefaultKeep)
+	s.Plan.Stale = cmp.Or(s.Plan.Stale, DefaultStale)
+	if s.Plan.Zone == nil {
+		s.Plan.Zone = time.UTC
+	}
+	return &s
+}
+
+// set is the setting as it stands.
+func (r *Room) set() *Setting { return r.setting.Load() }
+
+// Configure puts another setting in the place of the old one. A backup at hand is
+// finished as it was begun.
+func (r *Room) Configure(s Setting) error {
+	r.setting.Store(s.filled())
+	r.mu.Lock()
+	ctx := r.runs
+	r.mu.Unlock()
+	if ctx == nil {
+		return nil
+	}
+	r.sweep.Kick()
+	return r.begin(ctx)
+}
+
 // configured reports whether backups can be made.
-func (r *Room) configured() bool { return len(r.o.To) > 0 && r.o.Folder != "" }
+func (r *Room) configured() bool {
+	s := r.set()
+	return len(s.To) > 0 && s.Folder != ""
+}
 
 // Start begins to look after backups.
 func (r *Room) Start(ctx context.Context) error {
+	r.mu.Lock()
+	r.runs = ctx
+	r.mu.Unlock()
+	return r.begin(ctx)
+}
+
+func (r *Room) begin(ctx context.Context) error {
 	if !r.configured() {
 		return nil // nobody asked for it, and `check` and the page say so
 	}
-	if err := errors.Join(os.MkdirAll(r.o.Folder, 0o700), backup.SweepParts(r.o.Folder)); err != nil {
+	if err := errors.Join(os.MkdirAll(r.set().Folder, 0o700), backup.SweepParts(r.set().Folder)); err != nil {
 		return fmt.Errorf("keep: folder of backups: %w", err)
 	}
 	r.sweep.Start(ctx)
@@ -121,11 +163,19 @@ func (r *Room) Start(ctx context.Context) error {
 }
 
 // Stop ends it and waits for the backup at hand.
-func (r *Room) Stop() { r.sweep.Stop() }
+func (r *Room) Stop() {
+	r.mu.Lock()
+	r.runs = nil
+	r.mu.Unlock()
+	r.sweep.Stop()
+}
 
 // round makes what is due, tries what is due, and tells what is wrong.
 func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 	ctx = ident.WithActor(ctx, ident.System)
+	if !r.configured() { // no more: a reload took the keys away
+		return time.Time{}, r.tell(ctx, Finding{Title: "keep.well"})
+	}
 	r.mu.Lock()
 	wanted := r.wanted
 	r.wanted, r.busy = false, true
@@ -140,7 +190,7 @@ func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	if wanted || r.o.Plan.due(newest(files), report.Backup.failedAt(), now) {
+	if wanted || r.set().Plan.due(newest(files), report.Backup.failedAt(), now) {
 		report.Backup = r.makeOwn(ctx, now)
 		if files, err = r.list(); err != nil {
 			return time.Time{}, err
@@ -159,8 +209,8 @@ func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	next := now.Add(retry)
-	if r.o.Plan.On && report.Backup.Error == "" && report.Trial.Error == "" {
-		next = r.o.Plan.next(now)
+	if r.set().Plan.On && report.Backup.Error == "" && report.Trial.Error == "" {
+		next = r.set().Plan.next(now)
 	}
 	return next, nil
 }
@@ -168,7 +218,7 @@ func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 // makeOwn writes one backup into the folder and clears away the oldest.
 func (r *Room) makeOwn(ctx context.Context, now time.Time) (a Attempt) {
 	a = Attempt{At: now, File: Name(now)}
-	rows, err := r.MakeOwn(ctx, filepath.Join(r.o.Folder, a.File), nil)
+	rows, err := r.MakeOwn(ctx, filepath.Join(r.set().Folder, a.File), nil)
 	a.Rows, a.Took = rows, r.o.Clock.Now().Sub(now).Milliseconds()
 	if err != nil {
 		r.o.Log.ErrorContext(ctx, "no backup was made", "err", err)
@@ -191,8 +241,8 @@ func (r *Room) clear() error {
 	for i, f := range files {
 		names[i] = f.Name
 	}
-	for _, n := range surplus(names, r.o.Plan.Keep) {
-		err = errors.Join(err, os.Remove(filepath.Join(r.o.Folder, n)))
+	for _, n := range surplus(names, r.set().Plan.Keep) {
+		err = errors.Join(err, os.Remove(filepath.Join(r.set().Folder, n)))
 	}
 	return err
 }
@@ -225,7 +275,7 @@ func (r *Room) MakeOwn(ctx context.Context, path string, progress backup.Progres
 	if err != nil {
 		return 0, err
 	}
-	return r.Make(ctx, path, append(slices.Clone(r.o.To), own.Recipient()), progress)
+	return r.Make(ctx, path, append(slices.Clone(r.set().To), own.Recipient()), progress)
 }
 
 // ownKey reads the install's own key, or makes it.
@@ -250,7 +300,7 @@ func (r *Room) try(ctx context.Context, f Stored, now time.Time) TrialReport {
 	t := TrialReport{At: now, File: f.Name}
 	own, err := r.ownKey()
 	if err == nil {
-		t.Trial, err = r.o.Rehearse(ctx, filepath.Join(r.o.Folder, f.Name), []age.Identity{own})
+		t.Trial, err = r.o.Rehearse(ctx, filepath.Join(r.set().Folder, f.Name), []age.Identity{own})
 	}
 	t.Took = r.o.Clock.Now().Sub(now).Milliseconds()
 	if err != nil {
@@ -267,9 +317,9 @@ func (r *Room) judge(report Report, files []Stored, now time.Time) Finding {
 	switch {
 	case report.Trial.Error != "":
 		return Finding{true, "keep.bad_trial", report.Trial.Error}
-	case r.o.Plan.On && len(files) == 0 && report.Backup.Error != "":
+	case r.set().Plan.On && len(files) == 0 && report.Backup.Error != "":
 		return Finding{true, "keep.bad_backup", report.Backup.Error}
-	case r.o.Plan.On && len(files) > 0 && newest(files).Before(now.Add(-r.o.Plan.Stale)):
+	case r.set().Plan.On && len(files) > 0 && newest(files).Before(now.Add(-r.set().Plan.Stale)):
 		return Finding{true, "keep.bad_stale", report.Backup.Error}
 	}
 	return Finding{Title: "keep.well"}

@@ -57,7 +57,7 @@ func (r *Room) State(ctx context.Context) (s State, err error) {
 	if err := may(ctx); err != nil {
 		return s, err
 	}
-	s = State{Configured: r.configured(), Plan: r.o.Plan}
+	s = State{Configured: r.configured(), Plan: r.set().Plan}
 	now := r.o.Clock.Now()
 	if s.Files, err = r.list(); err != nil {
 		return s, err
@@ -66,8 +66,8 @@ func (r *Room) State(ctx context.Context) (s State, err error) {
 		return s, err
 	}
 	s.Finding = r.judge(s.Report, s.Files, now)
-	if r.o.Plan.On {
-		s.Next = r.o.Plan.next(now)
+	if r.set().Plan.On {
+		s.Next = r.set().Plan.next(now)
 	}
 	for i, j := 0, len(s.Files)-1; i < j; i, j = i+1, j-1 {
 		s.Files[i], s.Files[j] = s.Files[j], s.Files[i]
