@@ -28,7 +28,7 @@ var tower = []struct {
 	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "i18n", "web", "fence", "paper", "storetest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
-	{"raise", []string{"roster", "alert"}},
+	{"raise", []string{"roster", "chain", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "twin", "rumour", "inbox", "editorial"}},
 	{"learn", []string{"review", "exercise"}},

@@ -44,6 +44,8 @@ type Config struct {
 	Data         string // data folder; empty: the command line's
 	Database     string // postgres:// URL; empty: SQLite in the data folder
 
+	Escalations []EscalationConfig // who is woken, in which order
+
 	at    map[string]place // where each key stands, for findings made later
 	files []string         // the file itself and the password files that it names, for backups
 }

@@ -52,6 +52,7 @@ func (r *configReader) checkReferences(c *Config) {
 			r.exists(a, append(slices.Clone(audiences), audienceKinds...), fmt.Sprintf("%s.audiences[%d]", path, j), "audiences", "config.no_audience")
 		}
 	}
+	r.checkEscalations(c, services)
 	r.checkCircles(c)
 	r.checkStates(c, checks)
 

@@ -58,6 +58,7 @@ func (r *configReader) root(c *Config) setter {
 		field{"heartbeats", listOf(r, &c.Heartbeats, r.heartbeat)},
 		field{"rosters", listOf(r, &c.Rosters, r.roster)},
 		field{"holidays", listOf(r, &c.Holidays, r.holiday)},
+		field{"escalations", listOf(r, &c.Escalations, r.escalation)},
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},

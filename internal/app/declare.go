@@ -78,6 +78,9 @@ func (a *App) declareRooms(ctx context.Context, c *Config) error {
 	if err := a.roster.Declare(ctx, rosters(c.Rosters), holidays(c.Holidays)); err != nil {
 		return fmt.Errorf("rosters: %w", err)
 	}
+	if err := a.chain.Declare(ctx, chains(c.Escalations)); err != nil {
+		return fmt.Errorf("escalations: %w", err)
+	}
 	// What is kept in memory follows the commit, see [Store.AfterCommit].
 	a.store.AfterCommit(ctx, func() {
 		a.monitor.DeclareKeeping(ctx, monitor.Keep{Results: c.History.Results, Figures: c.History.Figures})

@@ -69,7 +69,7 @@ func (r *recent) Handle(ctx context.Context, rec slog.Record) error {
 		rec.Attrs(func(a slog.Attr) bool {
 			switch err, isErr := a.Value.Any().(error); {
 			case isErr:
-				k.Error, k.Kind = masked(err.Error()), chain(err)
+				k.Error, k.Kind = masked(err.Error()), links(err)
 			case a.Key == "room":
 				k.Room = masked(a.Value.String())
 			}
@@ -154,9 +154,9 @@ func (k *keptErrors) last() (out []keptError) {
 	return out
 }
 
-// chain names the types of an error and what they wrap, and the text key of a
+// links names the types of an error and what they wrap, and the text key of a
 // fault: enough to find the place, and no value of anybody.
-func chain(err error) string {
+func links(err error) string {
 	var out []string
 	for range 12 {
 		if err == nil {

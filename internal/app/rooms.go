@@ -34,6 +34,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/chain"
 	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
@@ -67,6 +68,7 @@ type rooms struct {
 	pulse   *pulse.Room
 
 	roster *roster.Room
+	chain  *chain.Room
 	alert  *alert.Room
 
 	incident *incident.Room
@@ -90,7 +92,7 @@ func Migrations() []store.Migrations {
 		jobs.Migrations(), bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
-		roster.Migrations(), alert.Migrations(),
+		roster.Migrations(), chain.Migrations(), alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
@@ -104,7 +106,7 @@ func Texts() []fs.FS {
 		web.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
-		roster.Texts(), alert.Texts(),
+		roster.Texts(), chain.Texts(), alert.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
 		publish.Texts(), statuspage.Texts(), twin.Texts(), editorial.Texts(),
@@ -176,6 +178,13 @@ func (a *App) build() (err error) {
 
 	a.roster = roster.New(roster.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
+	})
+	a.chain = chain.New(chain.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries,
+		Roster: a.roster, Rosters: a.rosterNames, Gaps: a.firstGap,
+		Otherwise: func(ctx context.Context, service string) ([]identity.Person, error) {
+			return a.alert.WouldWake(ctx, service)
+		},
 	})
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
@@ -292,7 +301,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -387,7 +396,8 @@ func (a *App) owners(ctx context.Context) ([]string, error) {
 			out = append(out, s.Owner)
 		}
 	}
-	return out, nil
+	chained, err := a.chainOwners(ctx)
+	return append(out, chained...), err
 }
 
 // addresses are those of everybody who may look after something.

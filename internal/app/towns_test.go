@@ -30,6 +30,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/chain"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
@@ -75,6 +76,7 @@ type testTown struct {
 	link     string // id of a secret link, and its secret
 	secret   string
 	sealed   string // id of a sealed access
+	chain    string // slug of an escalation chain
 	peer     string // id of another install, invited to a mutual watch
 }
 
@@ -197,6 +199,10 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 		Slug: w.monitor, Name: "Probe " + w.mark, Service: w.service,
 		Spec: monitor.Spec{Kind: monitor.Heartbeat, Interval: monitor.Duration(time.Hour), Grace: monitor.Duration(time.Hour)},
 	}))
+	w.chain = "kette-" + slug
+	must(a.chain.Save(admin, chain.Chain{Slug: w.chain, Name: "Kette " + w.mark, Services: []string{w.service}, Steps: []chain.Step{
+		{Notify: []chain.Who{chain.Who("person:" + w.people[identity.RoleIT].Email)}},
+	}}))
 	m, err := a.monitor.Get(admin, w.monitor)
 	must(err)
 	w.pingKey = m.PingKey
@@ -451,6 +457,8 @@ func (w *testTown) fill(in *install, c call) []string {
 	base := strings.TrimPrefix(p, "/api/v1")
 	var ids []string
 	switch {
+	case strings.HasPrefix(base, "/chain"):
+		ids = []string{w.chain}
 	case strings.HasPrefix(base, "/alert"):
 		ids = []string{w.alert}
 	case strings.HasPrefix(base, "/channel/outbox"), strings.HasPrefix(base, "/outbox"):

@@ -25,6 +25,7 @@ var nav = []web.NavItem{
 	{ID: "service", Href: "/service", Key: "g d", Wide: true, Icon: "M4 5h16v5H4ZM4 14h16v5H4ZM7 7.5h.5M7 16.5h.5"},
 	{ID: "plan", Href: "/kit", Wide: true, Icon: "M5 4h14v16H5ZM8 8h8M8 12h8M8 16h5"},
 	{ID: "people", Href: "/identity/people", Wide: true, Icon: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM3 20c0-4 3-6 6-6s6 2 6 6M16 5a3 3 0 0 1 0 6M18 14c2 1 3 3 3 6"},
+	{ID: "chain", Href: "/chain", Wide: true, Icon: "M6 20v-4h5v-4h5V8h4M4 20h4M17 5l3 3-3 3"},
 	{ID: "channel", Href: "/channel/outbox", Key: "g o", Wide: true, Icon: "M4 13v6h16v-6M12 15V4M8 8l4-4 4 4"},
 	{ID: "settings", Href: "/settings", Wide: true, Icon: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4"},
 	{ID: "more", Href: "/more", More: true, Icon: "M5 12h.5M12 12h.5M19 12h.5"},

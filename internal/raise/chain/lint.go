@@ -1,0 +1,229 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/town/identity"
+)
+
+// Flaw names what is wrong with a chain; its sentence has the key
+// "chain.flaw_" + flaw.
+type Flaw string
+
+// The flaws.
+const (
+	NoServices    Flaw = "no_services"    // is for nothing
+	TwoChains     Flaw = "two_chains"     // a service of it has an earlier one
+	Unreachable   Flaw = "unreachable"    // nobody on the step can be reached
+	NameInVain    Flaw = "in_vain"        // a name on the step leads to nobody
+	LonelyRole    Flaw = "lonely_role"    // a role with one person
+	RingsTooLong  Flaw = "rings_too_long" // the next step begins before the last way is tried
+	Loop          Flaw = "loop"           // wakes only who was woken before, in the same way
+	RosterGap     Flaw = "roster_gap"     // nobody on duty within the next days
+	NoIndependent Flaw = "no_independent" // all ways fall with the town's own systems
+)
+
+// Finding is one thing that would go wrong at night.
+type Finding struct {
+	Flaw Flaw
+	Step int   // counted from 1; 0: the chain as a whole
+	Args []any // of the sentence
+	// Serious: an alarm may reach nobody.
+	Serious bool
+}
+
+// Text is the finding in words.
+func (f Finding) Text(l i18n.Locale) string {
+	args := make([]any, len(f.Args))
+	for i, a := range f.Args {
+		switch a := a.(type) {
+		case Who:
+			args[i] = whoWord(l, a)
+		case Miss:
+			args[i] = l.Catalog.Text(l.Lang, "chain.miss_"+string(a))
+		case time.Duration:
+			args[i] = l.Span(a)
+		case time.Time:
+			args[i] = l.Short(a)
+		default:
+			args[i] = fmt.Sprint(a)
+		}
+	}
+	text := l.Catalog.Text(l.Lang, "chain.flaw_"+string(f.Flaw), args...)
+	if f.Step > 0 {
+		text = l.Catalog.Text(l.Lang, "chain.step_n", f.Step) + ": " + text
+	}
+	return text
+}
+
+// LookAhead is how far the linter looks for gaps in duty rosters.
+const LookAhead = 14 * 24 * time.Hour
+
+// voiceRings is how long a call rings before it counts as not taken.
+const voiceRings = 45 * time.Second
+
+// Lint finds what would go wrong if an alarm came now, or in the next days.
+func (r *Room) Lint(ctx context.Context, c Chain) ([]Finding, error) {
+	all, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.lint(ctx, c, all)
+}
+
+func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, err error) {
+	now := r.o.Clock.Now()
+	if len(c.Services) == 0 && !c.Default {
+		out = append(out, Finding{Flaw: NoServices, Serious: true})
+	}
+	for _, s := range c.Services {
+		if first, ok := right(all, s); ok && first.Slug != c.Slug && slices.Contains(first.Services, s) && !c.Resting {
+			out = append(out, Finding{Flaw: TwoChains, Args: []any{s, first.Name}})
+		}
+	}
+	service := ""
+	if len(c.Services) > 0 {
+		service = c.Services[0]
+	}
+	rungs, err := r.Ladder(ctx, c, service, now)
+	if err != nil {
+		return nil, err
+	}
+	independent := false
+	for i, rung := range rungs {
+		step := c.Steps[i]
+		if !slices.ContainsFunc(rung.People, Called.Reachable) {
+			out = append(out, Finding{Flaw: Unreachable, Step: i + 1, Serious: true})
+		}
+		for _, m := range rung.Missed {
+			out = append(out, Finding{Flaw: NameInVain, Step: i + 1, Args: []any{m.Who, m.Reason}})
+		}
+		for _, p := range rung.People {
+			independent = independent || apart(p)
+		}
+		lonely, err := r.lonely(ctx, i, step)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, lonely...)
+		if f, ok := rings(c, i); ok {
+			out = append(out, f)
+		}
+		for j := range i {
+			if slices.Equal(sorted(c.Steps[j].Notify), sorted(step.Notify)) && slices.Equal(c.Steps[j].By, step.By) {
+				out = append(out, Finding{Flaw: Loop, Step: i + 1, Args: []any{j + 1}})
+				break
+			}
+		}
+		gaps, err := r.gaps(ctx, i, step, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, gaps...)
+	}
+	if !independent && len(c.Steps) > 0 {
+		out = append(out, Finding{Flaw: NoIndependent, Serious: true})
+	}
+	return out, nil
+}
+
+// apart tells whether the person can be reached by something that does not fall
+// together with the town's own systems: an address elsewhere of which nothing
+// bad is known, or a telephone.
+func apart(c Called) bool {
+	return slices.ContainsFunc(c.Contacts, func(x Contact) bool {
+		switch {
+		case x.Lacking != "" || x.Way == Mail || x.Way == Chat:
+			return false
+		case x.Way == Alternative:
+			return !slices.ContainsFunc(c.Person.Findings, func(f identity.Finding) bool {
+				return f.Cause == identity.CauseSameDomain || f.Cause == identity.CauseSharedMX || f.Cause == identity.CauseSharedHost || f.Cause == identity.CauseSharedZone
+			})
+		default:
+			return true
+		}
+	})
+}
+
+// lonely finds roles that hang on one person.
+func (r *Room) lonely(ctx context.Context, i int, s Step) (out []Finding, err error) {
+	for _, w := range s.Notify {
+		kind, name := w.Split()
+		if kind != RoleKind {
+			continue
+		}
+		people, err := r.o.People.People(ctx, identity.Filter{Role: identity.Role(name), Active: true})
+		if err != nil {
+			return nil, err
+		}
+		if len(people) == 1 {
+			out = append(out, Finding{Flaw: LonelyRole, Step: i + 1, Args: []any{w, people[0].Name}})
+		}
+	}
+	return out, nil
+}
+
+// rings tells whether a step takes longer to try its ways than it waits.
+func rings(c Chain, i int) (Finding, bool) {
+	s := c.Steps[i]
+	if len(s.By) == 0 {
+		return Finding{}, false
+	}
+	needs := time.Duration(len(s.By)-1) * c.ReceiptFor()
+	if slices.Contains(s.By, Voice) {
+		needs += voiceRings
+	}
+	if needs < s.WaitFor() {
+		return Finding{}, false
+	}
+	return Finding{Flaw: RingsTooLong, Step: i + 1, Args: []any{needs, s.WaitFor()}}, true
+}
+
+// gaps looks for the first hole in each duty roster of the step.
+func (r *Room) gaps(ctx context.Context, i int, s Step, now time.Time) (out []Finding, err error) {
+	if r.o.Gaps == nil {
+		return nil, nil
+	}
+	for _, w := range s.Notify {
+		kind, name := w.Split()
+		if kind != RosterKind {
+			continue
+		}
+		from, until, ok, err := r.o.Gaps(ctx, name, now, now.Add(LookAhead))
+		if err != nil {
+			r.o.Log.WarnContext(ctx, "a duty roster cannot be asked for its gaps", "roster", name, "err", err)
+			continue
+		}
+		if ok {
+			out = append(out, Finding{Flaw: RosterGap, Step: i + 1, Args: []any{name, clock.Cut(from), clock.Cut(until)}})
+		}
+	}
+	return out, nil
+}
+
+func sorted(in []Who) []Who {
+	out := slices.Clone(in)
+	slices.Sort(out)
+	return out
+}
+
+// whoWord is a name as people read it.
+func whoWord(l i18n.Locale, w Who) string {
+	kind, name := w.Split()
+	switch kind {
+	case RoleKind:
+		return l.Catalog.Text(l.Lang, "chain.who_role", l.Catalog.Text(l.Lang, "identity.role_"+name))
+	case RosterKind:
+		return l.Catalog.Text(l.Lang, "chain.who_roster", name)
+	case PersonKind:
+		return name
+	default:
+		return l.Catalog.Text(l.Lang, "chain.who_"+strings.ToLower(kind))
+	}
+}
