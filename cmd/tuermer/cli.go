@@ -73,6 +73,7 @@ type application interface {
 	sondes
 	sources
 	twins
+	rosters
 }
 
 // Exit codes.
@@ -125,6 +126,7 @@ type flags struct {
 	Sonde     sondeCmd     `cmd:"" help:"${cmd_sonde}"`
 	Source    sourceCmd    `cmd:"" help:"${cmd_source}"`
 	Twin      twinCmd      `cmd:"" help:"${cmd_twin}"`
+	Roster    rosterCmd    `cmd:"" help:"${cmd_roster}"`
 	Version   versionCmd   `cmd:"" help:"${cmd_version}"`
 	Audit     struct {
 		Verify auditVerifyCmd `cmd:"" help:"${cmd_audit_verify}"`

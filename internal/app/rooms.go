@@ -132,7 +132,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
-		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
+		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -259,7 +259,7 @@ func (a *App) build() (err error) {
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review, Exercise: a.exercise,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Roster: a.roster, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review, Exercise: a.exercise,
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
@@ -311,8 +311,6 @@ func (a *App) site() error {
 	}
 	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
-	a.intake.Mount("sms-receipt", a.channel.TakeReport)
-	a.intake.Mount("sms-reply", a.channel.TakeReply)
 	a.public = a.intake.Gate(a.statuspage.Handler(), true)
 	return nil
 }

@@ -31,6 +31,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/raise/chain"
+	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
@@ -77,6 +78,10 @@ type testTown struct {
 	secret   string
 	sealed   string // id of a sealed access
 	chain    string // slug of an escalation chain
+	roster   string
+	day      string // id of a holiday of its own
+	override string // in the roster
+	swap     string // asked there
 	peer     string // id of another install, invited to a mutual watch
 }
 
@@ -209,6 +214,28 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	at, err := a.intake.Add(admin, intake.Source{Name: "prtg-" + w.mark, Title: "PRTG " + w.mark, Format: intake.PRTG, Rhythm: time.Hour})
 	must(err)
 	w.inKey = strings.Split(at[strings.Index(at, "/in/"):], "/")[2]
+	w.roster = "plan-" + slug
+	roster1, roster2 := w.people[identity.RoleAdmin].Email, w.people[identity.RoleIT].Email
+	must(a.roster.Save(admin, roster.Roster{Slug: w.roster, Name: "Dienst " + w.mark, Plan: roster.Plan{
+		Template: roster.Always, Lines: [][]string{{roster1, roster2}}, Every: 1, Start: roster.DateIn(a.o.Clock.Now(), time.UTC),
+	}}, true))
+	own, err := a.roster.AddDay(admin, roster.Day{Name: "Fest " + w.mark, Rule: "08-08"})
+	must(err)
+	w.day = own.ID
+	later := a.o.Clock.Now().Add(48 * time.Hour)
+	over, err := a.roster.Cover(admin, roster.Override{Roster: w.roster, From: later, To: later.Add(time.Hour), Person: roster2, Note: "Vertritt " + w.mark})
+	must(err)
+	w.override = over.ID
+	today := roster.DateIn(a.o.Clock.Now(), time.UTC)
+	_, shifts, err := a.roster.Show(admin, w.roster, today.Add(3), today.Add(9))
+	must(err)
+	for _, s := range roster.ShiftBodies(shifts) {
+		if s.Person == roster1 && w.swap == "" && s.From.After(later.Add(48*time.Hour)) {
+			asked, err := a.roster.AskSwap(admin, w.roster, s.Key, "", roster2, "Bitte "+w.mark)
+			must(err)
+			w.swap = asked.ID
+		}
+	}
 	must(a.channel.SaveRelay(admin, channel.Relay{
 		Name: "weg-" + w.mark, Host: "mail." + w.mark + ".example", Port: 25, From: "lage@" + slug + ".example",
 		Username: "u", Password: []byte("passwort-" + w.mark),
@@ -485,6 +512,15 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/pulse"):
 		ids = []string{w.peer}
+	case strings.HasPrefix(base, "/roster/holidays"), strings.HasPrefix(base, "/holidays"):
+		ids = []string{w.day}
+	case strings.HasPrefix(base, "/roster"):
+		if strings.Contains(base, "/swaps/") {
+			p = strings.Replace(p, "{id}", w.swap, 1)
+		} else {
+			p = strings.Replace(p, "{id}", w.override, 1)
+		}
+		ids = []string{w.roster}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
 	case strings.HasPrefix(base, "/papers"):

@@ -24,6 +24,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/papers"
@@ -51,6 +52,7 @@ type Options struct {
 	Signal   *signal.Room
 	Monitor  *monitor.Room
 	Pulse    *pulse.Room
+	Roster   *roster.Room
 	Alert    *alert.Room
 	Incident *incident.Room
 	Staff    *staff.Room
@@ -128,6 +130,7 @@ type lage struct {
 	Disputed    []monitor.Monitor // failing, as too few vantage points see
 	Signals     []signal.Signal
 	Duty        []person
+	Rosters     []roster.Duty
 	Monitors    map[monitor.State]int
 	Waiting     map[channel.State]int
 	Services    map[string]service.Service
@@ -205,6 +208,11 @@ func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	}
 	if l.Duty, err = d.duty(ctx); err != nil {
 		return l, err
+	}
+	if d.o.Roster != nil {
+		if l.Rosters, err = d.o.Roster.Duties(ctx); err != nil {
+			return l, err
+		}
 	}
 	if l.Monitors, err = d.o.Monitor.Counts(ctx); err != nil {
 		return l, err
@@ -321,8 +329,7 @@ func (d *Desk) commitments(ctx context.Context, now time.Time) ([]incident.Commi
 	return all, nil
 }
 
-// duty lists who is woken when a service has no owner of its own. A roster
-// joins here later.
+// duty lists who is woken when a service has no owner of its own and no chain.
 func (d *Desk) duty(ctx context.Context) ([]person, error) {
 	people, err := d.o.Identity.People(ctx, identity.Filter{Role: identity.RoleIT, Active: true, Limit: 20})
 	if err != nil {

@@ -23,6 +23,7 @@ var nav = []web.NavItem{
 	{ID: "review", Href: "/review", Wide: true, Icon: "M4 12a8 8 0 1 0 3-6M4 4v4h4M12 8v4l3 2"},
 	{ID: "monitor", Href: "/monitor", Key: "g p", Icon: "M3 12h4l3-7 4 14 3-7h4"},
 	{ID: "service", Href: "/service", Key: "g d", Wide: true, Icon: "M4 5h16v5H4ZM4 14h16v5H4ZM7 7.5h.5M7 16.5h.5"},
+	{ID: "roster", Href: "/roster", Key: "g b", Wide: true, Icon: "M4 6h16v14H4ZM4 10h16M8 3v4M16 3v4M8 14h3M13 14h3M8 17h3"},
 	{ID: "plan", Href: "/kit", Wide: true, Icon: "M5 4h14v16H5ZM8 8h8M8 12h8M8 16h5"},
 	{ID: "people", Href: "/identity/people", Wide: true, Icon: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM3 20c0-4 3-6 6-6s6 2 6 6M16 5a3 3 0 0 1 0 6M18 14c2 1 3 3 3 6"},
 	{ID: "chain", Href: "/chain", Wide: true, Icon: "M6 20v-4h5v-4h5V8h4M4 20h4M17 5l3 3-3 3"},

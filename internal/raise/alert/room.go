@@ -130,8 +130,7 @@ type Room struct {
 	o       Options
 	texts   *i18n.Catalog
 	sweeper *jobs.Sweeper
-	bundler *jobs.Sweeper // tells of what has joined; see group.go
-	spool   *spool        // nil: the database is where this process is
+	spool   *spool // nil: the database is where this process is
 }
 
 // New makes the room.
@@ -149,7 +148,6 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, texts: catalog}
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.nobody", Clock: o.Clock, Log: o.Log, Sweep: r.sweep})
-	r.bundler = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.bundle", Clock: o.Clock, Log: o.Log, Sweep: r.bundles})
 	if o.Dir != "" {
 		r.spool = &spool{}
 		r.spool.sender = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.spool", Clock: o.Clock, Log: o.Log, Sweep: r.sendSpooled})
@@ -182,7 +180,6 @@ func (r *Room) Start(ctx context.Context) error {
 		r.spool.keeper.Start(ctx)
 	}
 	r.sweeper.Start(ctx)
-	r.bundler.Start(ctx)
 	return nil
 }
 
@@ -201,7 +198,6 @@ func (r *Room) StartSpool(ctx context.Context) error {
 // Stop ends it.
 func (r *Room) Stop() {
 	r.sweeper.Stop()
-	r.bundler.Stop()
 	if p := r.spool; p != nil {
 		p.keeper.Stop()
 		p.sender.Stop()
@@ -232,7 +228,7 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		if err != nil {
 			return err
 		}
-		open, err := t.place(ctx, s)
+		open, err := t.open(ctx, alertKey(s))
 		if err != nil {
 			return err
 		}
@@ -243,14 +239,10 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		next := sourceRow{TenantID: t.tenant, Key: s.Key, Seq: max(s.Seq, src.Seq), State: s.State, AlertID: src.AlertID}
 		switch mv {
 		case opens:
-			if next.AlertID, err = r.open(ctx, t, s); err == nil {
-				err = t.formed(ctx, s, next.AlertID)
-			}
+			next.AlertID, err = r.open(ctx, t, s)
 		case joins:
 			next.AlertID = open
-			if err = r.fold(ctx, t, open, s); err == nil {
-				err = t.grew(ctx, s, open)
-			}
+			err = r.fold(ctx, t, open, s)
 		case renews:
 			err = r.fold(ctx, t, src.AlertID, s)
 		case ends:
@@ -437,14 +429,13 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 	if err := t.resolveSignal(ctx, id, s); err != nil {
 		return err
 	}
-	// A storm ends as it came: only its last recovery reads all of it.
-	if firing, err := t.firing(ctx, id); err != nil || firing > 0 {
-		r.changed(ctx, id)
-		return err
-	}
 	a, err := t.full(ctx, id)
 	if err != nil {
 		return err
+	}
+	if firing, _ := a.Confirmed(); firing > 0 {
+		r.changed(ctx, id)
+		return nil
 	}
 	a.State, a.ClosedAt, a.NextAt = StateClosed, t.now, time.Time{}
 	return r.close(ctx, t, a)

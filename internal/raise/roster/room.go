@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -165,6 +166,15 @@ func (c crew) name(address string) string {
 		return p.Name
 	}
 	return address
+}
+
+// sorted are the people by name.
+func (c crew) sorted() []identity.Person {
+	out := slices.Collect(maps.Values(c))
+	slices.SortFunc(out, func(a, b identity.Person) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Email, b.Email))
+	})
+	return out
 }
 
 // rules are the calendar and zone of the town in ctx; land overrides the town's

@@ -95,6 +95,12 @@ func each(t *testing.T, fn func(t *testing.T, x *town)) {
 
 func newTown(t *testing.T, w *storetest.World) *town {
 	t.Helper()
+	return newTownAt(t, w, nil)
+}
+
+// newTownAt is a town by a clock of its own; nil: one that the test sets.
+func newTownAt(t *testing.T, w *storetest.World, c clock.Clock) *town {
+	t.Helper()
 	catalog, err := i18n.NewCatalog(web.Texts(), roster.Texts())
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +111,12 @@ func newTown(t *testing.T, w *storetest.World) *town {
 		{ID: "p3", Name: "Cleo Stern", Email: cleo, Roles: []identity.Role{identity.RolePublisher}},
 		{ID: "p4", Name: "Dora Dach", Email: dora, Roles: []identity.Role{identity.RoleReader}},
 	}}
+	if c == nil {
+		c = x.clock
+	}
 	x.Room = roster.New(roster.Options{
-		Store: w.Store, Clock: x.clock, Log: slog.New(slog.DiscardHandler), Hints: w.Hints, Catalog: catalog,
-		Audit: audit.New(audit.Options{Store: w.Store, Clock: x.clock}), People: x, Outbox: x,
+		Store: w.Store, Clock: c, Log: slog.New(slog.DiscardHandler), Hints: w.Hints, Catalog: catalog,
+		Audit: audit.New(audit.Options{Store: w.Store, Clock: c}), People: x, Outbox: x,
 	})
 	return x
 }
