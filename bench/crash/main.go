@@ -154,6 +154,9 @@ func (b *bench) run(ctx context.Context, rounds int) (ok bool, err error) {
 func (b *bench) config(rounds int) string {
 	var y strings.Builder
 	y.WriteString(rig.Town)
+	// Without an address of its own the town has that of its listener, another one
+	// after each start, and the words that name it would have to be read again.
+	y.WriteString("urls: {public: \"http://status.benchstadt.example\"}\n")
 	fmt.Fprintf(&y, "smtp:\n  - {name: post, host: 127.0.0.1, port: %s, from: lage@benchstadt.example, tls: none}\nservices:\n", b.post.port())
 	for i := 0; i <= rounds; i++ {
 		fmt.Fprintf(&y, "  - {slug: d%02d, name: Dienst %02d, article: der, public: true, owner: ada@benchstadt.example, workaround: Telefon, auto_public: checking}\n", i, i)
@@ -289,8 +292,7 @@ func (b *bench) killed(i int) (r round, err error) {
 		if approval == nil {
 			return r, errors.New("approved and told so, then forgotten")
 		}
-		// Words that follow the time of day are read again before they go out.
-		if err := b.approve(id); err != nil && b.approve(id) != nil {
+		if err := b.approve(id); err != nil {
 			return r, err
 		}
 	}

@@ -551,6 +551,10 @@ func (r *Room) Approve(ctx context.Context, id ID, c Consent) (Statement, error)
 		if err != nil {
 			return err
 		}
+		if c.Revision != 0 && ident.ActorOf(ctx).Kind != ident.KindLink && s.approvedBy(whoActs(ctx).person, c.Revision) {
+			out = s // said twice, as after an answer that never came; a link is good for once
+			return nil
+		}
 		if c.Revision != 0 && c.Revision != s.Revision {
 			return ErrChanged
 		}
@@ -580,7 +584,7 @@ func (r *Room) Approve(ctx context.Context, id ID, c Consent) (Statement, error)
 			}
 			if !sameWords(again.Variants, s.seen) {
 				stale = true
-				return ErrChanged
+				return ErrMoved
 			}
 		}
 		out, err = r.publish(ctx, db, enqueue, p, approval, now)
@@ -594,6 +598,11 @@ func (r *Room) Approve(ctx context.Context, id ID, c Consent) (Statement, error)
 		}
 	}
 	return out, err
+}
+
+// approvedBy reports whether p, in person, has approved just that revision.
+func (s Statement) approvedBy(p identity.PersonID, revision int) bool {
+	return s.State == StatePublished && p != "" && s.Approval.By == p && s.Approval.Way == WaySecond && revision == s.Revision-1
 }
 
 func sameWords(a, b []Variant) bool {

@@ -141,10 +141,13 @@ func (v Variant) Public() bool { return v.Kind.Public() }
 
 // Errors that callers branch on.
 var (
-	ErrNotFound     = fault.New(fault.NotFound, "publish.not_found")
-	ErrForbidden    = fault.New(fault.Forbidden, "publish.forbidden")
-	ErrState        = fault.New(fault.Conflict, "publish.state")
-	ErrChanged      = fault.New(fault.Conflict, "publish.changed_meanwhile")
+	ErrNotFound  = fault.New(fault.NotFound, "publish.not_found")
+	ErrForbidden = fault.New(fault.Forbidden, "publish.forbidden")
+	ErrState     = fault.New(fault.Conflict, "publish.state")
+	ErrChanged   = fault.New(fault.Conflict, "publish.changed_meanwhile")
+	// ErrMoved says that nobody changed the text and yet it reads differently: what
+	// it names, as the public address or an Ersatzweg, is another one by now.
+	ErrMoved        = fault.New(fault.Conflict, "publish.words_moved")
 	ErrSecondPerson = fault.New(fault.Forbidden, "publish.second_person")
 	ErrOwnWords     = fault.New(fault.Forbidden, "publish.own_words")
 	ErrPrivate      = fault.New(fault.Conflict, "publish.private")
