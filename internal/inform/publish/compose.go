@@ -80,6 +80,7 @@ type telling struct {
 	services  []service.Service
 	audiences []plan.Audience // those of the statement, in the plan's order
 	all       []plan.Audience
+	watchers  []identity.Person // over data protection
 	tenant    identity.Tenant
 	zone      *time.Location
 	library   *template.Library
@@ -200,6 +201,11 @@ func (r *Room) lookAt(ctx context.Context, s Statement, in incident.Incident) (t
 	}
 	if t.zone, err = clock.Zone(t.tenant.Zone); err != nil {
 		return t, err
+	}
+	if s.Kind == template.BreachReport || s.Kind == template.DataSubjects {
+		if t.watchers, err = r.o.People.People(ctx, identity.Filter{Role: identity.RoleDPO, Active: true}); err != nil {
+			return t, err
+		}
 	}
 	if in.ID != "" {
 		if t.facts, err = r.o.Incidents.Facts(ctx, in.ID); err != nil {
@@ -510,6 +516,20 @@ func (t telling) known(asOf time.Time) template.Facts {
 	if w := t.workaround(asOf); !w.Missing() {
 		out[template.SlotWorkaround] = w
 	}
+	// A report to the authority says when the town knew, and both say whom to ask.
+	if !t.incident.ConfirmedAt.IsZero() {
+		out[slotKnown] = template.At(t.incident.ConfirmedAt)
+	}
+	var watch []string
+	for _, p := range t.watchers {
+		watch = append(watch, identity.Contact(p))
+	}
+	if len(watch) > 0 {
+		out[slotWatch] = template.Filled(strings.Join(watch, "; "))
+	}
+	if v := t.affected(); !v.Missing() {
+		out[template.SlotImpact] = v
+	}
 	for _, sv := range t.services {
 		if sv.Workaround.Deadline != "" {
 			out[template.SlotDeadline] = template.Filled(sv.Workaround.Deadline)
@@ -517,6 +537,31 @@ func (t telling) known(asOf time.Time) template.Facts {
 		}
 	}
 	return out
+}
+
+// The slots of a breach that catalogue and incident know.
+const (
+	slotKnown template.Slot = "Bekannt"
+	slotWatch template.Slot = "DSB"
+)
+
+// affected names the incident's services, for where nobody has said more exactly
+// what is affected.
+func (t telling) affected() template.Value {
+	var de, en, ls []string
+	for _, sv := range t.services {
+		de, en, ls = append(de, sv.Name), append(en, cmp.Or(sv.NameEN, sv.Name)), append(ls, cmp.Or(sv.NameLS, sv.Name))
+	}
+	return template.Value{Text: listed(de, "und"), EN: listed(en, "and"), LS: listed(ls, "und")}
+}
+
+// listed is "a, b und c".
+func listed(words []string, and string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " " + and + " " + words[last]
 }
 
 // since is when the incident began, as far as anybody knows.

@@ -352,7 +352,7 @@ func composerPage(v composing) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Choices(v.Form, web.FieldOptions{Name: "audiences", Label: i18n.T(ctx, "publish.audiences"), Hint: i18n.T(ctx, "publish.audiences_hint")}, true, audienceOptions(ctx, v.Audiences)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Choices(v.Form, web.FieldOptions{Name: "audiences", Label: i18n.T(ctx, "publish.audiences"), Hint: audiencesHint(ctx, v)}, true, audienceOptions(ctx, v.Audiences)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1716,6 +1716,15 @@ func submitText(ctx context.Context, v composing) string {
 		return i18n.T(ctx, "publish.submit_to", v.Approvers[0].Name)
 	}
 	return i18n.T(ctx, "publish.submit")
+}
+
+// audiencesHint says what a choice of audiences does, and why these stand there.
+func audiencesHint(ctx context.Context, v composing) string {
+	hint := i18n.T(ctx, "publish.audiences_hint")
+	if why := v.whyThese(); why != "" {
+		hint += " " + i18n.T(ctx, why)
+	}
+	return hint
 }
 
 var _ = templruntime.GeneratedTemplate

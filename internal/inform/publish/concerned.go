@@ -18,8 +18,17 @@ type Catalogue interface {
 }
 
 // concerned are the audiences of the incident's services and of those that
-// depend on them (R1.7), see [plan.Concerned].
+// depend on them (R1.7), see [plan.Concerned]. An incident that names no service
+// concerns everybody from an emergency on, as those who look after an audience are
+// given the task then.
 func (r *Room) concerned(ctx context.Context, in incident.Incident, all []plan.Audience) ([]string, error) {
+	if everybody(in) {
+		out := make([]string, len(all))
+		for i, a := range all {
+			out[i] = a.Slug
+		}
+		return out, nil
+	}
 	var catalogue []service.Service
 	if c, ok := r.o.Services.(Catalogue); ok {
 		var err error
@@ -38,6 +47,23 @@ func (r *Room) concerned(ctx context.Context, in incident.Incident, all []plan.A
 		}
 	}
 	return plan.Concerned(catalogue, in.Services, all), nil
+}
+
+func everybody(in incident.Incident) bool {
+	return len(in.Services) == 0 && slices.Contains([]incident.Level{incident.Emergency, incident.Crisis}, in.Level)
+}
+
+// whyThese says why audiences are chosen beforehand; empty where the services say
+// so themselves.
+func (v composing) whyThese() string {
+	switch {
+	case v.Preview != nil || len(v.Incident.Services) > 0:
+		return ""
+	case everybody(v.Incident):
+		return "publish.audiences_level"
+	default:
+		return "publish.audiences_none"
+	}
 }
 
 // spoken are the languages that the plan names for these audiences; all where

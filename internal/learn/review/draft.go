@@ -3,9 +3,11 @@ package review
 import (
 	"context"
 	"slices"
+	"time"
 
 	"tuermer/internal/coordinate/incident"
 	"tuermer/internal/inform/publish"
+	"tuermer/internal/town/identity"
 )
 
 // Draft is what the journal knows for a report to an authority. What it does not
@@ -17,6 +19,11 @@ type Draft struct {
 	Certain, Believed, Open []incident.Fact
 	Measures                []incident.Entry // what people wrote down, in order
 	Told                    []publish.Heard
+	FirstTold               time.Time // the first message about it; zero: none yet
+	// Town is the controller, DPO are those who watch over data protection there
+	// and whom the authority asks.
+	Town identity.Tenant
+	DPO  []identity.Person
 }
 
 // Draft gathers it.
@@ -46,6 +53,21 @@ func (r *Room) Draft(ctx context.Context, c Clock) (Draft, error) {
 		return Draft{}, err
 	}
 	d.Measures = slices.DeleteFunc(journal, func(e incident.Entry) bool { return e.Kind != incident.EntryNote && e.Kind != incident.EntryPhase })
+	if d.Town, err = r.o.People.Current(ctx); err != nil {
+		return d, err
+	}
+	if d.DPO, err = r.o.People.People(ctx, identity.Filter{Role: identity.RoleDPO, Active: true}); err != nil {
+		return d, err
+	}
+	said, err := r.o.Statements.List(ctx, publish.Filter{Incident: c.Incident, States: []publish.State{publish.StatePublished}, Limit: 1000})
+	if err != nil {
+		return d, err
+	}
+	for _, s := range said {
+		if d.FirstTold.IsZero() || s.PublishedAt.Before(d.FirstTold) {
+			d.FirstTold = s.PublishedAt
+		}
+	}
 	d.Told, err = r.o.Statements.Heard(ctx, c.Incident)
 	return d, err
 }

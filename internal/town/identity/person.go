@@ -107,6 +107,16 @@ func (p Person) Has(roles ...Role) bool {
 	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(p.Roles, r) })
 }
 
+// Contact is how somebody outside reaches p at work: name, official address and
+// mobile.
+func Contact(p Person) string {
+	out := p.Name + ", " + p.Email
+	if p.Mobile != "" {
+		out += ", " + p.Mobile
+	}
+	return out
+}
+
 // Addresses are the mail addresses at which the person is alarmed, official
 // one first.
 func (p Person) Addresses() []string {

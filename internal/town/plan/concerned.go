@@ -9,7 +9,8 @@ import (
 // Concerned are the audiences, in their order, that must hear when the services
 // named by slugs fail (R1.7): those that these services name, and those of every
 // service that depends on them. A service that names none concerns staff, and
-// citizens too when it is public. Without a service staff are concerned.
+// citizens too when it is public. Without a service staff and leadership are
+// concerned: whatever it is, they work with it.
 func Concerned(catalogue []service.Service, slugs []string, all []Audience) []string {
 	want := map[string]bool{}
 	byKind := func(k Kind) {
@@ -32,6 +33,7 @@ func Concerned(catalogue []service.Service, slugs []string, all []Audience) []st
 	}
 	if len(slugs) == 0 {
 		byKind(Staff)
+		byKind(Leadership)
 	}
 	var out []string
 	for _, a := range all {

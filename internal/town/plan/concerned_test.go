@@ -10,7 +10,7 @@ import (
 
 func TestConcerned(t *testing.T) {
 	all := []plan.Audience{
-		{Slug: "citizens", Kind: plan.Citizens}, {Slug: "kreis", Kind: plan.Partners}, {Slug: "rat", Kind: plan.Council}, {Slug: "staff", Kind: plan.Staff},
+		{Slug: "citizens", Kind: plan.Citizens}, {Slug: "kreis", Kind: plan.Partners}, {Slug: "leitung", Kind: plan.Leadership}, {Slug: "rat", Kind: plan.Council}, {Slug: "staff", Kind: plan.Staff},
 	}
 	catalogue := []service.Service{
 		{Slug: "netz", Audiences: []string{"staff"}},
@@ -22,7 +22,7 @@ func TestConcerned(t *testing.T) {
 		{[]string{"netz"}, []string{"citizens", "kreis", "staff"}}, // through depends_on
 		{[]string{"portal"}, []string{"citizens", "staff"}},
 		{[]string{"ratsinfo"}, []string{"rat"}},
-		{nil, []string{"staff"}},
+		{nil, []string{"leitung", "staff"}},
 		{[]string{"gibt-es-nicht"}, nil},
 	} {
 		if got := plan.Concerned(catalogue, c.slugs, all); !slices.Equal(got, c.want) {
