@@ -70,6 +70,7 @@ type application interface {
 	// Reload makes the program that serves read its configuration again, and
 	// answers what came of it.
 	Reload(ctx context.Context, s app.Settings) (lines []string, err error)
+	persons
 	sondes
 	sources
 	twins
@@ -102,6 +103,7 @@ type flags struct {
 		Add   userAddCmd   `cmd:"" help:"${cmd_user_add}"`
 		Reset userResetCmd `cmd:"" help:"${cmd_user_reset}"`
 	} `cmd:"" help:"${cmd_user}"`
+	Person    personCmd `cmd:"" help:"${cmd_person}"`
 	Directory struct {
 		Sync directorySyncCmd `cmd:"" help:"${cmd_directory_sync}"`
 	} `cmd:"" help:"${cmd_directory}"`

@@ -1,0 +1,10 @@
+package service
+
+import "tuermer/internal/platform/personal"
+
+// Personal says what becomes of what this room holds about a person who is erased.
+func (r *Room) Personal() []personal.Rule {
+	return []personal.Rule{
+		{Table: "service_entry", Act: personal.Refuse, Columns: []string{"body"}, Why: "owner", Label: "name"},
+	}
+}
