@@ -53,7 +53,7 @@ func (s *stage) source(args []string) error {
 			return fmt.Errorf("„%s“: erwartet wird zum Beispiel 100-mal", rest[1])
 		}
 	}
-	for i := range times {
+	post := func(i int) error {
 		body := strings.ReplaceAll(strings.ReplaceAll(rest[0], "{n}", fmt.Sprint(i+1)), "'", `"`)
 		res, err := client.Post(url, "application/x-www-form-urlencoded", strings.NewReader(body))
 		if err != nil {
@@ -63,6 +63,23 @@ func (s *stage) source(args []string) error {
 		_ = res.Body.Close()
 		if err != nil || res.StatusCode != want {
 			return fmt.Errorf("die Antwort ist %d: %.300s %w", res.StatusCode, said, err)
+		}
+		return nil
+	}
+	// The first comes first; a storm then comes from fifty at once.
+	if err := post(0); err != nil {
+		return err
+	}
+	for from := 1; from < times; from += 50 {
+		n := min(50, times-from)
+		errs := make(chan error, n)
+		for i := range n {
+			go func() { errs <- post(from + i) }()
+		}
+		for range n {
+			if err := <-errs; err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -23,7 +23,9 @@ import (
 type Config struct {
 	Town       TownConfig
 	URLs       URLsConfig
-	SMTP       []SMTPConfig // in the order in which they are tried
+	SMTP       []SMTPConfig    // in the order in which they are tried
+	SMS        []GatewayConfig // in the order in which they are tried
+	Voice      []GatewayConfig
 	People     []PersonConfig
 	Services   []ServiceConfig
 	Monitors   []MonitorConfig
@@ -188,6 +190,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		r.checkTwin(&cfg.Twin)
 		r.checkHeartbeats(cfg.Heartbeats)
 		r.checkRosters(cfg)
+		r.checkGateways(cfg)
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
@@ -224,6 +227,15 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 	for i := range cfg.SMTP {
 		s := &cfg.SMTP[i]
 		r.secret(folder, s.PasswordFile, fmt.Sprintf("smtp[%d].password_file", i), &s.Password)
+	}
+	for key, list := range cfg.gatewayLists() {
+		for i := range list {
+			g := &list[i]
+			r.secret(folder, g.SecretFile, fmt.Sprintf("%s[%d].secret_file", key, i), &g.Secret)
+			if g.SecretEnv != "" && g.Secret == "" {
+				g.Secret = Secret(os.Getenv(g.SecretEnv))
+			}
+		}
 	}
 	for i := range cfg.Webhooks {
 		w := &cfg.Webhooks[i]

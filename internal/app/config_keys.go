@@ -41,6 +41,8 @@ func (r *configReader) root(c *Config) setter {
 			field{"public", scalar(r, &c.URLs.Public, parseOrigin)},
 		)},
 		field{"smtp", listOf(r, &c.SMTP, r.smtp)},
+		field{"sms", listOf(r, &c.SMS, r.gateway)},
+		field{"voice", listOf(r, &c.Voice, r.gateway)},
 		field{"people", listOf(r, &c.People, r.person)},
 		field{"services", listOf(r, &c.Services, r.service)},
 		field{"monitors", listOf(r, &c.Monitors, r.monitor)},

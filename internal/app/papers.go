@@ -72,6 +72,7 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 			f.Relays = append(f.Relays, papers.Way{Name: s.Name, Host: s.Host})
 			f.MailOpen = f.MailOpen || s.TLS == "none"
 		}
+		f.Gateways = gatewayHosts(c)
 	}
 	relays, err := a.channel.Relays(ctx)
 	if err != nil {

@@ -132,7 +132,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
-		Adapters: a.ways.of, Audit: a.audit, WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
+		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -311,6 +311,8 @@ func (a *App) site() error {
 	}
 	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
+	a.intake.Mount("sms-receipt", a.channel.TakeReport)
+	a.intake.Mount("sms-reply", a.channel.TakeReply)
 	a.public = a.intake.Gate(a.statuspage.Handler(), true)
 	return nil
 }

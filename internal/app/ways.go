@@ -32,8 +32,9 @@ type ways struct {
 	fixed []channel.Adapter // of every town
 
 	mu       sync.Mutex
-	house    []channel.Adapter         // mail of the first file
-	built    map[relay]channel.Adapter // of files, as long as they say the same
+	house    []channel.Adapter          // mail, short messages and calls of the first file
+	gates    map[string]channel.Adapter // gateways of files, by all that they say
+	built    map[relay]channel.Adapter  // of files, as long as they say the same
 	declared map[ident.Tenant]routes
 	towns    map[ident.Tenant][]channel.Adapter
 	recalled map[ident.Tenant][]rememberedRelay // for when the database is away
@@ -43,14 +44,14 @@ type ways struct {
 type routes struct{ own, last []channel.Adapter }
 
 func (a *App) newWays() *ways {
-	w := &ways{app: a, fixed: a.drillAdapters(), built: map[relay]channel.Adapter{}, declared: map[ident.Tenant]routes{}, towns: map[ident.Tenant][]channel.Adapter{}}
+	w := &ways{app: a, fixed: a.drillAdapters(), built: map[relay]channel.Adapter{}, gates: map[string]channel.Adapter{}, declared: map[ident.Tenant]routes{}, towns: map[ident.Tenant][]channel.Adapter{}}
 	if a.o.Simulated {
 		w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, everyKind...)...)
 		return w
 	}
 	w.fixed = append(w.fixed, a.webhookAdapter()...)
 	w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
-	w.house = w.mailAdapters(a.config(), a.config().Town.Name)
+	w.house = slices.Concat(w.mailAdapters(a.config(), a.config().Town.Name), w.gatewayAdapters(a.config()))
 	return w
 }
 
@@ -79,7 +80,16 @@ func (w *ways) reload(old []*Config) {
 			}
 		}
 	}
-	w.house = w.mailAdapters(w.app.config(), w.app.config().Town.Name)
+	gates := w.gates
+	w.gates = map[string]channel.Adapter{}
+	for _, c := range w.app.configs() {
+		c.eachGateway(func(kind channel.Kind, g GatewayConfig) {
+			if made, ok := gates[g.key(kind)]; ok {
+				w.gates[g.key(kind)] = made
+			}
+		})
+	}
+	w.house = slices.Concat(w.mailAdapters(w.app.config(), w.app.config().Town.Name), w.gatewayAdapters(w.app.config()))
 	w.declared = map[ident.Tenant]routes{}
 	if idDomain(old[0]) != idDomain(w.app.config()) || old[0].Town.Name != w.app.config().Town.Name {
 		w.towns = map[ident.Tenant][]channel.Adapter{} // they carry both
@@ -155,7 +165,7 @@ func (w *ways) byFiles(ctx context.Context) (routes, bool) {
 	}
 	r := routes{last: w.mailAdapters(all[0], t.Name)}
 	if c != nil {
-		r.own = w.mailAdapters(c, t.Name)
+		r.own = slices.Concat(w.mailAdapters(c, t.Name), w.gatewayAdapters(c))
 	}
 	return r, true
 }
@@ -173,7 +183,7 @@ func (a *App) drillAdapters() []channel.Adapter {
 	return a.simulatedAdapters(channel.Exercise, everyKind...)
 }
 
-var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post}
+var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post, channel.SMS, channel.Voice}
 
 // simulatedName is what people read of a simulated route. Posts have no other
 // yet, so theirs has a name of its own.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"tuermer/internal/town/channel"
 )
 
 // ProblemCode names a way in which a variant departs from the facts.
@@ -126,7 +128,7 @@ func (in Input) ways(s Slot, lang Language, format Format) []string {
 	add := func(p placeholder) {
 		w := in.shown(p, lang, format)
 		if format == SMS {
-			w = smsPlain.Replace(w)
+			w = channel.PlainSMS(w)
 		}
 		w = fold(w)
 		out = append(out, w, strings.TrimRight(w, ".!?…"), strings.TrimSuffix(w, " uhr"))

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"tuermer/internal/town/channel"
 )
 
 // Entry is one prepared text: one cell of the grid in one format and language.
@@ -218,7 +220,7 @@ func (in Input) fill(source string, e Entry, name string, said map[Slot]bool) st
 	w.nodes(nodes)
 	s := tidy(w.out.String())
 	if e.Format == SMS {
-		s = smsPlain.Replace(s)
+		s = channel.PlainSMS(s)
 	}
 	if in.Exercise {
 		s = exerciseMark(s, name, e.Format, e.Language)

@@ -1,77 +1,15 @@
 package template
 
-import (
-	"strings"
-	"unicode/utf16"
-)
+import "tuermer/internal/town/channel"
 
 // Encoding of a short message.
-type Encoding string
+type Encoding = channel.Encoding
 
 // The encodings of 3GPP TS 23.038.
 const (
-	GSM7 Encoding = "gsm7"
-	UCS2 Encoding = "ucs2"
+	GSM7 = channel.GSM7
+	UCS2 = channel.UCS2
 )
 
-// gsmBasic is the GSM 7-bit default alphabet (3GPP TS 23.038, 6.2.1), without
-// the escape character; gsmExtended is its extension table (6.2.1.1), whose
-// characters take two septets.
-const (
-	gsmBasic = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
-		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-	gsmExtended = "\f^{}\\[~]|€"
-)
-
-// Segments counts how a text travels as SMS: its encoding, its length in
-// septets or UCS-2 units, and the number of parts. A part of a longer message
-// holds 153 septets or 67 units, since six octets tell the parts apart; neither
-// an escape pair nor a surrogate pair is torn.
-func Segments(text string) (enc Encoding, length, parts int) {
-	widths := make([]int, 0, len(text))
-	enc = GSM7
-	for _, r := range text {
-		switch {
-		case strings.ContainsRune(gsmBasic, r):
-			widths = append(widths, 1)
-		case strings.ContainsRune(gsmExtended, r):
-			widths = append(widths, 2)
-		default:
-			enc = UCS2
-		}
-	}
-	single, multi := 160, 153
-	if enc == UCS2 {
-		single, multi = 70, 67
-		widths = widths[:0]
-		for _, r := range text {
-			widths = append(widths, max(utf16.RuneLen(r), 1))
-		}
-	}
-	for _, w := range widths {
-		length += w
-	}
-	if length == 0 {
-		return enc, 0, 0
-	}
-	if length <= single {
-		return enc, length, 1
-	}
-	parts = 1
-	room := multi
-	for _, w := range widths {
-		if w > room {
-			parts++
-			room = multi
-		}
-		room -= w
-	}
-	return enc, length, parts
-}
-
-// smsPlain replaces typographic characters that would more than halve an SMS by
-// the ones that every telephone has.
-var smsPlain = strings.NewReplacer(
-	"–", "-", "—", "-", "‑", "-", "„", "\"", "“", "\"", "”", "\"", "‚", "'", "‘", "'", "’", "'",
-	"…", "...", "\u00a0", " ", "\u202f", " ", "·", "-", "•", "-",
-)
+// Segments counts how a text travels as SMS, see [channel.Segments].
+func Segments(text string) (enc Encoding, length, parts int) { return channel.Segments(text) }

@@ -336,7 +336,7 @@ func (a acquaintance) signal(rep Report) signal.Signal {
 	l := a.Locale
 	detail := []string{rep.Detail, join(" · ", rep.Host, rep.Site), l.Catalog.Text(l.Lang, "intake.signal_from", a.Title), rep.Link}
 	return signal.Signal{
-		Source: signal.Intake, Key: keyOf(a.Name, rep.Key), Episode: rep.Episode, State: rep.State, Service: a.Service,
+		Source: signal.Intake, Key: keyOf(a.Name, rep.Key), Episode: rep.Episode, State: rep.State, Service: a.Service, Group: "intake:" + a.Name,
 		Severity: rep.Severity, Title: rep.Title, Detail: join("\n", detail...), Since: rep.Since,
 	}
 }

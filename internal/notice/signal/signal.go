@@ -67,7 +67,10 @@ type Signal struct {
 	// key knows better already.
 	Seq int64
 	// Service is the slug of the service concerned; empty when unknown.
-	Service  string
+	Service string
+	// Group names what it fails together with, such as the system that reports it;
+	// empty: it stands for itself. It is told, and not stored.
+	Group    string
 	Severity Severity
 	Title    string    // one line: "Bürgerportal antwortet nicht"
 	Detail   string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"

@@ -147,6 +147,7 @@ const (
 	Alarm Kind = "alarm" // look after it
 	Taken Kind = "taken" // somebody else does
 	Over  Kind = "over"  // it is over
+	Grown Kind = "grown" // more of its group fail
 )
 
 // Notified is one message that was handed to the outbox.

@@ -22,6 +22,11 @@ func Ignore(r *Room, ctx context.Context, s signal.IgnoredSignal) error {
 // Sweep looks once for people whom alerts can be told.
 func Sweep(r *Room, ctx context.Context, now time.Time) (time.Time, error) { return r.sweep(ctx, now) }
 
+// Bundles tells of what has joined alerts.
+func Bundles(r *Room, ctx context.Context, now time.Time) (time.Time, error) {
+	return r.bundles(ctx, now)
+}
+
 // Token makes the token of an alarm mail.
 func Token(r *Room, id ID, person identity.PersonID, now time.Time) string {
 	return r.token(id, person, now)

@@ -159,6 +159,7 @@ func TestI20_DoubtNeverSilences(t *testing.T) {
 			s := firing(key, rapid.SampledFrom([]string{"portal", "mail", "gone", ""}).Draw(rt, "service"), last[key].Seq+1)
 			s.State = rapid.SampledFrom([]signal.State{signal.Firing, signal.Resolved}).Draw(rt, "state")
 			s.Severity = rapid.SampledFrom([]signal.Severity{signal.Info, signal.Warning, signal.Critical}).Draw(rt, "severity")
+			s.Group = rapid.SampledFrom([]string{"", "intake:a", "intake:b"}).Draw(rt, "group")
 			last[key] = s
 			pending = append(pending, s)
 		}
@@ -172,6 +173,11 @@ func TestI20_DoubtNeverSilences(t *testing.T) {
 		}
 		for _, s := range pending {
 			check(alert.Fold(r, ctx, s))
+			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 50).Draw(rt, "pause")) * time.Second)
+			if rapid.IntRange(0, 4).Draw(rt, "bundle") == 0 {
+				_, err := alert.Bundles(r, ctx, w.now)
+				check(err)
+			}
 			if rapid.IntRange(0, 9).Draw(rt, "act") == 0 {
 				now, err := r.List(ctx, alert.Filter{Current: true})
 				check(err)

@@ -35,6 +35,8 @@ func (l letter) write(at i18n.Locale) (subject, text string) {
 		return l.writeTaken(at)
 	case Over:
 		return l.writeOver(at)
+	case Grown:
+		return l.writeGrown(at)
 	default:
 		return l.writeAlarm(at)
 	}

@@ -137,7 +137,7 @@ func (m *mailing) send(ctx context.Context, n Notified, subject, text string) (o
 
 // hookBody is what a webhook gets.
 type hookBody struct {
-	Type  string    `json:"type"` // alert.opened, alert.acknowledged, alert.closed
+	Type  string    `json:"type"` // alert.opened, alert.grown, alert.acknowledged, alert.closed
 	ID    string    `json:"id"`   // of this message, the same when it is sent twice
 	At    time.Time `json:"at"`
 	Town  string    `json:"town"`
@@ -163,7 +163,7 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 			body, err = h.Form.Body(m.note(kind))
 		} else {
 			body, err = json.Marshal(hookBody{
-				Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed)}[kind],
+				Type: map[Kind]string{Alarm: string(Opened), Taken: string(Acknowledged), Over: string(Closed), Grown: "alert.grown"}[kind],
 				ID:   id, At: m.t.now, Town: m.town.Slug, Alert: bodyOf(m.alert, m.page()),
 			})
 		}

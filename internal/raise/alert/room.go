@@ -130,7 +130,8 @@ type Room struct {
 	o       Options
 	texts   *i18n.Catalog
 	sweeper *jobs.Sweeper
-	spool   *spool // nil: the database is where this process is
+	bundler *jobs.Sweeper // tells of what has joined; see group.go
+	spool   *spool        // nil: the database is where this process is
 }
 
 // New makes the room.
@@ -148,6 +149,7 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, texts: catalog}
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.nobody", Clock: o.Clock, Log: o.Log, Sweep: r.sweep})
+	r.bundler = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.bundle", Clock: o.Clock, Log: o.Log, Sweep: r.bundles})
 	if o.Dir != "" {
 		r.spool = &spool{}
 		r.spool.sender = jobs.NewSweeper(jobs.SweeperOptions{Name: "alert.spool", Clock: o.Clock, Log: o.Log, Sweep: r.sendSpooled})
@@ -180,6 +182,7 @@ func (r *Room) Start(ctx context.Context) error {
 		r.spool.keeper.Start(ctx)
 	}
 	r.sweeper.Start(ctx)
+	r.bundler.Start(ctx)
 	return nil
 }
 
@@ -198,6 +201,7 @@ func (r *Room) StartSpool(ctx context.Context) error {
 // Stop ends it.
 func (r *Room) Stop() {
 	r.sweeper.Stop()
+	r.bundler.Stop()
 	if p := r.spool; p != nil {
 		p.keeper.Stop()
 		p.sender.Stop()
@@ -228,7 +232,7 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		if err != nil {
 			return err
 		}
-		open, err := t.open(ctx, alertKey(s))
+		open, err := t.place(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -239,10 +243,14 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		next := sourceRow{TenantID: t.tenant, Key: s.Key, Seq: max(s.Seq, src.Seq), State: s.State, AlertID: src.AlertID}
 		switch mv {
 		case opens:
-			next.AlertID, err = r.open(ctx, t, s)
+			if next.AlertID, err = r.open(ctx, t, s); err == nil {
+				err = t.formed(ctx, s, next.AlertID)
+			}
 		case joins:
 			next.AlertID = open
-			err = r.fold(ctx, t, open, s)
+			if err = r.fold(ctx, t, open, s); err == nil {
+				err = t.grew(ctx, s, open)
+			}
 		case renews:
 			err = r.fold(ctx, t, src.AlertID, s)
 		case ends:
@@ -429,13 +437,14 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 	if err := t.resolveSignal(ctx, id, s); err != nil {
 		return err
 	}
+	// A storm ends as it came: only its last recovery reads all of it.
+	if firing, err := t.firing(ctx, id); err != nil || firing > 0 {
+		r.changed(ctx, id)
+		return err
+	}
 	a, err := t.full(ctx, id)
 	if err != nil {
 		return err
-	}
-	if firing, _ := a.Confirmed(); firing > 0 {
-		r.changed(ctx, id)
-		return nil
 	}
 	a.State, a.ClosedAt, a.NextAt = StateClosed, t.now, time.Time{}
 	return r.close(ctx, t, a)

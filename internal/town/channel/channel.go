@@ -15,6 +15,10 @@ const (
 	Webhook Kind = "webhook"
 	// Post is a public post on one of the town's accounts in a network.
 	Post Kind = "post"
+	// SMS is a short message, Voice a call with a spoken text; both go to a number
+	// in E.164.
+	SMS   Kind = "sms"
+	Voice Kind = "voice"
 )
 
 // Class is the priority lane of a message. Alarms overtake everything else and
@@ -73,6 +77,9 @@ type Message struct {
 	Secret []byte
 	// Date is the Date header; the moment the message was written, not sent.
 	Date time.Time
+	// Until is when the message has lost its sense; zero: the way's own rule. It
+	// bounds how long a provider keeps it, never whether we send it.
+	Until time.Time
 }
 
 // Attachment is a file that goes with a mail.
@@ -88,6 +95,10 @@ type Receipt struct {
 	Reference string
 	// Route names the configured way that worked ("primary").
 	Route string
+	// Parts is in how many parts the other side will carry it (SMS); zero: whole.
+	Parts int
+	// Allowance is what the provider said it would still take.
+	Allowance Allowance
 }
 
 // Adapter speaks one protocol to one configured route. Send returns nil only
@@ -132,7 +143,8 @@ type Failure struct {
 	// Reason is a short stable word for ledgers and metrics: "connect",
 	// "timeout", "canceled" (the caller gave up, the route is not to blame),
 	// "auth", "tls", "rejected", "mailbox", "throttled", "protocol",
-	// "too_large", "blocked" (the address lies where people may not go), "config".
+	// "too_large", "blocked" (the address lies where people may not go), "config",
+	// "paced" (not tried: the provider takes no more just now).
 	Reason string
 	Err    error
 }

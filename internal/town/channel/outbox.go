@@ -63,6 +63,11 @@ type Options struct {
 	Adapters func(ctx context.Context) []Adapter
 	Catalog  *i18n.Catalog
 	Audit    Audit // needed to change ways out
+	// Signer makes the addresses to which providers report; nil: they are asked
+	// for no reports.
+	Signer Signer
+	// Answers hears what somebody answered to an alarm; nil: nobody does.
+	Answers Answers
 	// Reach tells where webhooks that the people of a tenant enter may go, for
 	// telling them at once; nil: nothing is said. What holds a message is the
 	// adapter, at every connection.
@@ -83,6 +88,7 @@ type Options struct {
 type Room struct {
 	o      Options
 	routes *breaker
+	pace   *pace
 	sweep  *jobs.Sweeper
 
 	mu      sync.Mutex
@@ -121,7 +127,7 @@ func New(o Options) *Room {
 	if o.Adapters == nil {
 		o.Adapters = func(context.Context) []Adapter { return nil }
 	}
-	r := &Room{o: o, routes: newBreaker(o.Clock), flying: map[Class]int{}}
+	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[Class]int{}}
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.outbox", Clock: o.Clock, Log: o.Log, Sweep: r.dispatch, Retry: time.Second})
 	return r
 }
@@ -150,6 +156,10 @@ type outboxRow struct {
 	Detail        string       `bun:"detail"`
 	CreatedAt     time.Time    `bun:"created_at"`
 	SettledAt     time.Time    `bun:"settled_at,nullzero"`
+	Parts         int          `bun:"parts"`
+	Arrival       Arrival      `bun:"arrival"`
+	ArrivalReason string       `bun:"arrival_reason"`
+	ArrivedAt     time.Time    `bun:"arrived_at,nullzero"`
 }
 
 // Send puts a message into the outbox, inside the caller's transaction. The
@@ -448,9 +458,17 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 	now := r.o.Clock.Now()
 	next := decide(row, now, sendErr)
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
+		if next.state != Accepted {
+			// The provider may have reported the arrival of what broke off for us.
+			if arrived, err := r.row(ctx, row.ID); err != nil {
+				return err
+			} else if arrived.Arrival == Arrived {
+				next, rc.Route = fate{state: Accepted, due: row.DueAt}, arrived.Route
+			}
+		}
 		q := db.NewUpdate().Model((*outboxRow)(nil)).
 			Set("state = ?", next.state).Set("due_at = ?", next.due).Set("lease_until = NULL").
-			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, 200)).
+			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, 200)).Set("parts = ?", rc.Parts).
 			Set("reason = ?", next.reason).Set("detail = ?", next.detail).
 			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending).
 			// The number of the attempt is the fence: a claim that came after ours
@@ -466,14 +484,18 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 		if n, err := res.RowsAffected(); err != nil || n == 0 || next.state == Queued {
 			return err
 		}
-		return Settled.Tell(ctx, enqueue, now, SettledEvent{
+		err = Settled.Tell(ctx, enqueue, now, SettledEvent{
 			ID: row.ID, To: row.Recipient, State: next.state, Route: rc.Route, Reason: next.reason,
 		})
+		if err != nil || next.state != Accepted {
+			return err
+		}
+		return r.takeEarly(ctx, db, enqueue, row, rc)
 	})
 	if err != nil {
 		return fmt.Errorf("channel: settle: %w", err)
 	}
-	if sendErr != nil {
+	if sendErr != nil && next.reason != "paced" {
 		r.o.Log.WarnContext(ctx, "message was not taken", "id", row.ID, "kind", row.Kind, "class", row.Class,
 			"attempt", row.Attempts, "state", next.state, "reason", next.reason, "again_at", next.due)
 	}
@@ -501,6 +523,9 @@ func decide(row outboxRow, now time.Time, err error) fate {
 		pauses = alarmPause
 	}
 	out.due = now.Add(max(pauses[min(max(row.Attempts-1, 0), len(pauses)-1)], f.RetryAfter))
+	if f.Reason == "paced" {
+		out.due = now.Add(f.RetryAfter) // nothing was tried, so nothing is to be waited out
+	}
 	if f.Permanent || now.After(row.GiveUpAt) {
 		out.state, out.due = Failed, now
 	}
@@ -534,6 +559,11 @@ type Item struct {
 	Detail    string
 	CreatedAt time.Time
 	SettledAt time.Time
+	Parts     int // of an SMS
+	// Arrival is what the provider reported after it had taken the message.
+	Arrival       Arrival
+	ArrivalReason string
+	ArrivedAt     time.Time
 }
 
 func (r outboxRow) item() Item {
@@ -547,6 +577,7 @@ func (r outboxRow) item() Item {
 		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: to, Subject: r.Subject, Text: text,
 		State: r.State, Attempts: r.Attempts, DueAt: r.DueAt, Route: r.Route, Reason: r.Reason, Detail: r.Detail,
 		CreatedAt: r.CreatedAt, SettledAt: r.SettledAt,
+		Parts: r.Parts, Arrival: r.Arrival, ArrivalReason: r.ArrivalReason, ArrivedAt: r.ArrivedAt,
 	}
 }
 
@@ -627,7 +658,7 @@ func (r *Room) Again(ctx context.Context, id string) error {
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		res, err := db.NewUpdate().Model((*outboxRow)(nil)).
 			Set("state = ?", Queued).Set("due_at = ?", now).Set("give_up_at = ?", now.Add(singlePatience)).
-			Set("settled_at = NULL").Set("attempts = 0").
+			Set("settled_at = NULL").Set("attempts = 0").Set("arrival = ''").Set("arrival_reason = ''").Set("arrived_at = NULL").
 			Where("tenant_id = ? AND id = ? AND state = ?", tenant, id, Failed).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("channel: again: %w", err)

@@ -15,7 +15,7 @@ import (
 // text, which may hold links that act for somebody.
 type outboxBody struct {
 	ID        string     `json:"id"`
-	Kind      string     `json:"kind" doc:"mail or webhook"`
+	Kind      string     `json:"kind" doc:"mail, sms, voice or webhook"`
 	Class     string     `json:"class" doc:"alarm or single"`
 	Realm     string     `json:"realm" doc:"live or exercise"`
 	To        string     `json:"to"`
@@ -28,6 +28,9 @@ type outboxBody struct {
 	CreatedAt time.Time  `json:"created_at"`
 	NextAt    *time.Time `json:"next_at,omitempty" doc:"When it is tried again"`
 	SettledAt *time.Time `json:"settled_at,omitempty"`
+	Parts     int        `json:"parts,omitempty" doc:"Of a short message"`
+	Arrival   string     `json:"arrival,omitempty" doc:"What the provider reported later: arrived or lost"`
+	ArrivedAt *time.Time `json:"arrived_at,omitempty"`
 	Text      string     `json:"text,omitempty" doc:"Of simulated messages"`
 }
 
@@ -41,6 +44,10 @@ func outboxBodyOf(i Item) outboxBody {
 	}
 	if !i.SettledAt.IsZero() {
 		b.SettledAt = &i.SettledAt
+	}
+	b.Parts, b.Arrival = i.Parts, string(i.Arrival)
+	if !i.ArrivedAt.IsZero() {
+		b.ArrivedAt = &i.ArrivedAt
 	}
 	return b
 }

@@ -184,10 +184,24 @@ func (s State) mark() web.State {
 	}
 }
 
+// shape is the state's mark, unless a receipt says more.
+func (i Item) shape() web.State {
+	if i.State == Accepted && i.Arrival == Lost {
+		return web.Down
+	}
+	return i.State.mark()
+}
+
 // stateWord says where a message stands.
 func stateWord(ctx context.Context, i Item) string {
+	if i.State == Accepted && i.Arrival != "" {
+		return i18n.T(ctx, "channel.arrival_"+string(i.Arrival))
+	}
 	if i.State == Accepted && i.Kind == Webhook {
 		return i18n.T(ctx, "channel.state_accepted_hook")
+	}
+	if i.State == Accepted && i.Kind != Mail {
+		return i18n.T(ctx, "channel.state_taken")
 	}
 	return i18n.T(ctx, "channel.state_"+string(i.State))
 }

@@ -74,17 +74,28 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 	if len(routes) == 0 {
 		return Receipt{}, errNoRoute
 	}
-	var last error
+	var (
+		last  error
+		first Adapter // that could be waited for
+		wait  time.Duration
+	)
 	for _, a := range routes {
+		// A provider that takes no more just now is passed over: the next one may.
+		if w := r.pace.take(a, m.Class, m.ID, false); w > 0 {
+			if first == nil || w < wait {
+				first, wait = a, w
+			}
+			continue
+		}
 		try, cancel := context.WithTimeout(ctx, sendTimeout)
 		rc, err := a.Send(try, m)
 		cancel()
+		r.pace.learn(a, rc.Allowance, err)
 		if err == nil {
 			r.routes.ok(a)
 			rc.Route = a.Route()
 			return rc, nil
 		}
-		last = err
 		f := AsFailure(err)
 		// A route that hangs is down for us, whatever it would have said.
 		if errors.Is(err, context.DeadlineExceeded) || f.Reason == "timeout" {
@@ -98,7 +109,17 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 		if f.RouteDown {
 			r.routes.fail(a, f)
 		}
-		// Temporary refusals (greylisting, throttling) too: another relay may take it.
+		// Temporary refusals (greylisting, throttling) too: another relay may take
+		// it. While one may take it later, the refusal of another ends nothing.
+		if last == nil || AsFailure(last).Permanent {
+			last = err
+		}
+	}
+	switch {
+	case first == nil:
+		return Receipt{}, last
+	case last == nil || AsFailure(last).Permanent:
+		return Receipt{}, &Failure{Reason: "paced", RetryAfter: r.pace.take(first, m.Class, m.ID, true)}
 	}
 	return Receipt{}, last
 }
@@ -116,14 +137,23 @@ func (r *Room) Deliver(ctx context.Context, realm Realm, kind Kind, ms []Message
 		if len(todo) == 0 || ctx.Err() != nil {
 			break
 		}
-		part := make([]Message, len(todo))
-		for i, at := range todo {
-			part[i] = ms[at]
+		var part []Message
+		var again, now []int
+		for _, at := range todo {
+			if wait := r.pace.take(a, Bulk, ms[at].ID, false); wait > 0 {
+				out[at].Err = &Failure{Reason: "paced", RetryAfter: wait}
+				again = append(again, at)
+				continue
+			}
+			part, now = append(part, ms[at]), append(now, at)
 		}
-		var again []int
+		if len(part) == 0 {
+			continue
+		}
 		for i, o := range sendPart(ctx, a, part) {
-			at := todo[i]
+			at := now[i]
 			out[at] = o
+			r.pace.learn(a, o.Receipt.Allowance, o.Err)
 			if o.Err == nil {
 				r.routes.ok(a)
 				out[at].Receipt.Route = a.Route()

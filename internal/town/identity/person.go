@@ -117,6 +117,28 @@ func Contact(p Person) string {
 	return out
 }
 
+// Way is one way to a person. Its Kind is a word of room channel ("mail", "sms",
+// "voice"); further ways, such as devices, are known to the rooms that have them.
+type Way struct {
+	Kind string
+	To   string
+	// Own: the way hangs on the town's own systems (the official address).
+	Own bool
+}
+
+// Ways are the ways to the person, in the order in which they are tried: official
+// mail, alternative mail, a short message, a call.
+func (p Person) Ways() []Way {
+	var out []Way
+	for _, a := range p.Addresses() {
+		out = append(out, Way{Kind: "mail", To: a, Own: a == p.Email})
+	}
+	if p.Mobile != "" {
+		out = append(out, Way{Kind: "sms", To: p.Mobile}, Way{Kind: "voice", To: p.Mobile})
+	}
+	return out
+}
+
 // Addresses are the mail addresses at which the person is alarmed, official
 // one first.
 func (p Person) Addresses() []string {

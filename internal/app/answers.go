@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/raise/alert"
+	"tuermer/internal/town/channel"
+	"tuermer/internal/town/identity"
+)
+
+// answers leads what somebody writes back to the alarm that it means. Whoever
+// answers from the number that was alarmed acts like the link in the mail: for
+// this person, on this alert, and only if they were told.
+type answers struct{ a *App }
+
+func (a *App) answers() channel.Answers { return answers{a} }
+
+// Answer implements [channel.Answers].
+func (x answers) Answer(ctx context.Context, an channel.Answer) error {
+	if an.Word != channel.Take {
+		// Nobody else is to be kept from taking it, so it is only told in the log.
+		x.a.log.InfoContext(ctx, "an answer takes no alarm", "message", an.Message, "word", string(an.Word))
+		return nil
+	}
+	people, err := x.a.identity.People(ctx, identity.Filter{Active: true})
+	if err != nil {
+		return fmt.Errorf("app: answer: %w", err)
+	}
+	for _, p := range people {
+		if p.Mobile != an.To {
+			continue
+		}
+		as := ident.WithActor(ctx, ident.Actor{Kind: ident.KindLink, Person: string(p.ID), Name: p.Name})
+		_, err := x.a.alert.Acknowledge(as, alert.ID(an.Thread))
+		switch fault.KindOf(err) {
+		case fault.NotFound, fault.Forbidden, fault.Conflict:
+			if err != nil { // over, taken, or never theirs: nothing to repeat
+				x.a.log.WarnContext(ctx, "an answer does not take the alarm", "alert", an.Thread, "err", err)
+				continue
+			}
+		}
+		return err
+	}
+	return nil
+}
