@@ -121,6 +121,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 	if f.Surveys {
 		f.Keeps = append(f.Keeps, papers.Keep{What: "survey"})
 	}
+	f.Keeps = append(f.Keeps, papers.Keep{What: "outage", For: intake.KeepBodies})
 	f.Keeps = append(f.Keeps, []papers.Keep{
 		{What: "audience"},
 		{What: "ledger"},

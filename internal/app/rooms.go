@@ -264,6 +264,7 @@ func (a *App) build() (err error) {
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
 	})
 	a.statuspage.AddGuest(desk.SeenElement, a.desk.Seen())
+	a.statuspage.AddGuest(statuspage.ReportElement, a.desk.Outage(a.intake))
 	return a.site()
 }
 

@@ -37,6 +37,8 @@ type model struct {
 	Components []component
 	Incidents  []story // by their first message, newest first
 	Legal      []legal `json:",omitempty"`
+	// Reports: citizens can report outages on a form of this page.
+	Reports bool `json:",omitzero"`
 }
 
 // town is what the page says about the tenant.
@@ -160,7 +162,7 @@ type said map[publish.ID]map[template.Language]words
 // read asks the rooms for everything public about the tenant in ctx. Before is
 // the model until now (nil: none), for the moments of change.
 func (r *Room) read(ctx context.Context, t identity.Tenant, before *model, cache said, now time.Time) (*model, error) {
-	m := &model{Town: townOf(t), Read: now}
+	m := &model{Town: townOf(t), Read: now, Reports: r.guests[ReportElement] != nil}
 	incidents, err := r.incidents(ctx, now)
 	if err != nil {
 		return nil, err

@@ -113,6 +113,13 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (next time.Time, err er
 			return next, err
 		}
 	}
+	over, err := r.outagesOver(ctx, now)
+	if err != nil {
+		return next, err
+	}
+	if !over.IsZero() {
+		next = earlier(next, over)
+	}
 	return next, r.forget(ctx, now)
 }
 
@@ -146,6 +153,9 @@ func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (abo
 func (r *Room) forget(ctx context.Context, now time.Time) error {
 	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if _, err := db.NewDelete().Model((*bodyRow)(nil)).Where("last_at < ?", now.Add(-KeepBodies)).Exec(ctx); err != nil {
+			return fmt.Errorf("intake: forget: %w", err)
+		}
+		if _, err := db.NewDelete().Model((*outageRow)(nil)).Where("over AND at < ?", now.Add(-KeepBodies)).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: forget: %w", err)
 		}
 		return nil

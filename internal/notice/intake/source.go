@@ -127,6 +127,7 @@ type Room struct {
 	queue   *queue
 	book    *book
 	pacer   pacer
+	senders reporters              // of outages
 	mounted map[string]web.Handler // by word; see [Room.Mount]
 	started time.Time
 }
