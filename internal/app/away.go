@@ -35,6 +35,9 @@ const (
 	waysEvery = 30 * time.Second
 )
 
+// awayFolder, in the data folder, is what a node needs while the database is away.
+const awayFolder = "away"
+
 // waysPurpose binds the sealed file of the ways out to its use.
 const waysPurpose = "app.ways"
 
@@ -63,7 +66,7 @@ func (a *App) startsAway(err error) bool {
 		return false
 	}
 	for _, name := range []string{"monitors", "people"} {
-		if _, err := os.Stat(filepath.Join(a.o.Dir, "away", name)); err != nil {
+		if _, err := os.Stat(filepath.Join(a.o.Dir, awayFolder, name)); err != nil {
 			return false
 		}
 	}
@@ -224,7 +227,7 @@ func (w *ways) save(ctx context.Context) {
 	}
 }
 
-func (w *ways) path() string { return filepath.Join(w.app.o.Dir, "away", "ways") }
+func (w *ways) path() string { return filepath.Join(w.app.o.Dir, awayFolder, "ways") }
 
 // load recalls them, for a start without the database.
 func (w *ways) load() {

@@ -34,7 +34,7 @@ func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err e
 		out = append(out, a.checkWays(ctx, s)...)
 		out = append(out, a.checkProvider(ctx, s)...)
 		out = append(out, a.checkDirectory(ctx, s)...)
-		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkChains, a.checkSondes, a.checkPapers, a.checkCertificate, a.checkPlace} {
+		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkChains, a.checkSondes, a.checkPapers, a.checkCertificate, a.checkPlace, a.checkBackup} {
 			more, err := look(ctx, s)
 			if err != nil {
 				return err
@@ -99,4 +99,14 @@ func (a *App) checkPeople(ctx context.Context, s Settings) (out []CheckResult, e
 		}
 	}
 	return out, nil
+}
+
+// checkBackup names an install that saves nothing by itself. An alarm gets out all
+// the same, so it is red and fails no check.
+func (a *App) checkBackup(_ context.Context, s Settings) ([]CheckResult, error) {
+	b, _ := backupConfig(a.configs())
+	if len(b.To) > 0 && b.At != "" {
+		return nil, nil
+	}
+	return []CheckResult{{Red: true, What: a.catalog.Text(s.Lang, "app.check_backup"), WayOut: a.catalog.Text(s.Lang, "app.check_backup_out")}}, nil
 }

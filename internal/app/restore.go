@@ -402,6 +402,16 @@ func settleRestore(dir string) (moved string, err error) {
 			}
 			return os.Rename(from, to)
 		}
+		// What the old install still had to send from this disk is its own: its
+		// alarms must not go out as the restored one's.
+		if _, err := os.Lstat(filepath.Join(dir, awayFolder)); err == nil {
+			if err := os.MkdirAll(aside, 0o700); err != nil {
+				return "", fmt.Errorf("app: restore: %w", err)
+			}
+			if err := os.Rename(filepath.Join(dir, awayFolder), filepath.Join(aside, awayFolder)); err != nil {
+				return "", fmt.Errorf("app: restore: %w", err)
+			}
+		}
 		for _, name := range []string{restoredConfig, vault.KeyFile, store.File} {
 			if err := put(name); err != nil {
 				return "", fmt.Errorf("app: restore: %w", err)

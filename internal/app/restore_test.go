@@ -342,6 +342,7 @@ func TestRestoreIsCarriedOn(t *testing.T) {
 	type step struct{ from, to string }
 	ready, aside := readyPrefix+"1", movedPrefix+"1"
 	steps := []step{
+		{awayFolder, aside + "/" + awayFolder}, // the old install's unsent alarms stay its own
 		{vault.KeyFile, aside + "/" + vault.KeyFile},
 		{ready + "/" + vault.KeyFile, vault.KeyFile},
 		{store.File + "-wal", aside + "/" + store.File + "-wal"},
@@ -354,6 +355,7 @@ func TestRestoreIsCarriedOn(t *testing.T) {
 		for _, name := range []string{store.File, store.File + "-wal", store.File + "-shm", vault.KeyFile} {
 			write(filepath.Join(dir, name), "old")
 		}
+		write(filepath.Join(dir, awayFolder, "alarms"), "old")
 		for _, name := range []string{store.File, vault.KeyFile} {
 			write(filepath.Join(dir, ready, name), "new")
 		}
@@ -373,7 +375,7 @@ func TestRestoreIsCarriedOn(t *testing.T) {
 		for name, want := range map[string]string{
 			store.File: "new", vault.KeyFile: "new", store.File + "-wal": "",
 			aside + "/" + store.File: "old", aside + "/" + store.File + "-wal": "old", aside + "/" + vault.KeyFile: "old",
-			ready: "",
+			ready: "", awayFolder + "/alarms": "", aside + "/" + awayFolder + "/alarms": "old",
 		} {
 			got, _ := os.ReadFile(filepath.Join(dir, name)) // what is not there is empty
 			if string(got) != want {

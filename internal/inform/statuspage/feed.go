@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/xml"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -108,6 +109,69 @@ func (b *builder) feed(v *view) {
 	}
 	body, err := xml.MarshalIndent(f, "", " ")
 	b.raw(v.href("feed.atom"), "application/atom+xml; charset=utf-8", append([]byte(xml.Header), body...), err)
+	body, err = xml.MarshalIndent(v.rss(f), "", " ")
+	b.raw(v.href("feed.rss"), "application/rss+xml; charset=utf-8", append([]byte(xml.Header), body...), err)
+}
+
+// isFeed tells the feeds from the pages.
+func isFeed(page string) bool {
+	return strings.HasSuffix(page, ".atom") || strings.HasSuffix(page, ".rss")
+}
+
+// The same feed as RSS 2.0, for readers that know nothing else.
+type rssFeed struct {
+	XMLName xml.Name   `xml:"rss"`
+	Version string     `xml:"version,attr"`
+	Atom    string     `xml:"xmlns:atom,attr"`
+	Channel rssChannel `xml:"channel"`
+}
+
+type rssChannel struct {
+	Title       string    `xml:"title"`
+	Link        string    `xml:"link"`
+	Self        atomLink  `xml:"atom:link"`
+	Description string    `xml:"description"`
+	Language    string    `xml:"language"`
+	Built       string    `xml:"lastBuildDate"`
+	Items       []rssItem `xml:"item"`
+}
+
+type rssItem struct {
+	Title       string  `xml:"title"`
+	Link        string  `xml:"link"`
+	ID          rssGUID `xml:"guid"`
+	At          string  `xml:"pubDate"`
+	Category    string  `xml:"category"`
+	Description string  `xml:"description"`
+}
+
+type rssGUID struct {
+	Permanent bool   `xml:"isPermaLink,attr"`
+	Text      string `xml:",chardata"`
+}
+
+// rss is f in the other form.
+func (v *view) rss(f atomFeed) rssFeed {
+	out := rssFeed{Version: "2.0", Atom: "http://www.w3.org/2005/Atom", Channel: rssChannel{
+		Title: f.Title, Link: v.abs(""), Description: f.Title, Language: f.Lang, Built: rssTime(f.Updated),
+		Self: atomLink{Rel: "self", Type: "application/rss+xml", Href: v.abs("feed.rss")},
+	}}
+	for _, e := range f.Entries {
+		out.Channel.Items = append(out.Channel.Items, rssItem{
+			Title: e.Title, Link: e.Links[0].Href, ID: rssGUID{Text: e.ID}, At: rssTime(e.Updated),
+			Category: e.Category.Label, Description: e.Content.Text,
+		})
+	}
+	return out
+}
+
+// rssTime writes a moment of the other feed as RSS wants it (RFC 822).
+func rssTime(s string) string {
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return s
+	}
+	return at.UTC().Format(time.RFC1123Z)
 }
 
 // clean replaces what XML 1.0 cannot hold, so that one odd character does not

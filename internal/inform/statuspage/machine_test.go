@@ -187,3 +187,42 @@ func TestModifiedNeverRepeats(t *testing.T) {
 		t.Error(a.Modified, b.Modified, err)
 	}
 }
+
+// TestRSS: the same messages as in the other feed, in a form that old readers take.
+func TestRSS(t *testing.T) {
+	r, _ := built(t, crowded())
+	var atom atomFeed
+	if err := xml.Unmarshal(visit(t, r, "/en/feed.atom").Body.Bytes(), &atom); err != nil {
+		t.Fatal(err)
+	}
+	rec := visit(t, r, "/en/feed.rss")
+	var f struct {
+		Version string `xml:"version,attr"`
+		Title   string `xml:"channel>title"`
+		Lang    string `xml:"channel>language"`
+		Items   []struct {
+			GUID  rssGUID `xml:"guid"`
+			Link  string  `xml:"link"`
+			At    string  `xml:"pubDate"`
+			Words string  `xml:"description"`
+		} `xml:"channel>item"`
+	}
+	if err := xml.Unmarshal(rec.Body.Bytes(), &f); err != nil {
+		t.Fatal(err)
+	}
+	if f.Version != "2.0" || f.Title != atom.Title || f.Lang != "en" || len(f.Items) != len(atom.Entries) || len(f.Items) == 0 {
+		t.Fatalf("%+v", f)
+	}
+	for i, x := range f.Items {
+		at, err := time.Parse(time.RFC1123Z, x.At)
+		if e := atom.Entries[i]; err != nil || stamp(at) != e.Updated || x.GUID.Text != e.ID || x.GUID.Permanent || x.Link != e.Links[0].Href || x.Words != e.Content.Text {
+			t.Errorf("%d: %+v %v", i, x, err)
+		}
+	}
+	if rec.Header().Get("Content-Type") != "application/rss+xml; charset=utf-8" {
+		t.Error(rec.Header())
+	}
+	if read(t, r, "/en/").Find(`footer a[href="/en/feed.rss"]`).Length() != 1 {
+		t.Error("the page leads to it")
+	}
+}

@@ -189,7 +189,7 @@ func stillName(m *model, l i18n.Lang, page string) string {
 	if page == "" {
 		page = "index"
 	}
-	if !strings.HasSuffix(page, ".atom") {
+	if !isFeed(page) {
 		page += ".html"
 	}
 	if l != m.home() {
@@ -217,7 +217,7 @@ func (v *view) link(l i18n.Lang, to string) string {
 	}
 	to, mark, marked := strings.Cut(to, "#")
 	file := stillName(v.m, l, to)
-	if !v.still.files[file] && !strings.HasSuffix(file, ".atom") {
+	if !v.still.files[file] && !isFeed(file) {
 		return v.m.Town.URL + v.m.href(l, to)
 	}
 	up := strings.Repeat("../", strings.Count(stillName(v.m, v.lang, v.path), "/"))

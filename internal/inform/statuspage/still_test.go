@@ -121,7 +121,7 @@ func TestStillStandsAlone(t *testing.T) {
 		}
 		files[f.Path] = true
 	}
-	for _, want := range []string{"leicht.html", "leicht-veraltet.html", "archiv.html", "en/archiv.html", "m/old.html", "m/old/1.html", "impressum.html", "feed.atom", "en/feed.atom", "cap.atom", "api/v2/status.json", "api/v2/summary.json"} {
+	for _, want := range []string{"leicht.html", "leicht-veraltet.html", "archiv.html", "en/archiv.html", "m/old.html", "m/old/1.html", "impressum.html", "feed.atom", "en/feed.atom", "feed.rss", "en/feed.rss", "cap.atom", "api/v2/status.json", "api/v2/summary.json"} {
 		if !files[want] {
 			t.Errorf("no %s", want)
 		}
@@ -134,6 +134,11 @@ func TestStillStandsAlone(t *testing.T) {
 		case ".json":
 			if !json.Valid(f.Body) {
 				t.Errorf("%s is no JSON", f.Path)
+			}
+			continue
+		case ".rss":
+			if err := xml.Unmarshal(f.Body, new(rssFeed)); err != nil {
+				t.Errorf("%s: %v", f.Path, err)
 			}
 			continue
 		case ".atom":
