@@ -82,6 +82,8 @@ type testTown struct {
 	day      string // id of a holiday of its own
 	override string // in the roster
 	swap     string // asked there
+	feed     string // id of a calendar link there, and its secret
+	feedKey  string
 	peer     string // id of another install, invited to a mutual watch
 }
 
@@ -236,6 +238,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 			w.swap = asked.ID
 		}
 	}
+	feed, feedURL, err := a.roster.MakeFeed(admin, w.roster, "Kalender "+w.mark, false)
+	must(err)
+	w.feed, w.feedKey = feed.ID, feedURL[strings.LastIndex(feedURL, "/")+1:]
 	must(a.channel.SaveRelay(admin, channel.Relay{
 		Name: "weg-" + w.mark, Host: "mail." + w.mark + ".example", Port: 25, From: "lage@" + slug + ".example",
 		Username: "u", Password: []byte("passwort-" + w.mark),
@@ -512,12 +517,17 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/pulse"):
 		ids = []string{w.peer}
+	case strings.HasPrefix(base, "/rd/"):
+		ids = []string{w.feedKey}
 	case strings.HasPrefix(base, "/roster/holidays"), strings.HasPrefix(base, "/holidays"):
 		ids = []string{w.day}
 	case strings.HasPrefix(base, "/roster"):
-		if strings.Contains(base, "/swaps/") {
+		switch {
+		case strings.Contains(base, "/swaps/"):
 			p = strings.Replace(p, "{id}", w.swap, 1)
-		} else {
+		case strings.Contains(base, "/feeds/"):
+			p = strings.Replace(p, "{id}", w.feed, 1)
+		default:
 			p = strings.Replace(p, "{id}", w.override, 1)
 		}
 		ids = []string{w.roster}

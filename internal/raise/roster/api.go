@@ -148,6 +148,13 @@ type loadBody struct {
 	Holidays int     `json:"holidays"`
 }
 
+type feedBody struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Person string `json:"person,omitempty" doc:"Whose shifts alone it shows"`
+	URL    string `json:"url,omitempty" doc:"Told once, when it is made"`
+}
+
 // BySlug names a roster in an address.
 type BySlug struct {
 	Slug string `path:"slug"`
@@ -240,6 +247,34 @@ func (r *Room) API(a *web.API) {
 			return nil, r.AnswerSwap(ctx, in.Slug, in.ID, x.state)
 		})
 	}
+	web.Operation(a, op("list-feeds", http.MethodGet, "/rosters/{slug}/feeds", "The calendar links that work"), scope, func(ctx context.Context, in *BySlug) (*web.List[feedBody], error) {
+		if _, err := r.mayAct(ctx, in.Slug); err != nil {
+			return nil, err
+		}
+		all, err := r.Feeds(ctx, in.Slug)
+		return web.NewList(each(all, func(f Feed) feedBody { return feedBody{f.ID, f.Name, f.Person, ""} }), ""), err
+	})
+	web.Operation(a, made(op("make-feed", http.MethodPost, "/rosters/{slug}/feeds", "Make a calendar link; its address is told this once")), scope, func(ctx context.Context, in *struct {
+		BySlug
+		Body struct {
+			Name string `json:"name"`
+			Mine bool   `json:"mine,omitempty" doc:"Only the shifts of whoever asks"`
+		}
+	},
+	) (*web.One[feedBody], error) {
+		f, url, err := r.MakeFeed(ctx, in.Slug, in.Body.Name, in.Body.Mine)
+		if err != nil {
+			return nil, err
+		}
+		return &web.One[feedBody]{Body: feedBody{f.ID, f.Name, f.Person, url}}, nil
+	})
+	web.Operation(a, gone(op("revoke-feed", http.MethodDelete, "/rosters/{slug}/feeds/{id}", "Revoke a calendar link")), scope, func(ctx context.Context, in *struct {
+		BySlug
+		ID string `path:"id"`
+	},
+	) (*struct{}, error) {
+		return nil, r.RevokeFeed(ctx, in.Slug, in.ID)
+	})
 	web.Operation(a, op("list-holidays", http.MethodGet, "/holidays", "The town's own days"), scope, func(ctx context.Context, _ *struct{}) (*web.List[ownDayBody], error) {
 		all, err := r.Days(ctx)
 		return web.NewList(each(all, dayBodyOf), ""), err

@@ -29,6 +29,10 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /roster/{slug}/cover", web.Staff(r.pageCover))
 	s.Handle("POST /roster/{slug}/cover", web.Staff(r.postCover))
 	s.Handle("POST /roster/{slug}/overrides/{id}/undo", web.Staff(r.postUndo))
+	s.Handle("GET /roster/{slug}/feeds", web.Staff(r.pageFeeds))
+	s.Handle("POST /roster/{slug}/feeds", web.Staff(r.postFeed))
+	s.Handle("POST /roster/{slug}/feeds/{id}/revoke", web.Staff(r.postFeedRevoke))
+	s.Handle("GET /rd/{token}", r.getFeed) // the address itself is the key
 	s.Handle("GET /roster/{slug}/swap", web.Staff(r.pageSwap))
 	s.Handle("POST /roster/{slug}/swap", web.Staff(r.postSwap))
 	for _, x := range answers {
