@@ -180,6 +180,7 @@ func (r *Room) fillIn(ctx context.Context, s Statement, c Content, inc incident.
 			return s, err
 		}
 	}
+	s.Audiences = oneReader(c.Kind, s.Audiences, all)
 	if overSays(c.Kind) {
 		// Whoever was told that it is broken is told that it works (I1).
 		told, err := r.told(ctx, s.Incident)
@@ -251,6 +252,9 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, scenario t
 		}
 		var last Statement
 		for _, s := range before {
+			if personal(s.Kind) {
+				continue
+			}
 			if (goesOn(s.Kind) || s.Kind == template.First || s.Kind == template.Holding) && s.PublishedAt.After(last.PublishedAt) {
 				last = s
 			}
@@ -277,7 +281,9 @@ func (r *Room) told(ctx context.Context, in incident.ID) ([]string, error) {
 	}
 	var out []string
 	for _, s := range list {
-		out = append(out, s.Audiences...)
+		if !personal(s.Kind) { // one reader is not the audience
+			out = append(out, s.Audiences...)
+		}
 	}
 	return dedupe(out), nil
 }

@@ -155,6 +155,8 @@ func (p Preview) Ready() error {
 		return fault.New(fault.Invalid, "publish.no_audience").Field("audiences", "publish.no_audience")
 	case len(p.NoText) > 0:
 		return fault.New(fault.Invalid, "publish.no_text", strings.Join(p.NoText, ", ")).Field("audiences", "publish.no_text")
+	case personal(p.Statement.Kind) && len(p.targets) != 1:
+		return ErrNobody.Field("facts.to", "publish.nobody_one")
 	case len(p.Missing) > 0:
 		e := fault.New(fault.Invalid, "publish.missing", strings.Join(labels(p.Statement.Kind, p.Missing), " · "))
 		for _, s := range p.Missing {
@@ -257,7 +259,7 @@ func (r *Room) latest(ctx context.Context, in incident.ID, not ID) (*Statement, 
 	}
 	var found *Statement
 	for i, s := range list {
-		if s.ID != not && (found == nil || s.PublishedAt.After(found.PublishedAt)) {
+		if s.ID != not && !personal(s.Kind) && (found == nil || s.PublishedAt.After(found.PublishedAt)) {
 			found = &list[i]
 		}
 	}
@@ -313,6 +315,16 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		p.Variants = append(p.Variants, vs...)
 		p.Drifts = append(p.Drifts, drifts...)
 		reach := Reach{Audience: a.Slug, Name: cmp.Or(a.Name, a.Slug), Kind: a.Kind, Page: a.Kind == plan.Citizens, Next: next}
+		if personal(s.Kind) {
+			// One person asked, and one is answered: no list, no page, no channel.
+			if to := onePerson(s.Facts); to != "" {
+				targets = append(targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
+				reach.Recipients = 1
+			}
+			reach.Page, reach.Next = false, time.Time{}
+			p.Reach = append(p.Reach, reach)
+			continue
+		}
 		for _, to := range a.Recipients {
 			if to = address(to); to != "" {
 				targets = append(targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
@@ -382,6 +394,9 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 	in := template.Input{Service: t.noun(), Facts: own, AsOf: asOf, Location: t.zone, Exercise: s.Realm == incident.Exercise}
 	used := ways(a.Kind)
 	for _, f := range template.Formats() {
+		if personal(s.Kind) && f != template.Mail {
+			continue
+		}
 		for _, lang := range s.Languages {
 			e, ok := t.library.Find(s.Kind, template.AudienceKind(a.Kind), f, lang, s.Scenario)
 			if !ok || e.Language != lang || (e.Format != f && !slices.Contains(used, f)) {
@@ -459,7 +474,10 @@ func (r *Room) variant(ctx context.Context, s Statement, t telling, a plan.Audie
 			v.Subject = say("publish.correction_subject", v.Subject)
 		}
 	}
-	if f == template.Mail {
+	switch {
+	case personal(s.Kind):
+		v.Body += "\n\n-- \n" + say("publish.why_one", t.tenant.Name)
+	case f == template.Mail:
 		v.Body += "\n\n-- \n" + say("publish.why", t.tenant.Name, cmp.Or(a.Name, a.Slug))
 	}
 	return v
@@ -687,6 +705,9 @@ func (t telling) noun() template.Noun {
 // what it says for all, or the first offer. After the last words it is the time
 // until which the cause will be named, if one is.
 func (t telling) nextFor(s Statement, a plan.Audience, asOf time.Time) time.Time {
+	if personal(s.Kind) {
+		return time.Time{}
+	}
 	if lastWords(s.Kind) {
 		if s.Kind == template.Recovery {
 			return s.Facts[template.SlotPromise].At

@@ -63,6 +63,7 @@ var factKeys = map[string]template.Slot{
 	"area":            "Gebiet",
 	"danger":          template.SlotGrade,
 	"touches":         template.SlotTact,
+	"to":              template.SlotTo,
 	"valid_until":     "GueltigBis",
 }
 

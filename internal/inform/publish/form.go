@@ -109,6 +109,11 @@ func questions(lib *template.Library, k template.Kind, scenario template.Scenari
 			more = append(more, q)
 		}
 	}
+	if personal(k) {
+		if d, ok := template.Lookup(template.SlotTo); ok {
+			core = append([]template.Question{{Definition: d}}, core...)
+		}
+	}
 	if _, hazard := template.Hazard(scenario, false); hazard && !lastWords(k) {
 		if d, ok := template.Lookup(template.SlotGrade); ok {
 			core = append(core, template.Question{Definition: d})

@@ -147,6 +147,8 @@ var (
 	ErrChanged   = fault.New(fault.Conflict, "publish.changed_meanwhile")
 	// ErrMoved says that nobody changed the text and yet it reads differently: what
 	// it names, as the public address or an Ersatzweg, is another one by now.
+	// ErrNobody says that an answer to one person names nobody, or no address.
+	ErrNobody       = fault.New(fault.Invalid, "publish.nobody")
 	ErrMoved        = fault.New(fault.Conflict, "publish.words_moved")
 	ErrSecondPerson = fault.New(fault.Forbidden, "publish.second_person")
 	ErrOwnWords     = fault.New(fault.Forbidden, "publish.own_words")

@@ -69,6 +69,7 @@ const (
 	SlotApology    Slot = "Entschuldigung"
 	SlotThanks     Slot = "Dank"
 	SlotTact       Slot = "Takt"      // what the words touch, see package publish; no text shows it
+	SlotTo         Slot = "An"        // to whom alone an answer goes, see package publish; no text shows it
 	SlotGrade      Slot = "Warnstufe" // of danger to people, for CAP; no text shows it
 )
 
@@ -208,6 +209,7 @@ var definitions = []Definition{
 	{Slot: "Funktion", Kind: KindText, Source: FromTown, Label: "Unterschrift: Funktion", LabelEN: "Signed by: office"},
 	{Slot: "Gebiet", Kind: KindText, Source: FromPerson, Required: true, Label: "Welches Gebiet?", LabelEN: "Which area?", Max: 30},
 	{Slot: SlotTact, Kind: KindText, Source: FromIncident, Label: "Was berührt die Meldung?", LabelEN: "What does the message touch?"},
+	{Slot: SlotTo, Kind: KindText, Source: FromPerson, Label: "An welche Mailadresse geht die Antwort?", LabelEN: "To which mail address does the answer go?"},
 	{Slot: SlotGrade, Kind: KindChoice, Source: FromPerson, Label: "Wie gefährlich ist es für Menschen?", LabelEN: "How dangerous is it for people?"},
 	{Slot: "Beginn", Kind: KindTime, Source: FromPerson, Label: "Beginn", LabelEN: "Start"},
 	{Slot: "Ende", Kind: KindTime, Source: FromPerson, Label: "Ende", LabelEN: "End"},
