@@ -252,7 +252,7 @@ func (r *Room) defaultAudiences(ctx context.Context, k template.Kind, scenario t
 		}
 		var last Statement
 		for _, s := range before {
-			if personal(s.Kind) {
+			if toOne(s.Kind) {
 				continue
 			}
 			if (goesOn(s.Kind) || s.Kind == template.First || s.Kind == template.Holding) && s.PublishedAt.After(last.PublishedAt) {
@@ -281,7 +281,7 @@ func (r *Room) told(ctx context.Context, in incident.ID) ([]string, error) {
 	}
 	var out []string
 	for _, s := range list {
-		if !personal(s.Kind) { // one reader is not the audience
+		if !toOne(s.Kind) { // one reader is not the audience
 			out = append(out, s.Audiences...)
 		}
 	}

@@ -155,7 +155,7 @@ func (p Preview) Ready() error {
 		return fault.New(fault.Invalid, "publish.no_audience").Field("audiences", "publish.no_audience")
 	case len(p.NoText) > 0:
 		return fault.New(fault.Invalid, "publish.no_text", strings.Join(p.NoText, ", ")).Field("audiences", "publish.no_text")
-	case personal(p.Statement.Kind) && len(p.targets) != 1:
+	case toOne(p.Statement.Kind) && len(p.targets) != 1:
 		return ErrNobody.Field("facts.to", "publish.nobody_one")
 	case len(p.Missing) > 0:
 		e := fault.New(fault.Invalid, "publish.missing", strings.Join(labels(p.Statement.Kind, p.Missing), " · "))
@@ -259,7 +259,7 @@ func (r *Room) latest(ctx context.Context, in incident.ID, not ID) (*Statement, 
 	}
 	var found *Statement
 	for i, s := range list {
-		if s.ID != not && !personal(s.Kind) && (found == nil || s.PublishedAt.After(found.PublishedAt)) {
+		if s.ID != not && !toOne(s.Kind) && (found == nil || s.PublishedAt.After(found.PublishedAt)) {
 			found = &list[i]
 		}
 	}
@@ -315,7 +315,7 @@ func (r *Room) render(ctx context.Context, s Statement, t telling, asOf time.Tim
 		p.Variants = append(p.Variants, vs...)
 		p.Drifts = append(p.Drifts, drifts...)
 		reach := Reach{Audience: a.Slug, Name: cmp.Or(a.Name, a.Slug), Kind: a.Kind, Page: a.Kind == plan.Citizens, Next: next}
-		if personal(s.Kind) {
+		if toOne(s.Kind) {
 			// One person asked, and one is answered: no list, no page, no channel.
 			if to := onePerson(s.Facts); to != "" {
 				targets = append(targets, target{Recipient: to, Channel: channel.Mail, Audience: a.Slug})
@@ -394,7 +394,7 @@ func (r *Room) renderFor(ctx context.Context, s Statement, t telling, a plan.Aud
 	in := template.Input{Service: t.noun(), Facts: own, AsOf: asOf, Location: t.zone, Exercise: s.Realm == incident.Exercise}
 	used := ways(a.Kind)
 	for _, f := range template.Formats() {
-		if personal(s.Kind) && f != template.Mail {
+		if toOne(s.Kind) && f != template.Mail {
 			continue
 		}
 		for _, lang := range s.Languages {
@@ -475,7 +475,7 @@ func (r *Room) variant(ctx context.Context, s Statement, t telling, a plan.Audie
 		}
 	}
 	switch {
-	case personal(s.Kind):
+	case toOne(s.Kind):
 		v.Body += "\n\n-- \n" + say("publish.why_one", t.tenant.Name)
 	case f == template.Mail:
 		v.Body += "\n\n-- \n" + say("publish.why", t.tenant.Name, cmp.Or(a.Name, a.Slug))
@@ -705,7 +705,7 @@ func (t telling) noun() template.Noun {
 // what it says for all, or the first offer. After the last words it is the time
 // until which the cause will be named, if one is.
 func (t telling) nextFor(s Statement, a plan.Audience, asOf time.Time) time.Time {
-	if personal(s.Kind) {
+	if toOne(s.Kind) {
 		return time.Time{}
 	}
 	if lastWords(s.Kind) {

@@ -109,7 +109,7 @@ func questions(lib *template.Library, k template.Kind, scenario template.Scenari
 			more = append(more, q)
 		}
 	}
-	if personal(k) {
+	if toOne(k) {
 		if d, ok := template.Lookup(template.SlotTo); ok {
 			core = append([]template.Question{{Definition: d}}, core...)
 		}

@@ -121,7 +121,7 @@ func knownDown(tested map[string]plan.Tested) map[string]bool {
 // use its first way where we cannot, and, when mail is known to be down, the way
 // after it. Mail is tried all the same: a trial is older than the moment.
 func (r *Room) steer(ctx context.Context, s Statement, p Preview) error {
-	if personal(s.Kind) {
+	if toOne(s.Kind) {
 		return nil
 	}
 	down, err := r.down(ctx)
@@ -148,7 +148,7 @@ func (r *Room) steer(ctx context.Context, s Statement, p Preview) error {
 // statement and audience. newly are rows that began to count as lost in this
 // transaction.
 func (r *Room) handOnLost(ctx context.Context, db bun.IDB, newly []deliveryRow) error {
-	newly = slices.DeleteFunc(slices.Clone(newly), func(row deliveryRow) bool { return personal(row.Kind) })
+	newly = slices.DeleteFunc(slices.Clone(newly), func(row deliveryRow) bool { return toOne(row.Kind) })
 	if len(newly) == 0 {
 		return nil
 	}

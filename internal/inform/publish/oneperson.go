@@ -8,12 +8,12 @@ import (
 	"tuermer/internal/town/plan"
 )
 
-// personalKinds are answers to one person who wrote or reported something. They go
+// toOneKinds are answers to one person who wrote or reported something. They go
 // to that person alone, by mail: no list, no page and no channel, and they promise
 // nothing to anybody else.
-var personalKinds = []template.Kind{template.Answer, template.PostHidden, template.Received, template.OutOfHours}
+var toOneKinds = []template.Kind{template.Answer, template.PostHidden, template.Received, template.OutOfHours}
 
-func personal(k template.Kind) bool { return slices.Contains(personalKinds, k) }
+func toOne(k template.Kind) bool { return slices.Contains(toOneKinds, k) }
 
 // onePerson is the address to which an answer goes; empty: none that can be one.
 func onePerson(f template.Facts) string {
@@ -27,7 +27,7 @@ func onePerson(f template.Facts) string {
 // oneReader leaves of the audiences of an answer the one in whose words it is
 // written: citizens where they are among them.
 func oneReader(k template.Kind, slugs []string, all []plan.Audience) []string {
-	if !personal(k) || len(slugs) < 2 {
+	if !toOne(k) || len(slugs) < 2 {
 		return slugs
 	}
 	for _, a := range all {

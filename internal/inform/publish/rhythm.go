@@ -119,7 +119,7 @@ func (r *Room) dropPromises(ctx context.Context, db bun.IDB, id incident.ID, kee
 // each of its audiences.
 func (r *Room) movePromises(ctx context.Context, db bun.IDB, s Statement, p Preview, now time.Time) error {
 	in := p.telling.incident
-	if in.Private || personal(s.Kind) || s.Kind == template.Survey || s.Kind == template.Report {
+	if in.Private || toOne(s.Kind) || s.Kind == template.Survey || s.Kind == template.Report {
 		return nil // a question and a look back tell nothing of how things stand (I6)
 	}
 	open, err := r.openPromises(ctx, s.Incident)

@@ -120,7 +120,7 @@ func (r *Room) linkCorrection(ctx context.Context, db bun.IDB, s Statement) erro
 // disturbed no longer only suspects it. The short message says "we are looking
 // into it", so it leaves a candidate one.
 func (r *Room) confirm(ctx context.Context, s Statement) error {
-	if s.Kind == template.Holding || personal(s.Kind) {
+	if s.Kind == template.Holding || toOne(s.Kind) {
 		return nil
 	}
 	tenant, err := r.o.People.Current(ctx)
@@ -164,7 +164,7 @@ func (r *Room) fillLedger(ctx context.Context, db bun.IDB, p Preview, s Statemen
 		return 0, err
 	}
 	targets := p.targets
-	if !personal(s.Kind) && (overSays(s.Kind) || s.Corrects != "") {
+	if !toOne(s.Kind) && (overSays(s.Kind) || s.Corrects != "") {
 		more := slices.Clone(before)
 		for i, t := range more {
 			if !slices.Contains(s.Audiences, t.Audience) {
@@ -236,7 +236,7 @@ func (r *Room) reached(ctx context.Context, in incident.ID) ([]target, error) {
 	var rows []deliveryRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).ColumnExpr("DISTINCT recipient, channel, audience").
 		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("incident_id = ?", in).
-		Where("kind NOT IN (?)", bun.List(personalKinds)). // who got an answer is no reader of the rest
+		Where("kind NOT IN (?)", bun.List(toOneKinds)). // who got an answer is no reader of the rest
 		OrderExpr("audience, recipient, channel").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("publish: reached: %w", err)
@@ -251,14 +251,14 @@ func (r *Room) reached(ctx context.Context, in incident.ID) ([]target, error) {
 // supersede lets go of older messages about the incident that still wait for
 // the cap: nobody should read old words after new ones.
 func (r *Room) supersede(ctx context.Context, db bun.IDB, s Statement, now time.Time) error {
-	if personal(s.Kind) {
+	if toOne(s.Kind) {
 		return nil
 	}
 	_, err := db.NewUpdate().Model((*deliveryRow)(nil)).
 		Set("state = ?", Expired).Set("reason = ?", ReasonSuperseded).Set("updated_at = ?", now).
 		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("incident_id = ?", s.Incident).
 		Where("state = ?", Queued).Where("reason = ?", ReasonCap).
-		Where("kind NOT IN (?)", bun.List(append([]template.Kind{template.Recovery, template.Closing, template.Correction, template.AllClear, template.MaintenanceEnded}, personalKinds...))).
+		Where("kind NOT IN (?)", bun.List(append([]template.Kind{template.Recovery, template.Closing, template.Correction, template.AllClear, template.MaintenanceEnded}, toOneKinds...))).
 		Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("publish: supersede: %w", err)

@@ -21,7 +21,7 @@ func TestAnswerReachesOnePerson(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range personalKinds {
+		for _, k := range toOneKinds {
 			facts := template.Facts{}
 			for _, slot := range MustAnswer(k) {
 				facts[slot] = template.Filled("Nein, alles bleibt erhalten")
