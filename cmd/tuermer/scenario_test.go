@@ -106,6 +106,8 @@ type stage struct {
 	bags     map[string]*bag
 	chats    map[string]*chatRoom
 	idp      *provider
+	gateways map[string]*smsGateway
+	lastSMS  *short
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	spaces    map[string]*webSpace
@@ -278,6 +280,9 @@ func (s *stage) end() {
 	}
 	for _, w := range s.spaces {
 		w.down()
+	}
+	for _, g := range s.gateways {
+		g.down()
 	}
 	for _, r := range s.readers {
 		r.client.CloseIdleConnections()

@@ -18,6 +18,8 @@ var outside = map[string]act{
 	"Rathausnetz":   {1, (*stage).townNet},
 	"Nachbar":       {1, (*stage).neighbourTo},
 	"Einladung":     {1, (*stage).invitation},
+	"Anbieter":      {2, (*stage).gateway},
+	"Kurznachricht": {2, (*stage).handset},
 }
 
 // webSpace is a foreign provider's storage: WebDAV to write, HTTP to read.

@@ -109,6 +109,8 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("POST /alert/{id}/incident", web.Staff(d.openIncident))
 	d.kitRoutes(s)
 	d.setupRoutes(s)
+	s.Handle("GET "+reachPath, web.Staff(d.pageReach))
+	s.Handle("POST "+reachPath+"/test", web.Staff(d.postReach))
 }
 
 // lage is what the Lagebild knows.
