@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/gateway"
+	"tuermer/internal/town/channel/modem"
 	"tuermer/internal/town/papers"
 )
 
@@ -42,18 +44,30 @@ type GatewayConfig struct {
 	Price       float64
 	Currency    string
 	Timeout     time.Duration
+	Folder      string // of gammu-smsd, for the kind gammu
 	Secret      Secret // content of SecretFile, read by [LoadConfig]
 }
 
 // ReceiptConfig says where a receipt holds what.
 type ReceiptConfig struct{ ID, Reference, Status, Reason, Delivered, Failed []string }
 
+// gammu is the kind of an entry that leads to a modem in the house.
+const gammu = "gammu"
+
+func parseFolder(s string) (string, *complaint) {
+	if !filepath.IsAbs(s) || filepath.Clean(s) == "/" {
+		return "", sorry("config.folder", shorten(s))
+	}
+	return filepath.Clean(s), nil
+}
+
 var gatewayAuth = []string{"none", "basic", "bearer"}
 
 func (r *configReader) gateway(g *GatewayConfig) setter {
 	return r.object(1,
 		field{"name", scalar(r, &g.Name, parseLine)},
-		field{"kind", scalar(r, &g.Kind, oneOf(gateway.Presets()))},
+		field{"kind", scalar(r, &g.Kind, oneOf(append(gateway.Presets(), gammu)))},
+		field{"folder", scalar(r, &g.Folder, parseFolder)},
 		field{"url", scalar(r, &g.URL, parseGatewayURL)},
 		field{"method", scalar(r, &g.Method, oneOf([]string{"POST", "PUT", "GET"}))},
 		field{"body", scalar(r, &g.Body, parseRaw)},
@@ -165,6 +179,12 @@ func (r *configReader) checkGateways(c *Config) {
 			if r.tainted[path] {
 				continue
 			}
+			if g.Kind == gammu {
+				if key != "sms" || g.Folder == "" {
+					r.refuse(r.where(path), path, "config.gateway_gammu", g.Name)
+				}
+				continue
+			}
 			if _, err := gateway.New(g.options(channel.Kind(key))); err != nil {
 				text, detail := "config.gateway_other", err.Error()
 				if p, ok := errors.AsType[*gateway.Problem](err); ok && gatewayTexts[p.Word] != "" {
@@ -182,6 +202,9 @@ func (r *configReader) warnGateways(c *Config, note func(string, string, ...any)
 		list := c.gatewayLists()[key]
 		for i, g := range list {
 			path := fmt.Sprintf("%s[%d]", key, i)
+			if g.Kind == gammu {
+				continue // it stands in the house by intention, and needs no line
+			}
 			u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
 			if err != nil {
 				continue
@@ -237,6 +260,18 @@ func (w *ways) gatewayAdapters(c *Config) []channel.Adapter {
 			out = append(out, made)
 			return
 		}
+		if g.Kind == gammu {
+			made, err := modem.New(modem.Options{
+				Name: g.Name, Folder: g.Folder, Price: channel.Price{Each: g.Price, Currency: cmp.Or(g.Currency, "EUR")}, Rate: g.Rate, Now: w.app.o.Clock.Now,
+			})
+			if err != nil {
+				w.app.log.Error("a modem is left out", "route", g.Name, "err", err)
+				return
+			}
+			w.gates[g.key(kind)] = made
+			out = append(out, made)
+			return
+		}
 		o := g.options(kind)
 		o.DialContext, o.Now, o.UserAgent = w.app.o.Dial, w.app.o.Clock.Now, "Tuermer/"+w.app.o.Version
 		o.Secret = g.Secret.Reveal
@@ -257,6 +292,9 @@ func gatewayHosts(c *Config) []papers.Way {
 	var out []papers.Way
 	for _, key := range []string{"sms", "voice"} {
 		for _, g := range c.gatewayLists()[key] {
+			if g.Kind == gammu {
+				continue // the modem's network operator is the town's own
+			}
 			u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
 			if err == nil && u.Hostname() != "" {
 				out = append(out, papers.Way{Name: g.Name, Host: u.Hostname()})
