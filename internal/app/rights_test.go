@@ -15,6 +15,7 @@ import (
 var own = []string{
 	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
 	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/",
+	"/reach/test", "/api/v1/reach", // tries the own ways
 	"/service/preview", // shows what was typed, keeps nothing
 }
 
@@ -71,7 +72,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},
 		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld", "/pulse"},
-		"people":     {"/people", "/audiences", "/plan", "/papers", "/rosters", "/holidays", "/duty"},
+		"people":     {"/people", "/audiences", "/plan", "/papers", "/rosters", "/holidays", "/duty", "/reach"},
 	} {
 		secret := in.limited(town, identity.RoleAdmin, scope)
 		before := in.rows(town.id)
