@@ -309,12 +309,11 @@ func line(s string) string {
 // over the way of that kind that would be asked first.
 func (r *Room) Quote(ctx context.Context, kind Kind, text string, n int) Quote {
 	q := quote(text, n, Price{})
-	for _, a := range r.routes.order(r.adapters(ctx, Live, kind)) {
-		if p, ok := a.(Priced); ok {
+	if all := r.routes.order(r.adapters(ctx, Live, kind)); len(all) > 0 {
+		if p, ok := all[0].(Priced); ok {
 			q = quote(text, n, p.Price())
 		}
-		q.Route = a.Route()
-		break
+		q.Route = all[0].Route()
 	}
 	return q
 }

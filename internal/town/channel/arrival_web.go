@@ -1,14 +1,13 @@
 package channel
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"context"
 
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"

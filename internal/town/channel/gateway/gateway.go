@@ -287,13 +287,13 @@ func (a *Adapter) success(status int) bool {
 // refused says what an answer other than success means.
 func (a *Adapter) refused(resp *http.Response, told string) *channel.Failure {
 	f := &channel.Failure{Reason: "rejected", Err: fmt.Errorf("HTTP %d %s", resp.StatusCode, told)}
-	switch s := resp.StatusCode; {
-	case s == http.StatusTooManyRequests, s == http.StatusServiceUnavailable:
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		f.Reason, f.RetryAfter = "throttled", retryAfter(resp.Header.Get("Retry-After"), a.o.Now())
-		f.RouteDown = s == http.StatusServiceUnavailable
-	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		f.RouteDown = resp.StatusCode == http.StatusServiceUnavailable
+	case http.StatusUnauthorized, http.StatusForbidden:
 		f.Reason, f.RouteDown = "auth", true
-	case s == http.StatusBadRequest, s == http.StatusNotFound, s == http.StatusUnprocessableEntity, s == http.StatusRequestEntityTooLarge:
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
 		f.Permanent = true
 	default: // 402 out of credit, 405, 5xx, a redirect: this provider does not work
 		f.RouteDown = true

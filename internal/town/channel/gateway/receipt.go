@@ -136,10 +136,7 @@ func number(s string) string {
 		}
 		return r
 	}, s)
-	if strings.HasPrefix(s, "00") {
-		s = s[2:]
-	}
-	s = strings.TrimPrefix(s, "+")
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "00"), "+")
 	if len(s) < 7 || len(s) > 15 || strings.Trim(s, "0123456789") != "" || s[0] == '0' {
 		return ""
 	}
