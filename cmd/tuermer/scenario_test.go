@@ -105,6 +105,7 @@ type stage struct {
 	files    map[string][]byte // that belong to the scenario
 	bags     map[string]*bag
 	chats    map[string]*chatRoom
+	sms      *smsProvider
 	idp      *provider
 	gateways map[string]*smsGateway
 	lastSMS  *short
@@ -275,6 +276,9 @@ func (s *stage) end() {
 	for _, t := range s.targets {
 		t.down()
 	}
+	if s.sms != nil {
+		s.sms.down()
+	}
 	for _, c := range s.chats {
 		c.down()
 	}
@@ -350,6 +354,8 @@ var vocabulary = map[string]act{
 	"Zettel":        {1, (*stage).sheet},
 	"Anmeldedienst": {1, (*stage).provider},
 	"Kanal":         {2, (*stage).chat},
+	"SMS":           {2, (*stage).textTo},
+	"SMS-Anbieter":  {1, (*stage).smsProvider},
 	"Einlesen":      {2, (*stage).reread},
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"tuermer/internal/platform/fault"
-	"tuermer/internal/platform/ident"
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
@@ -20,8 +19,9 @@ func (a *App) answers() channel.Answers { return answers{a} }
 
 // Answer implements [channel.Answers].
 func (x answers) Answer(ctx context.Context, an channel.Answer) error {
-	if an.Word != channel.Take {
-		// Nobody else is to be kept from taking it, so it is only told in the log.
+	verb, ok := map[channel.Word]alert.Verb{channel.Take: alert.Take, channel.Decline: alert.Refuse}[an.Word]
+	if !ok {
+		// Nobody is to be kept from taking it, so it is only told in the log.
 		x.a.log.InfoContext(ctx, "an answer takes no alarm", "message", an.Message, "word", string(an.Word))
 		return nil
 	}
@@ -33,8 +33,7 @@ func (x answers) Answer(ctx context.Context, an channel.Answer) error {
 		if p.Mobile != an.To {
 			continue
 		}
-		as := ident.WithActor(ctx, ident.Actor{Kind: ident.KindLink, Person: string(p.ID), Name: p.Name})
-		_, err := x.a.alert.Acknowledge(as, alert.ID(an.Thread))
+		err := x.a.alert.Answer(ctx, p.ID, alert.ID(an.Thread), verb)
 		switch fault.KindOf(err) {
 		case fault.NotFound, fault.Forbidden, fault.Conflict:
 			if err != nil { // over, taken, or never theirs: nothing to repeat

@@ -183,12 +183,12 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries,
 		Roster: a.roster, Rosters: a.rosterNames, Gaps: a.firstGap,
 		Otherwise: func(ctx context.Context, service string) ([]identity.Person, error) {
-			return a.alert.WouldWake(ctx, service)
+			return a.alert.Otherwise(ctx, service)
 		},
 	})
 	a.alert = alert.New(alert.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Town: a.identity, People: a.identity,
-		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a},
+		Services: a.service, Sender: a.channel, Signer: a.vault, Hooks: hooks{a}, Chain: a.chain,
 		AnswerWithin: 5 * time.Minute,
 		Dir:          a.awayDir(), Files: a.vault, Ways: a.channel, Journal: a.channel, Towns: a.identity.Tenants, Catalogue: a.service.List, Away: a.awaySince,
 		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",

@@ -95,6 +95,10 @@ const (
 	ByAdmin Reason = "role_admin" // nobody is named or has the role it, and is an administrator
 	// NoAnswer: those who were told before did not take it in time.
 	NoAnswer Reason = "no_answer"
+	// StepStandIn: a step of the chain named nobody who is there.
+	StepStandIn  Reason = "stand_in"
+	HandedToThem Reason = "handed_on" // somebody handed the alert on to them
+	BackAgain    Reason = "returned"  // they had put it off, and its time has come
 )
 
 // Why somebody is not woken.
@@ -104,6 +108,7 @@ const (
 	AddressRefused    Reason = "address_refused"    // no address was taken by the outbox
 	OthersResponsible Reason = "others_responsible" // somebody closer to the service was told
 	NotResponsible    Reason = "not_responsible"    // was never considered
+	NoWay             Reason = "no_way"             // none of their ways took anything
 )
 
 // Why a firing signal woke nobody (I20).
@@ -115,6 +120,7 @@ const (
 	ClosedByHand Reason = "closed_by_hand" // somebody closed the alert while it was firing
 	Nobody       Reason = "nobody"         // an alert is open, and nobody could be told
 	Night        Reason = "night"          // a warning: its mail waits for the morning
+	PutOffByHand Reason = "snoozed"        // somebody put it off, until a time
 )
 
 // Decision is why one person was or was not woken.

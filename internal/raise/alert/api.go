@@ -79,6 +79,7 @@ func (r *Room) API(a *web.API) {
 		OperationID: "close-alert", Method: http.MethodPost, Path: "/api/v1/alerts/{id}/close", Tags: tags,
 		Summary: "Close an alert by hand, when its source will never report the end",
 	}, "alerts", r.apiClose)
+	r.answerAPI(a)
 }
 
 func (r *Room) apiList(ctx context.Context, q *alertQuery) (*web.List[alertBody], error) {
@@ -136,7 +137,14 @@ func (r *Room) apiGet(ctx context.Context, p *alertPath) (*web.One[alertBody], e
 	if err != nil {
 		return nil, err
 	}
+	course, err := r.Course(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
 	d := bodyOf(a, r.url(ctx, a.ID))
+	for _, c := range course {
+		d.Course = append(d.Course, alertCourse{c.At, string(c.What), c.Person, c.Name, c.Way, c.Word, orNil(c.Until)})
+	}
 	for _, x := range decisions {
 		d.Decisions = append(d.Decisions, alertDecision{x.PersonID, x.Name, x.Woken, string(x.Reason)})
 	}

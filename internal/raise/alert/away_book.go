@@ -133,7 +133,7 @@ func (r *Room) readBook(ctx context.Context) (book, error) {
 			return b, fmt.Errorf("alert: services: %w", err)
 		}
 		for _, svc := range append(all, service.Service{}) {
-			levels, err := r.levels(ctx, svc)
+			levels, err := r.levels(ctx, svc, r.o.Clock.Now())
 			if err != nil {
 				return b, err
 			}

@@ -7,6 +7,7 @@ import (
 
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/service"
 )
@@ -254,3 +255,18 @@ func (p *paper) sign(at i18n.Locale, town identity.Tenant) {
 }
 
 func (p *paper) String() string { return strings.Join(p.lines, "\n") + "\n" }
+
+// brief is the letter for ways that carry little: a text message, a call.
+func (l letter) brief(at i18n.Locale, way channel.Kind) string {
+	name, since := l.name(at), at.Short(l.alert.Since)
+	switch {
+	case l.kind == Taken:
+		return say(at, "brief_taken", l.alert.AcknowledgedName, name)
+	case l.kind == Over:
+		return say(at, "brief_over", name)
+	case way == channel.Voice:
+		return say(at, "brief_call", l.town.Name, name, since)
+	default:
+		return say(at, "brief_alarm", name, since, l.ack)
+	}
+}

@@ -1,16 +1,19 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
+	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/raise/chain"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/service"
@@ -58,11 +61,11 @@ func (m *mailing) alarms(ctx context.Context, all []chosen, told map[identity.Pe
 	}
 	for i, c := range all {
 		if c.wake {
-			sent, err := m.alarm(ctx, c, others(all, i))
+			ok, err := m.reach(ctx, c, others(all, i))
 			if err != nil {
 				return err
 			}
-			if sent > 0 {
+			if ok {
 				told[c.person.ID] = true
 			} else {
 				c.wake, c.reason = false, AddressRefused
@@ -73,6 +76,15 @@ func (m *mailing) alarms(ctx context.Context, all []chosen, told map[identity.Pe
 		}
 	}
 	return nil
+}
+
+// reach alarms one person. A warning wakes nobody: its mail is all there is.
+func (m *mailing) reach(ctx context.Context, c chosen, others []string) (bool, error) {
+	if m.alert.Severity == signal.Critical {
+		return m.call(ctx, c, others, -1, nil, chain.DefaultReceipt)
+	}
+	sent, err := m.alarm(ctx, c, others)
+	return sent > 0, err
 }
 
 // alarm writes to every address of c and counts what the outbox took.
@@ -108,9 +120,17 @@ func (m *mailing) again(ctx context.Context, told Notified, kind Kind) error {
 	if err != nil {
 		return fmt.Errorf("alert: person: %w", err)
 	}
-	subject, text := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page()}.write(m.locale(told.Language))
+	l := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page()}
+	subject, text := l.write(m.locale(told.Language))
+	switch way := channel.Kind(told.Way); way {
+	case channel.Mail:
+	case channel.Voice:
+		return nil // nobody is called to hear that they may sleep
+	default:
+		text = l.brief(m.locale(told.Language), way)
+	}
 	_, err = m.send(ctx, Notified{
-		PersonID: told.PersonID, Name: told.Name, Address: told.Address, Language: told.Language, Kind: kind,
+		PersonID: told.PersonID, Name: told.Name, Address: told.Address, Language: told.Language, Kind: kind, Way: told.Way,
 	}, subject, text)
 	return err
 }
@@ -118,21 +138,27 @@ func (m *mailing) again(ctx context.Context, told Notified, kind Kind) error {
 // send hands one mail to the outbox and notes it. ok is false when the outbox
 // will not take this address, which must not cost the others their alarm.
 func (m *mailing) send(ctx context.Context, n Notified, subject, text string) (ok bool, err error) {
-	n.MessageID, n.Way, n.At = ident.NewID(m.t.now), string(channel.Mail), m.t.now
+	_, ok, err = m.hand(ctx, n, subject, text)
+	return ok, err
+}
+
+// hand is send, and tells the message's id.
+func (m *mailing) hand(ctx context.Context, n Notified, subject, text string) (id string, ok bool, err error) {
+	n.MessageID, n.Way, n.At = ident.NewID(m.t.now), cmp.Or(n.Way, string(channel.Mail)), m.t.now
 	err = m.r.o.Sender.Send(ctx, channel.Message{
-		ID: n.MessageID, Kind: channel.Mail, Class: channel.Alarm, Realm: channel.Live,
+		ID: n.MessageID, Kind: channel.Kind(n.Way), Class: channel.Alarm, Realm: channel.Live,
 		To: n.Address, ToName: n.Name, Subject: subject, Text: text,
 		Thread: string(m.alert.ID), FirstOfThread: n.Kind == Alarm,
 		Language: n.Language, Automatic: true, Date: m.t.now,
 	})
 	if fault.KindOf(err) == fault.Invalid {
 		m.r.o.Log.WarnContext(ctx, "address is not taken by the outbox", "alert", m.alert.ID, "person", n.PersonID, "err", err)
-		return false, nil
+		return n.MessageID, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("alert: send: %w", err)
+		return "", false, fmt.Errorf("alert: send: %w", err)
 	}
-	return true, m.t.keepNotified(ctx, m.alert.ID, n)
+	return n.MessageID, true, m.t.keepNotified(ctx, m.alert.ID, n)
 }
 
 // hookBody is what a webhook gets.
@@ -227,6 +253,7 @@ type alertBody struct {
 	URL            string            `json:"url,omitempty"`
 	// Filled for one alert only.
 	Decisions []alertDecision `json:"decisions,omitempty" doc:"Everybody who was considered, and why they were told or not"`
+	Course    []alertCourse   `json:"course,omitempty" doc:"What happened to wake people, step by step and way by way"`
 	Messages  []alertMessage  `json:"messages,omitempty" doc:"What was handed to the outbox"`
 }
 

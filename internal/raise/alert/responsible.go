@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/town/identity"
@@ -60,17 +61,35 @@ func (r *Room) WouldWake(ctx context.Context, slug string) ([]identity.Person, e
 	if err != nil {
 		return nil, err
 	}
-	levels, err := r.levels(ctx, svc)
+	levels, err := r.levels(ctx, svc, r.o.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
+	return wakes(levels), nil
+}
+
+// Otherwise names the people whom an alarm about the service would wake now if
+// it had no escalation chain.
+func (r *Room) Otherwise(ctx context.Context, slug string) ([]identity.Person, error) {
+	svc, err := r.service(ctx, slug)
+	if err != nil {
+		return nil, err
+	}
+	levels, err := r.otherwise(ctx, svc)
+	if err != nil {
+		return nil, err
+	}
+	return wakes(levels), nil
+}
+
+func wakes(levels []level) []identity.Person {
 	var out []identity.Person
 	for _, c := range choose(levels) {
 		if c.wake {
 			out = append(out, c.person)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // widen tells who comes next when nobody answers: the people of the first level
@@ -105,17 +124,30 @@ func (r *Room) service(ctx context.Context, slug string) (service.Service, error
 	return svc, nil
 }
 
-// levels asks who could be responsible for the service. A slug that names no
-// service leads to those who are responsible when nobody is.
-func (r *Room) levels(ctx context.Context, svc service.Service) ([]level, error) {
+// levels asks who could be responsible for the service: each step of its chain,
+// then those responsible otherwise.
+func (r *Room) levels(ctx context.Context, svc service.Service, at time.Time) ([]level, error) {
 	var out []level
-	if svc.Slug != "" && r.o.Chain != nil {
-		people, err := r.o.Chain.Responsible(ctx, svc.Slug)
+	if r.o.Chain != nil {
+		c, ok, err := r.o.Chain.For(ctx, svc.Slug)
+		for i := 0; err == nil && ok && i < len(c.Steps); i++ {
+			var people []identity.Person
+			if people, _, err = r.o.Chain.People(ctx, c, i, svc.Slug, at); err == nil {
+				out = append(out, level{ByChain, people})
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("alert: chain of %s: %w", svc.Slug, err)
 		}
-		out = append(out, level{ByChain, people})
 	}
+	more, err := r.otherwise(ctx, svc)
+	return append(out, more...), err
+}
+
+// otherwise asks who is responsible where no chain is. A slug that names no
+// service leads to those who are responsible when nobody is.
+func (r *Room) otherwise(ctx context.Context, svc service.Service) ([]level, error) {
+	var out []level
 	if svc.Owner != "" {
 		owner, err := r.o.People.PersonByEmail(ctx, svc.Owner)
 		switch {

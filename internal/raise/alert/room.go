@@ -40,12 +40,6 @@ type Services interface {
 	Get(ctx context.Context, slug string) (service.Service, error)
 }
 
-// Chain answers who stands first in a service's escalation chain; an empty
-// answer means that it has none. A later room implements it.
-type Chain interface {
-	Responsible(ctx context.Context, service string) ([]identity.Person, error)
-}
-
 // Sender is the durable outbox; it joins the transaction in ctx. An error of
 // kind Invalid concerns this one message.
 type Sender interface {
@@ -171,6 +165,7 @@ func (r *Room) Subscribe(b *bus.Bus) {
 	bus.On(b, signal.Recorded, "alert.fold", r.onSignal)
 	bus.On(b, signal.Ignored, "alert.ignored", r.onIgnored)
 	bus.On(b, channel.Settled, "alert.receipt", r.onSettled)
+	bus.On(b, channel.Received, "alert.arrival", r.onReceived)
 }
 
 // Start begins to look for people whom alerts can be told that nobody heard of.
@@ -286,7 +281,15 @@ func (r *Room) onIgnored(ctx context.Context, e bus.Event[signal.IgnoredSignal])
 // onSettled notes what became of a message of ours.
 func (r *Room) onSettled(ctx context.Context, e bus.Event[channel.SettledEvent]) error {
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		return turn{r: r, db: db, tenant: ident.TenantOf(ctx)}.receipt(ctx, e.Data.ID, string(e.Data.State), e.At)
+		t := turn{r: r, db: db, tenant: ident.TenantOf(ctx), now: r.o.Clock.Now()}
+		if err := t.receipt(ctx, e.Data.ID, string(e.Data.State), e.At); err != nil {
+			return err
+		}
+		got := arrival{WayTaken, e.Data.Route}
+		if e.Data.State == channel.Failed {
+			got = arrival{WayFailed, e.Data.Reason}
+		}
+		return r.onReceipt(ctx, t, e.Data.ID, got)
 	})
 }
 
@@ -336,12 +339,22 @@ func (r *Room) wake(ctx context.Context, t turn, a *Alert, news bool) error {
 	if err != nil {
 		return err
 	}
-	levels, err := r.levels(ctx, svc)
+	m := mailing{r: r, t: t, alert: *a, service: svc}
+	if ok, err := r.climb(ctx, t, a); err != nil || ok {
+		if err != nil || !news {
+			return err
+		}
+		m.alert = *a
+		if err := m.prepare(ctx); err != nil {
+			return err
+		}
+		return m.hooks(ctx, Alarm)
+	}
+	levels, err := r.levels(ctx, svc, t.now)
 	if err != nil {
 		return err
 	}
 	told := map[identity.PersonID]bool{}
-	m := mailing{r: r, t: t, alert: *a, service: svc}
 	if err := m.alarms(ctx, choose(levels), told); err != nil {
 		return err
 	}
@@ -376,7 +389,7 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 	if err != nil {
 		return err
 	}
-	levels, err := r.levels(ctx, svc)
+	levels, err := r.levels(ctx, svc, t.now)
 	if err != nil {
 		return err
 	}
@@ -458,6 +471,9 @@ func (r *Room) close(ctx context.Context, t turn, a Alert) error {
 	if err := t.endNobody(ctx, a.ID); err != nil {
 		return err
 	}
+	if err := t.calm(ctx, a.ID); err != nil {
+		return err
+	}
 	if err := r.tellAgain(ctx, t, a, Over, ""); err != nil {
 		return err
 	}
@@ -498,136 +514,6 @@ func (r *Room) tellAgain(ctx context.Context, t turn, a Alert, kind Kind, but st
 	return m.hooks(ctx, kind)
 }
 
-// mayAct are the roles that may take and close alerts.
-var mayAct = []string{string(identity.RoleIT), string(identity.RolePublisher), string(identity.RoleApprover), string(identity.RoleAdmin)}
-
-// Acknowledge takes the alert for whoever acts. Who comes second gets the alert
-// with the name of who was first, and nothing changes. The others who got the
-// alarm are told.
-func (r *Room) Acknowledge(ctx context.Context, id ID) (Alert, error) {
-	return r.acknowledge(ctx, id, time.Time{})
-}
-
-// acknowledge is [Room.Acknowledge] as of a moment; zero: now.
-func (r *Room) acknowledge(ctx context.Context, id ID, at time.Time) (Alert, error) {
-	actor := ident.ActorOf(ctx)
-	var a Alert
-	err := r.inTurn(ctx, func(ctx context.Context, t turn) error {
-		var err error
-		if a, err = t.full(ctx, id); err != nil {
-			return err
-		}
-		if err := t.mayAcknowledge(ctx, actor, id); err != nil {
-			return err
-		}
-		switch {
-		case a.State == StateClosed && (a.AcknowledgedBy == "" || a.AcknowledgedBy != actor.Person):
-			return ErrClosed
-		case a.State != StateOpen:
-			return nil
-		}
-		if at.IsZero() {
-			at = t.now
-		}
-		a.State, a.AcknowledgedAt, a.NextAt = StateAcknowledged, at, time.Time{}
-		a.AcknowledgedBy, a.AcknowledgedName = actor.Person, actor.Name
-		if err := t.update(ctx, a); err != nil {
-			return err
-		}
-		if err := t.endNobody(ctx, id); err != nil {
-			return err
-		}
-		if err := r.tellAgain(ctx, t, a, Taken, actor.Person); err != nil {
-			return err
-		}
-		if err := r.audit(ctx, "alert.acknowledged", a); err != nil {
-			return err
-		}
-		r.changed(ctx, id)
-		e := happened(a)
-		e.Person, e.Name = actor.Person, actor.Name
-		return Acknowledged.Tell(ctx, t.enqueue, t.now, e)
-	})
-	return a, err
-}
-
-// Close ends an alert by hand, for a source that will never report its end.
-// What is still firing is listed as withheld.
-func (r *Room) Close(ctx context.Context, id ID, reason string) (Alert, error) {
-	if !ident.ActorOf(ctx).Has(mayAct...) {
-		return Alert{}, ErrForbidden
-	}
-	reason = clip(reason)
-	if reason == "" {
-		return Alert{}, ErrNoReason.Field("reason", "alert.reason_missing")
-	}
-	var a Alert
-	err := r.inTurn(ctx, func(ctx context.Context, t turn) error {
-		var err error
-		if a, err = t.full(ctx, id); err != nil {
-			return err
-		}
-		if a.State == StateClosed {
-			return ErrClosed
-		}
-		for _, s := range a.Signals {
-			if s.State != signal.Firing {
-				continue
-			}
-			if err := t.withhold(ctx, signal.Signal{
-				Key: s.Key, Service: a.Service, Title: s.Title, Detail: s.Detail, At: s.At,
-			}, ClosedByHand, id, false); err != nil {
-				return err
-			}
-		}
-		if err := t.release(ctx, id); err != nil {
-			return err
-		}
-		a.State, a.ClosedAt, a.NextAt = StateClosed, t.now, time.Time{}
-		a.ClosedName, a.ClosedReason = ident.ActorOf(ctx).Name, reason
-		return r.close(ctx, t, a)
-	})
-	return a, err
-}
-
-// Link notes that the incident handles the alert. It refuses an alert that
-// another incident handles; see [Room.Relink].
-func (r *Room) Link(ctx context.Context, id ID, incident string) error {
-	return r.link(ctx, id, func(a Alert) (string, error) {
-		if a.IncidentID != "" && a.IncidentID != incident {
-			return "", ErrLinked
-		}
-		return incident, nil
-	})
-}
-
-// Relink hands an alert over to another incident, when two are merged.
-func (r *Room) Relink(ctx context.Context, id ID, incident string) error {
-	return r.link(ctx, id, func(Alert) (string, error) { return incident, nil })
-}
-
-func (r *Room) link(ctx context.Context, id ID, to func(Alert) (string, error)) error {
-	if !ident.ActorOf(ctx).Has(mayAct...) {
-		return ErrForbidden
-	}
-	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
-		a, err := t.get(ctx, id)
-		if err != nil {
-			return err
-		}
-		incident, err := to(a)
-		if err != nil || incident == a.IncidentID {
-			return err
-		}
-		a.IncidentID = incident
-		if err := t.update(ctx, a); err != nil {
-			return err
-		}
-		r.changed(ctx, id)
-		return r.audit(ctx, "alert.linked", a, "incident", incident)
-	})
-}
-
 // sweep looks for more people where nobody could be told, or nobody answered.
 // One alert that fails keeps none of the others waiting.
 func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
@@ -641,18 +527,22 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 	for _, row := range due {
 		errs = append(errs, r.further(ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System), row.ID, now))
 	}
-	if err := errors.Join(errs...); err != nil {
+	nextPage, more := r.sweepPages(ctx, now)
+	if err := errors.Join(append(errs, more...)...); err != nil {
 		return time.Time{}, err
 	}
 	var next alertRow
 	err = r.o.Store.Read(ctx).NewSelect().Model(&next).Where("retry_at IS NOT NULL").OrderExpr("retry_at").Limit(1).Scan(all)
 	if store.NotFound(err) {
-		return time.Time{}, nil
+		return nextPage, nil
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("alert: look for alerts that wait: %w", err)
 	}
-	return clock.Cut(next.RetryAt), nil
+	if due := clock.Cut(next.RetryAt); nextPage.IsZero() || due.Before(nextPage) {
+		return due, nil
+	}
+	return nextPage, nil
 }
 
 // further takes the next step for an alert that waits.
@@ -662,9 +552,17 @@ func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		rn, err := t.run(ctx, id)
+		if err != nil {
+			return err
+		}
 		switch {
 		case a.NextAt.IsZero() || a.NextAt.After(now):
 			return nil // another node was here
+		case a.State != StateClosed && rn != nil && a.Woken > 0 && (!rn.Done || !rn.SnoozedUntil.IsZero()):
+			if err := r.climbOn(ctx, t, &a, rn); err != nil {
+				return err
+			}
 		case a.State == StateClosed || a.State == StateAcknowledged && a.Woken > 0:
 			a.NextAt = time.Time{}
 		case a.Woken == 0:

@@ -382,11 +382,25 @@ func (t turn) withhold(ctx context.Context, s signal.Signal, why Reason, id ID, 
 	return nil
 }
 
+// standing are the reasons that concern an alert and end with it, not with a
+// signal.
+var standing = []Reason{Nobody, Night, PutOffByHand}
+
+// endReason marks one reason of an alert as over.
+func (t turn) endReason(ctx context.Context, id ID, why Reason) error {
+	_, err := t.db.NewUpdate().Model((*withheldRow)(nil)).Set("ended_at = ?", t.now).
+		Where("tenant_id = ? AND alert_id = ? AND ended_at IS NULL AND reason = ?", t.tenant, id, why).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("alert: withheld: %w", err)
+	}
+	return nil
+}
+
 // endWithheld marks what was withheld for a key as over; that nobody could be
 // told of an alert stays until somebody is, or it closes.
 func (t turn) endWithheld(ctx context.Context, key string) error {
 	_, err := t.db.NewUpdate().Model((*withheldRow)(nil)).Set("ended_at = ?", t.now).
-		Where("tenant_id = ? AND key = ? AND ended_at IS NULL AND reason NOT IN (?, ?)", t.tenant, key, Nobody, Night).Exec(ctx)
+		Where("tenant_id = ? AND key = ? AND ended_at IS NULL AND reason NOT IN (?)", t.tenant, key, bun.List(standing)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: withheld: %w", err)
 	}
@@ -395,7 +409,7 @@ func (t turn) endWithheld(ctx context.Context, key string) error {
 
 func (t turn) endNobody(ctx context.Context, id ID) error {
 	_, err := t.db.NewUpdate().Model((*withheldRow)(nil)).Set("ended_at = ?", t.now).
-		Where("tenant_id = ? AND alert_id = ? AND ended_at IS NULL AND reason IN (?, ?)", t.tenant, id, Nobody, Night).Exec(ctx)
+		Where("tenant_id = ? AND alert_id = ? AND ended_at IS NULL AND reason IN (?)", t.tenant, id, bun.List(standing)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: withheld: %w", err)
 	}

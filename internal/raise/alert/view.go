@@ -44,6 +44,8 @@ type alertView struct {
 	OpenURL   string
 	Incident  string // address of the linked incident
 	Form      *web.Form
+	Answer    answerView
+	Course    []Course
 }
 
 // told is what became of one person's messages.

@@ -20,6 +20,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /alert/{id}", web.Staff(r.pageAlert))
 	s.Handle("POST /alert/{id}/acknowledge", web.Staff(r.postAcknowledge))
 	s.Handle("POST /alert/{id}/close", web.Staff(r.postClose))
+	r.answerRoutes(s)
 	s.Handle("GET /a/{token}", r.pageLink)
 	s.Handle("POST /a/{token}", r.postLink)
 }
@@ -90,6 +91,12 @@ func (r *Room) showAlert(w http.ResponseWriter, req *http.Request, status int, f
 		return err
 	}
 	v.Told = tell(all)
+	if v.Answer, err = r.answerView(ctx, a); err != nil {
+		return err
+	}
+	if v.Course, err = r.Course(ctx, id); err != nil {
+		return err
+	}
 	v.InformURL, v.OpenURL = with(r.o.InformURL, string(id)), with(r.o.OpenURL, string(id))
 	if a.IncidentID != "" {
 		v.Incident = with(r.o.IncidentURL, a.IncidentID)
@@ -139,7 +146,11 @@ func (r *Room) pageLink(w http.ResponseWriter, req *http.Request) error {
 	if a.IncidentID == "" && a.Service != "" {
 		inform = with(r.o.InformURL, string(a.ID))
 	}
-	return web.Render(w, req.WithContext(ctx), linkPage(a, ident.ActorOf(ctx).Name, inform))
+	v, err := r.answerView(ctx, a)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, req.WithContext(ctx), linkPage(a, ident.ActorOf(ctx).Name, inform, v))
 }
 
 func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {
@@ -151,8 +162,11 @@ func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return r.gone(w, req, err)
 	}
-	_, err = r.Acknowledge(ctx, a.ID)
-	if err != nil && !errors.Is(err, ErrClosed) {
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	if err := r.answerForm(ctx, a.ID, Verb(f.Get("act")), f); err != nil && !errors.Is(err, ErrClosed) {
 		return err
 	}
 	return web.SeeOther(w, req, "/a/"+url.PathEscape(token))

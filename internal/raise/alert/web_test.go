@@ -133,7 +133,7 @@ func TestPages(t *testing.T) {
 	if href, _ := doc.Find("a.tm-tel").Attr("href"); href != "tel:0611000" {
 		t.Error(href)
 	}
-	if doc.Find("ol li").Length() != 2 || text(doc.Find("form.tm-act button").First()) != "Übernehmen" {
+	if doc.Find("details ol li").Length() != 2 || text(doc.Find("form.tm-act button").First()) != "Übernehmen" {
 		t.Error(text(doc.Find("form")))
 	}
 	// Informing citizens shows a page first; opening an incident is a form.
@@ -188,7 +188,7 @@ func TestLinkPage(t *testing.T) {
 	}
 	for range 3 {
 		doc := v.page(link("ada"), 200)
-		if doc.Find("form button").Length() != 1 || !strings.Contains(text(doc.Find("main")), "Sie sind Ada Beispiel") {
+		if text(doc.Find("form.tm-act button")) != "Übernehmen" || !strings.Contains(text(doc.Find("main")), "Sie sind Ada Beispiel") {
 			t.Fatal(text(doc.Find("main")))
 		}
 	}

@@ -418,3 +418,6 @@ func isMe(ctx context.Context, p identity.Person) bool {
 }
 
 var errBadSpan = fault.New(fault.Invalid, "chain.bad_wait")
+
+// WhoText is a name as people read it.
+func WhoText(ctx context.Context, w Who) string { return whoWord(i18n.Of(ctx), w) }

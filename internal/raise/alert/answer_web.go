@@ -1,0 +1,207 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/web"
+	"tuermer/internal/raise/chain"
+	"tuermer/internal/town/identity"
+)
+
+// answerRoutes are the acts beside taking and closing.
+func (r *Room) answerRoutes(s *web.Site) {
+	for _, v := range []Verb{Refuse, PutOff, GiveOn} {
+		s.Handle("POST /alert/{id}/"+string(v), web.Staff(func(w http.ResponseWriter, req *http.Request) error {
+			return r.postAnswer(w, req, v)
+		}))
+	}
+}
+
+func (r *Room) postAnswer(w http.ResponseWriter, req *http.Request, v Verb) error {
+	ctx, id := req.Context(), ID(req.PathValue("id"))
+	if !ident.ActorOf(ctx).Has(mayAct...) {
+		return ErrForbidden
+	}
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	if err := r.answerForm(ctx, id, v, f); err != nil {
+		return err
+	}
+	return web.SeeOther(w, req, "/alert/"+url.PathEscape(string(id)))
+}
+
+// answerForm does what a form asks for.
+func (r *Room) answerForm(ctx context.Context, id ID, v Verb, f *web.Form) (err error) {
+	switch v {
+	case Nothing, Take:
+		_, err = r.Acknowledge(ctx, id)
+	case Refuse:
+		_, err = r.Decline(ctx, id)
+	case PutOff:
+		n, bad := strconv.Atoi(f.Get("minutes"))
+		if bad != nil {
+			n = 0 // refused, in words
+		}
+		_, err = r.Snooze(ctx, id, time.Duration(n)*time.Minute)
+	case GiveOn:
+		_, err = r.HandOn(ctx, id, identity.PersonID(f.Get("to")))
+	default:
+		err = ErrNoAnswer
+	}
+	return err
+}
+
+// answerView is what the page and the link offer beside taking it.
+type answerView struct {
+	Form    *web.Form
+	Told    bool // the reader was called and may decline
+	No      bool // and has
+	Missing bool // the reader must still confirm
+	Until   time.Time
+	By      string
+	People  []web.Option
+	Minutes []web.Option
+}
+
+// snoozes are the offered spans, in minutes.
+var snoozes = []int{15, 30, 60, 240}
+
+func (r *Room) answerView(ctx context.Context, a Alert) (v answerView, err error) {
+	v.Form = web.NewForm(nil)
+	if a.State == StateClosed {
+		return v, nil
+	}
+	db, tenant, me := r.o.Store.Read(ctx), ident.TenantOf(ctx), ident.ActorOf(ctx).Person
+	t := turn{r: r, db: db, tenant: tenant, now: r.o.Clock.Now()}
+	row, err := t.page(ctx, a.ID, me)
+	if err != nil {
+		return v, err
+	}
+	rn, err := t.run(ctx, a.ID)
+	if err != nil {
+		return v, err
+	}
+	if row != nil {
+		v.Told, v.No = row.State != declined, row.State == declined
+		v.Missing = a.State == StateAcknowledged && rn != nil && !rn.Done && row.State != answered && row.State != declined
+	}
+	if rn != nil {
+		v.Until, v.By = rn.SnoozedUntil, rn.SnoozedName
+	}
+	for _, n := range snoozes {
+		v.Minutes = append(v.Minutes, web.Option{Value: strconv.Itoa(n), Text: i18n.N(ctx, "alert.act.minutes", n)})
+	}
+	people, err := r.o.People.People(ctx, identity.Filter{Active: true})
+	if err != nil {
+		return v, fmt.Errorf("alert: people: %w", err)
+	}
+	v.People = []web.Option{{Value: "", Text: i18n.T(ctx, "alert.act.choose")}}
+	for _, p := range people {
+		if string(p.ID) != me && !p.Blocked && slices.ContainsFunc(mayAct, func(role string) bool { return p.Has(identity.Role(role)) }) {
+			v.People = append(v.People, web.Option{Value: string(p.ID), Text: p.Name})
+		}
+	}
+	return v, nil
+}
+
+// say is one line of the course in words.
+func (c Course) say(ctx context.Context) string {
+	way := ""
+	if c.Way != "" {
+		way = i18n.T(ctx, "chain.way_"+c.Way)
+	}
+	key := "alert.course." + string(c.What)
+	switch c.What {
+	case StepBegun, StepAgain:
+		return i18n.T(ctx, key, c.Word, i18n.Clock(ctx, c.Until))
+	case StepEmpty, ChainEnds:
+		return i18n.T(ctx, key, c.Word)
+	case NameInVain:
+		return i18n.T(ctx, key, chain.WhoText(ctx, chain.Who(c.Name)), i18n.T(ctx, "chain.miss_"+c.Word))
+	case WayLacking:
+		return i18n.T(ctx, key, c.Name, way, i18n.T(ctx, "chain.lack_"+c.Word))
+	case WayFailed:
+		return i18n.T(ctx, key, c.Name, way, c.Word)
+	case WaySent, WayTaken, WayArrived:
+		return i18n.T(ctx, key, c.Name, way)
+	case HandedOn:
+		return i18n.T(ctx, key, c.Name, c.Word)
+	case Snoozed:
+		return i18n.T(ctx, key, c.Name, i18n.Clock(ctx, c.Until))
+	case HeldBack:
+		return i18n.T(ctx, key, ReasonText(ctx, Reason(c.Word)))
+	default:
+		return i18n.T(ctx, key, c.Name)
+	}
+}
+
+type alertSnooze struct {
+	ID   string `path:"id" doc:"Id of the alert"`
+	Body struct {
+		Minutes int `json:"minutes" doc:"1 to 480"`
+	}
+}
+
+type alertHandOn struct {
+	ID   string `path:"id" doc:"Id of the alert"`
+	Body struct {
+		To string `json:"to" doc:"Id of the person, who is woken at once"`
+	}
+}
+
+// alertCourse is one line of what happened to wake people.
+type alertCourse struct {
+	At     time.Time  `json:"at"`
+	What   string     `json:"what" doc:"Stable word: step, again, empty, in_vain, end, sent, accepted, arrived, failed, silent, lacking, unreached, answered, declined, handed_on, snoozed, returned, held, released"`
+	Person string     `json:"person,omitempty" doc:"Id"`
+	Name   string     `json:"name,omitempty"`
+	Way    string     `json:"way,omitempty"`
+	Word   string     `json:"word,omitempty" doc:"A reason, a name or the number of the step"`
+	Until  *time.Time `json:"until,omitempty"`
+}
+
+// answerAPI adds the operations beside taking and closing.
+func (r *Room) answerAPI(a *web.API) {
+	op := func(id, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/alerts/{id}/" + path, Tags: []string{"alerts"}, Summary: summary}
+	}
+	web.Operation(a, op("decline-alert", "decline", "Decline an alert to which one was called; whoever is next is told"), "alerts",
+		func(ctx context.Context, p *alertPath) (*web.One[alertBody], error) {
+			return r.answered(ctx, func(ctx context.Context) (Alert, error) { return r.Decline(ctx, ID(p.ID)) })
+		})
+	web.Operation(a, op("snooze-alert", "snooze", "Put an alert off; it comes back by itself"), "alerts",
+		func(ctx context.Context, p *alertSnooze) (*web.One[alertBody], error) {
+			return r.answered(ctx, func(ctx context.Context) (Alert, error) {
+				return r.Snooze(ctx, ID(p.ID), time.Duration(p.Body.Minutes)*time.Minute)
+			})
+		})
+	web.Operation(a, op("hand-on-alert", "hand-on", "Hand an alert on to a person, who is woken at once"), "alerts",
+		func(ctx context.Context, p *alertHandOn) (*web.One[alertBody], error) {
+			return r.answered(ctx, func(ctx context.Context) (Alert, error) {
+				return r.HandOn(ctx, ID(p.ID), identity.PersonID(p.Body.To))
+			})
+		})
+}
+
+func (r *Room) answered(ctx context.Context, do func(context.Context) (Alert, error)) (*web.One[alertBody], error) {
+	if !ident.ActorOf(ctx).Has(mayAct...) {
+		return nil, ErrForbidden
+	}
+	a, err := do(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &web.One[alertBody]{Body: bodyOf(a, r.url(ctx, a.ID))}, nil
+}

@@ -1,0 +1,94 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/ident"
+)
+
+// What names one thing that happened to wake people, or to let them sleep.
+type What string
+
+// The things.
+const (
+	StepBegun   What = "step"      // a step of the chain is told; Word: its number
+	StepAgain   What = "again"     // it is told once more
+	StepEmpty   What = "empty"     // nobody stands there, others are told instead; Word: the step
+	NameInVain  What = "in_vain"   // a name on the step leads to nobody; Word: the name
+	ChainEnds   What = "end"       // the chain is climbed, those responsible otherwise come next
+	WaySent     What = "sent"      // a message was handed to the outbox
+	WayTaken    What = "accepted"  // the other side has it
+	WayArrived  What = "arrived"   // it is on the person's device
+	WayFailed   What = "failed"    // it could not be delivered; Word: why
+	WaySilent   What = "silent"    // no receipt came in time
+	WayLacking  What = "lacking"   // the person has no such way; Word: why
+	Unreached   What = "unreached" // no way led to the person
+	Answered    What = "answered"  // the person acknowledged
+	Declined    What = "declined"
+	HandedOn    What = "handed_on" // Word: to whom
+	Snoozed     What = "snoozed"
+	Returned    What = "returned" // what was put off is back
+	HeldBack    What = "held"     // the alarm is withheld; Word: the reason
+	ReleasedNow What = "released" // it is withheld no more
+)
+
+// Course is one line of what happened for an alert.
+type Course struct {
+	At     time.Time
+	What   What
+	Person string // id; empty: concerns nobody in particular
+	Name   string
+	Way    string // mail, alternative, sms …
+	Word   string
+	Until  time.Time
+}
+
+type courseRow struct {
+	bun.BaseModel `bun:"table:alert_course"`
+	TenantID      ident.Tenant `bun:"tenant_id,pk"`
+	ID            string       `bun:"id,pk"`
+	AlertID       ID           `bun:"alert_id"`
+	At            time.Time    `bun:"at"`
+	What          What         `bun:"what"`
+	PersonID      string       `bun:"person_id"`
+	Name          string       `bun:"name"`
+	Way           string       `bun:"way"`
+	Word          string       `bun:"word"`
+	Until         time.Time    `bun:"until,nullzero"`
+	MessageID     string       `bun:"message_id"`
+}
+
+// note writes one line of the course.
+func (t turn) note(ctx context.Context, id ID, c Course) error { return t.noted(ctx, id, c, "") }
+
+// noted is note about a message.
+func (t turn) noted(ctx context.Context, id ID, c Course, message string) error {
+	row := courseRow{
+		TenantID: t.tenant, ID: ident.NewID(t.now), AlertID: id, At: t.now, What: c.What, PersonID: c.Person, Name: c.Name,
+		Way: c.Way, Word: c.Word, Until: c.Until, MessageID: message,
+	}
+	if _, err := t.db.NewInsert().Model(&row).Exec(ctx); err != nil {
+		return fmt.Errorf("alert: course: %w", err)
+	}
+	return nil
+}
+
+// Course lists what happened to wake people for an alert, oldest first.
+func (r *Room) Course(ctx context.Context, id ID) ([]Course, error) {
+	var rows []courseRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
+		Where("tenant_id = ? AND alert_id = ?", ident.TenantOf(ctx), id).OrderExpr("id").Limit(1000).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("alert: course: %w", err)
+	}
+	out := make([]Course, len(rows))
+	for i, c := range rows {
+		out[i] = Course{clock.Cut(c.At), c.What, c.PersonID, c.Name, c.Way, c.Word, when(c.Until)}
+	}
+	return out, nil
+}
