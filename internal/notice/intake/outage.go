@@ -126,7 +126,7 @@ func (r *Room) tellOutage(ctx context.Context, db bun.IDB, slug, name string, no
 	return err
 }
 
-// outagesOver ends what nobody has reported for a while, in the town in ctx; next
+// outagesOver ends what nobody has reported for a while, in every town; next
 // is when to look again.
 func (r *Room) outagesOver(ctx context.Context, now time.Time) (next time.Time, err error) {
 	var rows []outageRow
