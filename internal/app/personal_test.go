@@ -164,3 +164,22 @@ func busiest(t *testing.T, a *App, d *demo) (out identity.Person) {
 	}
 	return out
 }
+
+// TestPersonalRights: what is held about somebody is told to administrators alone,
+// and a token needs the scope, too.
+func TestPersonalRights(t *testing.T) {
+	for _, c := range []struct {
+		actor ident.Actor
+		ok    bool
+	}{
+		{ident.Actor{Kind: ident.KindPerson, Roles: []string{"admin"}}, true},
+		{ident.Actor{Kind: ident.KindPerson, Roles: []string{"dpo", "it"}}, false},
+		{ident.Actor{Kind: ident.KindToken, Roles: []string{"admin"}, Scopes: []string{"read", "people"}}, false},
+		{ident.Actor{Kind: ident.KindToken, Roles: []string{"admin"}, Scopes: []string{"admin"}}, true},
+		{ident.System, true},
+	} {
+		if err := mayTell(ident.WithActor(t.Context(), c.actor)); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c.actor, err)
+		}
+	}
+}

@@ -310,6 +310,7 @@ func (a *App) site() error {
 			p.API(api)
 		}
 	}
+	a.personalAPI(api)
 	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
 	a.intake.Mount("sms-receipt", a.channel.TakeReport)
