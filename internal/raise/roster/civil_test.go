@@ -103,8 +103,10 @@ func drawPlan(t *rapid.T) Plan {
 		}
 		parts = append(parts, line)
 	}
-	p := Plan{Template: Own, Own: strings.Join(parts, "; "), Every: rapid.SampledFrom([]int{1, 2, 3, 7, 14, 30}).Draw(t, "every"),
-		Start: drawDate(t, "start"), Handover: rapid.IntRange(0, dayMinutes-1).Draw(t, "handover")}
+	p := Plan{
+		Template: Own, Own: strings.Join(parts, "; "), Every: rapid.SampledFrom([]int{1, 2, 3, 7, 14, 30}).Draw(t, "every"),
+		Start: drawDate(t, "start"), Handover: rapid.IntRange(0, dayMinutes-1).Draw(t, "handover"),
+	}
 	if rapid.Bool().Draw(t, "template") {
 		p.Template, p.Own = rapid.SampledFrom([]Template{Essen, Always, Office}).Draw(t, "which"), ""
 	} else if _, ok := ParseHours(p.Own); !ok {

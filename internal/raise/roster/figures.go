@@ -113,6 +113,7 @@ type Shown struct {
 	Mobile  string
 	Why     Why    // empty: somebody is on duty
 	Holiday string // name of the holiday on which it begins
+	Open    bool   // goes on behind what was looked at
 }
 
 // Show lists the shifts of a roster that lie in [from, to), whole days of the
@@ -139,7 +140,7 @@ const maxShown = 400
 func (v seen) shown() []Shown {
 	out := make([]Shown, len(v.shifts))
 	for i, s := range v.shifts {
-		out[i] = Shown{Shift: s, Name: v.crew.name(s.Person)}
+		out[i] = Shown{Shift: s, Name: v.crew.name(s.Person), Open: !s.To.Before(v.to)}
 		out[i].Why, _ = v.crew.fit(s.Person)
 		if p, ok := v.crew[s.Person]; ok {
 			out[i].Mobile = p.Mobile

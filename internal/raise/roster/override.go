@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -86,12 +87,7 @@ func (r *Room) mayCover(ctx context.Context, ro Roster, o Override) error {
 
 // belongs reports whether somebody takes turns in a roster.
 func belongs(ro Roster, mail string) bool {
-	for _, p := range ro.Plan.people() {
-		if p == mail {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ro.Plan.people(), mail)
 }
 
 // lay stores an override as the newest.

@@ -148,8 +148,11 @@ func TestHolidays(t *testing.T) {
 		}
 	}
 	own := []Day{
-		{Name: "Augsburger Friedensfest", Rule: "08-08"}, {Name: "Mariä Himmelfahrt", Rule: "08-15"},
-		{Name: "Heiligabend", Rule: "12-24", Half: true}, {Name: "Stadtfest", Rule: "2027-06-14"}, {Name: "Fronleichnam", Rule: "ostern+60"},
+		{Name: "Augsburger Friedensfest", Rule: "08-08"},
+		{Name: "Mariä Himmelfahrt", Rule: "08-15"},
+		{Name: "Heiligabend", Rule: "12-24", Half: true},
+		{Name: "Stadtfest", Rule: "2027-06-14"},
+		{Name: "Fronleichnam", Rule: "ostern+60"},
 		{Name: "Neujahr halb", Rule: "01-01", Half: true},
 	}
 	c := NewCalendar("BE", own)

@@ -1,6 +1,7 @@
 package roster_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +30,7 @@ func (x *town) key(t testing.TB, at string) string {
 // mailTo is the newest mail to somebody, with all these words.
 func (x *town) mailTo(t testing.TB, to string, words ...string) {
 	t.Helper()
-	for i := len(x.sent) - 1; i >= 0; i-- {
-		m := x.sent[i]
+	for _, m := range slices.Backward(x.sent) {
 		if m.To != to {
 			continue
 		}

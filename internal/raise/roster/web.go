@@ -29,6 +29,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /roster/{slug}/cover", web.Staff(r.pageCover))
 	s.Handle("POST /roster/{slug}/cover", web.Staff(r.postCover))
 	s.Handle("POST /roster/{slug}/overrides/{id}/undo", web.Staff(r.postUndo))
+	s.Handle("GET /roster/{slug}/print", web.Staff(r.getPrint))
 	s.Handle("GET /roster/{slug}/feeds", web.Staff(r.pageFeeds))
 	s.Handle("POST /roster/{slug}/feeds", web.Staff(r.postFeed))
 	s.Handle("POST /roster/{slug}/feeds/{id}/revoke", web.Staff(r.postFeedRevoke))
