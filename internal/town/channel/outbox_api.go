@@ -71,6 +71,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("get-outbox", http.MethodGet, "/outbox/{id}", "Show one message"), scope, r.apiItem)
 	web.Operation(a, op("resend-outbox", http.MethodPost, "/outbox/{id}/again", "Send a failed message again"), scope, r.apiAgain)
 	web.Operation(a, op("list-simulated", http.MethodGet, "/simulated", "List what simulated channels carried, with its text"), scope, r.apiSimulated)
+	r.wayAPI(a)
 }
 
 func (r *Room) apiOutbox(ctx context.Context, in *outboxListInput) (*web.List[outboxBody], error) {

@@ -22,7 +22,7 @@ import (
 )
 
 // desk puts the room behind a real site; the headers of a request say who comes.
-func desk(t *testing.T, r *channel.Room) func(tenant, role, method, path string) *httptest.ResponseRecorder {
+func desk(t *testing.T, r *channel.Room) func(tenant, role, method, path string, body ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	cat, err := i18n.NewCatalog(web.Texts(), channel.Texts())
 	if err != nil {
@@ -41,8 +41,11 @@ func desk(t *testing.T, r *channel.Room) func(tenant, role, method, path string)
 	r.WayRoutes(site)
 	r.API(web.NewAPI(site, "test"))
 	h := site.Handler()
-	return func(tenant, role, method, path string) *httptest.ResponseRecorder {
-		req := httptest.NewRequestWithContext(context.Background(), method, path, http.NoBody)
+	return func(tenant, role, method, path string, body ...string) *httptest.ResponseRecorder {
+		req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(strings.Join(body, "")))
+		if len(body) > 0 {
+			req.Header.Set("Content-Type", "application/json")
+		}
 		req.Header.Set("X-Tenant", tenant)
 		req.Header.Set("X-Role", role)
 		out := httptest.NewRecorder()

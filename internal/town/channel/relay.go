@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -184,8 +185,7 @@ func (r *Room) RemoveRelay(ctx context.Context, name string) error {
 		return err
 	}
 	return r.configure(ctx, "channel.relay_removed", "relay:"+name, func(ctx context.Context, db bun.IDB) error {
-		_, err := db.NewDelete().Model((*relayRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx)
-		return err
+		return gone(db.NewDelete().Model((*relayRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx))
 	})
 }
 
@@ -283,9 +283,20 @@ func (r *Room) RemoveHook(ctx context.Context, name string) error {
 		return err
 	}
 	return r.configure(ctx, "channel.hook_removed", "hook:"+name, func(ctx context.Context, db bun.IDB) error {
-		_, err := db.NewDelete().Model((*hookRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx)
-		return err
+		return gone(db.NewDelete().Model((*hookRow)(nil)).Where("tenant_id = ? AND name = ?", tenant, name).Exec(ctx))
 	})
+}
+
+// gone reports what became of a removal: what is not there cannot be removed.
+func gone(done sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	n, err := done.RowsAffected()
+	if err == nil && n == 0 {
+		return fault.New(fault.NotFound, "channel.no_way")
+	}
+	return err
 }
 
 var errNoAudit = errors.New("channel: no audit log is connected")

@@ -146,3 +146,43 @@ func TestAddressOfWebhookStaysSecret(t *testing.T) {
 		t.Fatal(all, err)
 	}
 }
+
+// What the page of the ways can do, the API can do; what is secret goes in and
+// never out.
+func TestWaysAPI(t *testing.T) {
+	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
+	r := withAudit(w, nil)
+	ask := desk(t, r)
+	for _, c := range []struct {
+		role, method, path, body string
+		code                     int
+		holds                    string
+	}{
+		{"it", "PUT", "/api/v1/relays/eins", `{"host":"mail.example","port":587,"from":"lage@tuermer.example"}`, 403, ""},
+		{"it", "GET", "/api/v1/relays", "", 403, ""},
+		{"it", "GET", "/api/v1/webhooks", "", 403, ""},
+		{"admin", "PUT", "/api/v1/relays/eins", `{"host":"mail.example","port":0,"from":"x"}`, 422, "port"},
+		{"admin", "PUT", "/api/v1/relays/eins", `{"host":"mail.example","port":587,"from":"lage@tuermer.example","username":"u","password":"hush-1"}`, 200, `"host":"mail.example"`},
+		{"admin", "GET", "/api/v1/relays", "", 200, `"name":"eins"`},
+		{"admin", "PUT", "/api/v1/webhooks/chat", `{"url":"https://chat.example/hook-path-1","secret":"hush-1","alerts":false}`, 422, "hears"},
+		{"admin", "PUT", "/api/v1/webhooks/chat", `{"url":"https://chat.example/hook-path-1","secret":"hush-1","alerts":true}`, 200, `"place":"https://chat.example/…"`},
+		{"admin", "GET", "/api/v1/webhooks", "", 200, `"alerts":true`},
+		{"it", "DELETE", "/api/v1/webhooks/chat", "", 403, ""},
+		{"admin", "DELETE", "/api/v1/webhooks/chat", "", 204, ""},
+		{"admin", "DELETE", "/api/v1/relays/eins", "", 204, ""},
+		{"admin", "GET", "/api/v1/relays", "", 200, `"items":[]`},
+	} {
+		var body []string
+		if c.body != "" {
+			body = []string{c.body}
+		}
+		out := ask(string(storetest.Tenant), c.role, c.method, c.path, body...)
+		text := out.Body.String()
+		if out.Code != c.code || !strings.Contains(text, c.holds) {
+			t.Errorf("%s %s by %s: %d %s, want %d with %q", c.method, c.path, c.role, out.Code, text, c.code, c.holds)
+		}
+		if out.Code < 300 && (strings.Contains(text, "hush") || strings.Contains(text, "hook-path")) {
+			t.Errorf("%s %s tells what is secret: %s", c.method, c.path, text)
+		}
+	}
+}
