@@ -157,6 +157,8 @@ monitors:
 audiences:
   - {slug: citizens, kind: citizens, name: Bürgerinnen und Bürger, recipients: [liste@musterstadt.example]}
   - {slug: staff, kind: staff, name: Beschäftigte, recipients: [alle@musterstadt.example]}
+rosters:
+  - {slug: presse, name: Pressestelle, template: essen, people: [ada@musterstadt.example, bert@musterstadt.example], rotation: weekly, start: 2026-01-05}
 escalations:
   - {slug: edv, name: EDV-Bereitschaft, services: [kfz], steps: [{notify: ["person:ada@musterstadt.example"], by: [sms], wait: 5m}, {notify: ["roster:presse"], by: [sms, mail], wait: 5m}]}
 `;
