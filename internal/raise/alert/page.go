@@ -230,7 +230,7 @@ func (r *Room) onReceipt(ctx context.Context, t turn, message string, got arriva
 		return err
 	}
 	row, err := t.page(ctx, sent.AlertID, sent.PersonID)
-	if err != nil || row == nil || row.State != trying && !(row.State == unreached && got.what != WayFailed) {
+	if err != nil || row == nil || row.State != trying && (row.State != unreached || got.what == WayFailed) {
 		return err
 	}
 	switch {

@@ -36,7 +36,7 @@ func (w *world) Now() time.Time { return w.now }
 
 func (w *world) People(_ context.Context, f identity.Filter) (out []identity.Person, _ error) {
 	for _, p := range w.people {
-		if (f.Role == "" || p.Has(f.Role)) && !(f.Active && p.Blocked) {
+		if (f.Role == "" || p.Has(f.Role)) && (!f.Active || !p.Blocked) {
 			out = append(out, p)
 		}
 	}

@@ -294,7 +294,7 @@ func readMinutes(s string) (time.Duration, bool) {
 	if err != nil || m <= 0 || m > 24*60 {
 		return 0, false
 	}
-	return (time.Duration(m * float64(time.Minute))).Round(time.Second), true
+	return time.Duration(m * float64(time.Minute)).Round(time.Second), true
 }
 
 // readForm is the way back. A step without anybody is left out.
