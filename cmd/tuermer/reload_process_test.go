@@ -52,7 +52,7 @@ func reload(t *testing.T, r *built) {
 	if code, _, errs := h.once("reload"); code != 1 || !strings.Contains(errs, "läuft kein Türmer") {
 		t.Fatalf("a killed program's socket: %d %q", code, errs)
 	}
-	p = h.serve() // over the socket that was left behind
+	h.serve() // over the socket that was left behind
 	if code, out, errs := h.once("reload"); code != 0 || !strings.Contains(out, "Nichts hat sich geändert") {
 		t.Fatalf("after the kill: %d %q %q", code, out, errs)
 	}

@@ -49,8 +49,8 @@ func fillText(v reflect.Value) bool {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() && fillText(v.Field(i)) {
+		for _, f := range v.Fields() {
+			if f.CanSet() && fillText(f) {
 				return true
 			}
 		}

@@ -105,7 +105,7 @@ func New(o Options) *Room {
 	}
 	o.Log = o.Log.With("room", "keep")
 	r := &Room{o: o}
-	r.setting.Store(o.Setting.filled())
+	r.setting.Store(o.filled())
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "keep.backup", Clock: o.Clock, Log: o.Log, Idle: 24 * time.Hour, Retry: retry, Sweep: r.round})
 	return r
 }
