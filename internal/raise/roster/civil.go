@@ -90,6 +90,11 @@ func At(d Date, minutes int, zone *time.Location) time.Time {
 		if at.Before(t) {
 			at = t // the clocks jumped over it
 		}
+		if !end.IsZero() && !end.After(t) {
+			// Beyond the years of its table Go takes a year for 365 days: on the last
+			// day of a leap year the bounds lie before it. No clock jumps that day.
+			end = t.AddDate(0, 0, 1)
+		}
 		if end.IsZero() || at.Before(end) {
 			return at.UTC()
 		}

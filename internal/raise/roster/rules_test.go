@@ -251,3 +251,18 @@ func FuzzHours(f *testing.F) {
 		}
 	})
 }
+
+// TestLastDayOfALeapYear: Go's bounds of a zone end before the day begins.
+func TestLastDayOfALeapYear(t *testing.T) {
+	for _, name := range zones {
+		z := zone(t, name)
+		for _, year := range []int{2036, 2040, 2044, 2096} {
+			for _, minutes := range []int{0, 600, 1439, 1440} {
+				got := At(Date{year, time.December, 31}, minutes, z)
+				if want := time.Date(year, time.December, 31, 0, minutes, 0, 0, z); !got.Equal(want) {
+					t.Errorf("%s %d, %d minutes: %v, want %v", name, year, minutes, got, want)
+				}
+			}
+		}
+	}
+}
