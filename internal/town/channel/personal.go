@@ -6,6 +6,7 @@ import "tuermer/internal/platform/personal"
 func (r *Room) Personal() []personal.Rule {
 	return []personal.Rule{
 		{Table: "channel_outbox", Act: personal.Delete, Columns: []string{"recipient"}, Why: "delivery"},
+		{Table: "channel_answer", Act: personal.Delete, Columns: []string{"sender"}, Why: "delivery"},
 		{Table: "channel_simulated", Act: personal.Delete, Columns: []string{"recipient"}, Why: "delivery"},
 	}
 }

@@ -15,7 +15,7 @@ func (r *Room) Personal() []personal.Rule {
 		{Table: "plan_version", Act: personal.Stay, Columns: []string{"by_person", "by_name"}, Why: "proof"},
 		{Table: "plan_test", Act: personal.Stay, Columns: []string{"by_name"}, Why: "proof"},
 		{Table: "plan_link", Act: personal.Stay, Columns: []string{"by_name"}, Why: "proof"},
-		{Table: "plan_signoff", Act: personal.Stay, Columns: []string{"name", "by_name"}, Why: "proof"},
+		{Table: "plan_signoff", Act: personal.Stay, Columns: []string{"name", "by_name", "withdrawn_by_name"}, Why: "proof"},
 	}
 }
 
