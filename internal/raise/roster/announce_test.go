@@ -97,8 +97,8 @@ func TestGapIsToldOnTime(t *testing.T) {
 			t.Helper()
 			time.Sleep(time.Until(berlin(t, at)))
 			synctest.Wait()
-			if len(x.sent) != want {
-				t.Fatalf("%s: %d mails, want %d", at, len(x.sent), want)
+			if n := x.mails(); n != want {
+				t.Fatalf("%s: %d mails, want %d", at, n, want)
 			}
 		}
 		until("2000-01-02 11:59", 1) // at once, for it is known late

@@ -3,6 +3,7 @@ package roster_test
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -26,7 +27,15 @@ type town struct {
 	w      *storetest.World
 	clock  *hand
 	people []identity.Person
+	mu     sync.Mutex // a sweep may send while a test counts
 	sent   []channel.Message
+}
+
+// mails counts what was sent.
+func (t *town) mails() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sent)
 }
 
 // hand is a clock that the test sets.
@@ -54,6 +63,8 @@ func (t *town) Tenants(ctx context.Context) ([]identity.Tenant, error) {
 }
 
 func (t *town) Send(_ context.Context, m channel.Message) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.sent = append(t.sent, m)
 	return nil
 }
