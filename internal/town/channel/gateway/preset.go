@@ -5,8 +5,9 @@ import "slices"
 // Generic is the kind of an entry that writes its request itself.
 const Generic = "http-json"
 
-// preset is the documented interface of one provider. What it says was read in
-// the provider's documentation, named at each; none was tried against the real
+// preset is the documented interface of one provider. The page that
+// tells of it is named at each; not every page could be read here, so some of it
+// is what is commonly known. None was tried against the real
 // service from here, which needs a contract.
 type preset struct {
 	url, body, contentType, auth, idPath string
