@@ -173,6 +173,9 @@ type editing struct {
 	Services []web.Option
 }
 
+// few services stand open; more are folded, so that the steps are in sight.
+const few = 8
+
 // slots is how many names and ways a step of the form holds at least.
 const slots = 3
 
