@@ -135,7 +135,8 @@ func (b *bench) run(ctx context.Context, rounds int) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("\n%s: an undisturbed mailing to %d takes %s\n", b.name(), b.recipients, whole.Round(time.Millisecond))
+	fmt.Printf("\n%s: an undisturbed mailing to %d: the first has it %s after the release, the last %s, and the ledger says so after %s\n",
+		b.name(), b.recipients, whole.first, whole.last, whole.ledger)
 	fmt.Printf("%5s  %-16s  %9s  %5s  %5s  %9s\n", "round", "killed", "out then", "lost", "twice", "all after")
 	lost, twice, most := 0, 0, 0
 	for round := 1; round <= rounds; round++ {
@@ -233,21 +234,39 @@ func (b *bench) ends(id string) error {
 	return errors.New("no end after ten minutes")
 }
 
-// undisturbed is how long a mailing takes that nobody kills.
-func (b *bench) undisturbed() (time.Duration, error) {
+// whole is how long after its release a mailing is with the first recipient, with
+// the last, and at its end in the ledger.
+type whole struct{ first, last, ledger time.Duration }
+
+// undisturbed is a mailing that nobody kills (R2.3).
+func (b *bench) undisturbed() (w whole, err error) {
 	id, err := b.submit(0)
 	if err != nil {
-		return 0, err
+		return w, err
 	}
 	begin := time.Now()
 	if err := errors.Join(b.approve(id), b.ends(id)); err != nil {
-		return 0, err
+		return w, err
 	}
-	whole := time.Since(begin)
+	w.ledger = time.Since(begin).Round(time.Millisecond)
 	if lost, twice, err := b.count(0); err != nil || lost+twice > 0 {
-		return 0, fmt.Errorf("undisturbed, and yet %d lost and %d twice (%w)", lost, twice, err)
+		return w, fmt.Errorf("undisturbed, and yet %d lost and %d twice (%w)", lost, twice, err)
 	}
-	return whole, nil
+	all, err := b.post.got(subject(0))
+	if err != nil {
+		return w, err
+	}
+	early, late := all[0].At, all[0].At
+	for _, a := range all {
+		if a.At.Before(early) {
+			early = a.At
+		}
+		if a.At.After(late) {
+			late = a.At
+		}
+	}
+	w.first, w.last = early.Sub(begin).Round(time.Millisecond), late.Sub(begin).Round(time.Millisecond)
+	return w, nil
 }
 
 type round struct {
@@ -371,7 +390,10 @@ func ownSchema(ctx context.Context, url string) (string, error) {
 }
 
 // accepted is one line of the receiver's file.
-type accepted struct{ To, Subject, ID string }
+type accepted struct {
+	To, Subject, ID string
+	At              time.Time // when its last byte had come
+}
 
 // post is a mail server that keeps what it accepts.
 type post struct {
@@ -478,7 +500,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	var lines []byte
 	for _, to := range slices.Compact(s.to) {
-		line, err := json.Marshal(accepted{To: to, Subject: plain(msg.Header.Get("Subject")), ID: msg.Header.Get("Message-ID")})
+		line, err := json.Marshal(accepted{To: to, Subject: plain(msg.Header.Get("Subject")), ID: msg.Header.Get("Message-ID"), At: time.Now()})
 		if err != nil {
 			return err
 		}
