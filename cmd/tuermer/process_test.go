@@ -201,7 +201,7 @@ func (h *house) tryServe(more ...string) (*process, error) {
 		_ = p.cmd.Wait() // the code is asked for by those who care
 	}()
 	h.last = p
-	late := time.NewTimer(30 * time.Second)
+	late := time.NewTimer(90 * time.Second)
 	defer late.Stop()
 	select {
 	case <-ready:
@@ -209,7 +209,7 @@ func (h *house) tryServe(more ...string) (*process, error) {
 	case <-p.done:
 		return nil, fmt.Errorf("serve ended with %d:\n%s", p.cmd.ProcessState.ExitCode(), p.log.tail(4000))
 	case <-late.C:
-		return nil, fmt.Errorf("serve was not up after 30 s:\n%s", p.log.tail(4000))
+		return nil, fmt.Errorf("serve was not up after 90 s:\n%s", p.log.tail(4000))
 	}
 }
 
