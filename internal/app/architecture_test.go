@@ -25,7 +25,7 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "i18n", "web", "fence", "paper", "personal", "storetest"}},
+	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "depot", "i18n", "web", "fence", "paper", "personal", "storetest", "depottest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
 	{"raise", []string{"roster", "chain", "alert"}},

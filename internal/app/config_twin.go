@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tuermer/internal/inform/twin"
+	"tuermer/internal/platform/depot"
 	"tuermer/internal/platform/ident"
 )
 
@@ -105,7 +106,7 @@ func parsePlace(s string) (string, *complaint) {
 }
 
 func parsePin(s string) (string, *complaint) {
-	if !twin.ValidPin(s) {
+	if !depot.ValidPin(s) {
 		return "", sorry("config.pin", shorten(s))
 	}
 	return s, nil

@@ -40,11 +40,11 @@ func (r *Room) keep(ctx context.Context, id ident.Tenant, b built, had map[strin
 	if err := os.MkdirAll(site, 0o700); err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
 	}
-	s, err := openDirectory(site)
+	s, err := (Target{Kind: Directory, Address: site}).open(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.Close()
 	if had == nil {
 		had = laidDown(site)
 	}

@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/depot"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
@@ -392,12 +393,12 @@ func (r *Room) carry(ctx context.Context, t Target, b built, had map[string]stri
 	if err != nil {
 		return 0, nil, err
 	}
-	defer s.close()
+	defer s.Close()
 	files := b.files
 	if t.Apache != "" {
 		zone, err := clock.Zone(t.Apache)
 		if err != nil {
-			return 0, nil, failed("setup", err)
+			return 0, nil, depot.Failed("setup", err)
 		}
 		files = append(slices.Clip(files), File{Path: ".htaccess", Body: htaccess(b.until, zone)})
 	}

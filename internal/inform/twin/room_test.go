@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/depottest"
 	"tuermer/internal/platform/ident"
 )
 
@@ -251,7 +252,7 @@ func TestPushKept(t *testing.T) {
 			t.Error(n, err)
 		}
 		says(t, b, "alles gut")
-		write(t, filepath.Join(Folder(dir, "t1"), "site", "index.html"), []byte("verändert"))
+		depottest.Write(t, filepath.Join(Folder(dir, "t1"), "site", "index.html"), []byte("verändert"))
 		if err := PushKept(t.Context(), dir, "t1", []Target{b}, nil, func(Target, int, error) {}); err == nil {
 			t.Error("what was not signed went out")
 		}
@@ -284,7 +285,7 @@ func TestVerify(t *testing.T) {
 	if _, err := Verify(t.Context(), fromDir(dir), other, noon); err == nil {
 		t.Error("another's key passes")
 	}
-	write(t, filepath.Join(dir, "index.html"), []byte("de: y"))
+	depottest.Write(t, filepath.Join(dir, "index.html"), []byte("de: y"))
 	if err := os.Remove(filepath.Join(dir, "archiv.html")); err != nil {
 		t.Fatal(err)
 	}

@@ -2,27 +2,27 @@ package twin
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
-	"os"
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"tuermer/internal/platform/depot"
 )
 
-// Kind is how a target is reached.
-type Kind string
+// How a target is reached, and why it did not take the copy: a reason with a text
+// key twin.fail_REASON, see [depot.Reasons].
+type (
+	Kind    = depot.Kind
+	Failure = depot.Failure
+	Dial    = depot.Dial
+)
 
 // The kinds.
 const (
-	SFTP      Kind = "sftp"
-	WebDAV    Kind = "webdav"
-	Directory Kind = "directory"
+	SFTP      = depot.SFTP
+	WebDAV    = depot.WebDAV
+	Directory = depot.Directory
 )
 
 // Target is one place outside where the copy lies.
@@ -46,78 +46,15 @@ type Target struct {
 	Apache string
 }
 
-// Dial opens connections to targets.
-type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-
-// session is a target that has been reached. Paths are below the copy's root.
-type session interface {
-	mkdir(ctx context.Context, dir string) error
-	put(ctx context.Context, name string, body []byte) error
-	rename(ctx context.Context, from, to string) error
-	remove(ctx context.Context, name string) error
-	close()
-}
-
 // open reaches a target.
-func (t Target) open(ctx context.Context, dial Dial) (session, error) {
-	switch t.Kind {
-	case SFTP:
-		return openSFTP(ctx, t, dial)
-	case WebDAV:
-		return openWebDAV(t, dial)
-	case Directory:
-		return openDirectory(t.Address)
-	default:
-		return nil, failed("setup", fmt.Errorf("unknown kind %q", t.Kind))
-	}
+func (t Target) open(ctx context.Context, dial Dial) (depot.Session, error) {
+	return depot.Place{
+		Kind: t.Kind, Address: t.Address, Username: t.Username, Password: t.Password, PrivateKey: t.PrivateKey, HostKey: t.HostKey, CA: t.CA,
+	}.Open(ctx, dial)
 }
 
-// Time limits: of one step, so that a host that hangs is given up, and of a
-// whole transfer.
-const (
-	stepTime     = 30 * time.Second
-	transferTime = 10 * time.Minute
-)
-
-// Failure is why a target did not take the copy: a reason with a text key
-// twin.fail_REASON, and the cause for who sets it up.
-type Failure struct {
-	Reason string
-	Err    error
-}
-
-func (f *Failure) Error() string { return "twin: " + f.Reason + ": " + f.Err.Error() }
-
-func (f *Failure) Unwrap() error { return f.Err }
-
-// Reasons are all that a [Failure] may give, each with a text of its own.
-func Reasons() []string {
-	return []string{"setup", "connect", "hang", "gone", "host_key", "login", "tls", "denied", "locked", "full", "moved", "write"}
-}
-
-func failed(reason string, err error) error {
-	if f, ok := errors.AsType[*Failure](err); ok {
-		return f
-	}
-	return &Failure{Reason: reasonOf(reason, err), Err: err}
-}
-
-// reasonOf finds the better word for causes that look the same everywhere.
-func reasonOf(reason string, err error) string {
-	var timeout net.Error
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "full"
-	case errors.Is(err, fs.ErrPermission):
-		return "denied"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "hang"
-	case reason == "write" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		return "gone"
-	default:
-		return reason
-	}
-}
+// transferTime bounds a whole transfer, [depot.StepTime] each step of it.
+const transferTime = 10 * time.Minute
 
 // fresh stands behind the name of a file that has not been put up yet.
 const fresh = ".neu"
@@ -126,9 +63,9 @@ const fresh = ".neu"
 // ones, which takes its time and may fail, then all by their names. had are the
 // digests that lie there by our knowledge; what is the same is left alone, what
 // is no longer wanted goes last.
-func deliver(ctx context.Context, s session, files []File, had map[string]string) (sent int, err error) {
+func deliver(ctx context.Context, s depot.Session, files []File, had map[string]string) (sent int, err error) {
 	step := func(do func(ctx context.Context) error) error {
-		c, cancel := context.WithTimeout(ctx, stepTime)
+		c, cancel := context.WithTimeout(ctx, depot.StepTime)
 		defer cancel()
 		return do(c)
 	}
@@ -144,7 +81,7 @@ func deliver(ctx context.Context, s session, files []File, had map[string]string
 	for _, f := range todo {
 		for _, dir := range parents(f.Path) {
 			if !made[dir] {
-				if err := step(func(ctx context.Context) error { return s.mkdir(ctx, dir) }); err != nil {
+				if err := step(func(ctx context.Context) error { return s.Mkdir(ctx, dir) }); err != nil {
 					return 0, err
 				}
 				made[dir] = true
@@ -152,12 +89,12 @@ func deliver(ctx context.Context, s session, files []File, had map[string]string
 		}
 	}
 	for i, f := range todo {
-		if err := step(func(ctx context.Context) error { return s.put(ctx, f.Path+fresh, f.Body) }); err != nil {
+		if err := step(func(ctx context.Context) error { return s.Put(ctx, f.Path+fresh, f.Body) }); err != nil {
 			// What lies there half is taken away, or a full disk stays full.
-			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime/3)
+			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), depot.StepTime/3)
 			defer cancel()
 			for _, f := range slices.Backward(todo[:i+1]) {
-				if s.remove(clean, f.Path+fresh) != nil && clean.Err() != nil {
+				if s.Remove(clean, f.Path+fresh) != nil && clean.Err() != nil {
 					break
 				}
 			}
@@ -165,7 +102,7 @@ func deliver(ctx context.Context, s session, files []File, had map[string]string
 		}
 	}
 	for _, f := range todo {
-		if err := step(func(ctx context.Context) error { return s.rename(ctx, f.Path+fresh, f.Path) }); err != nil {
+		if err := step(func(ctx context.Context) error { return s.Rename(ctx, f.Path+fresh, f.Path) }); err != nil {
 			return sent, err
 		}
 		sent++
@@ -173,7 +110,7 @@ func deliver(ctx context.Context, s session, files []File, had map[string]string
 	for old := range had {
 		if !want[old] && safe(old) {
 			// It stays readable if this fails; the next whole transfer forgets it.
-			_ = step(func(ctx context.Context) error { return s.remove(ctx, old) })
+			_ = step(func(ctx context.Context) error { return s.Remove(ctx, old) })
 		}
 	}
 	return sent, nil

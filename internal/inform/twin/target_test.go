@@ -2,8 +2,6 @@ package twin
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -21,17 +19,33 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"tuermer/internal/platform/depot"
+	"tuermer/internal/platform/depottest"
 )
 
-func ed25519Key() (ed25519.PublicKey, ed25519.PrivateKey, error) {
-	return ed25519.GenerateKey(rand.Reader)
+func target(name string, p depot.Place) Target {
+	return Target{
+		Name: name, Kind: p.Kind, Address: p.Address, Username: p.Username, Password: p.Password, PrivateKey: p.PrivateKey, HostKey: p.HostKey, CA: p.CA,
+	}
+}
+
+// sshd and nginx are targets on real servers, and the folders behind them.
+func sshd(t *testing.T) (Target, string) {
+	p, dir := depottest.SSHD(t)
+	return target("draussen", p), dir
+}
+
+func nginx(t *testing.T) (Target, string) {
+	p, dir := depottest.Nginx(t)
+	return target("webspeicher", p), dir
 }
 
 // Every kind of target takes a copy, then what has changed, and forgets what is
 // no longer wanted; what lies there is whole and signed each time.
 func TestDeliver(t *testing.T) {
 	for kind, open := range map[Kind]func(t *testing.T) (Target, string){
-		SFTP:   func(t *testing.T) (Target, string) { return sshd(t) },
+		SFTP:   sshd,
 		WebDAV: nginx,
 		Directory: func(t *testing.T) (Target, string) {
 			dir := t.TempDir()
@@ -47,7 +61,7 @@ func TestDeliver(t *testing.T) {
 			lies(t, dir, "alles gut")
 			before := modified(t, filepath.Join(dir, "archiv.html"))
 			there["alt.html"] = "" // of a copy before
-			write(t, filepath.Join(dir, "alt.html"), []byte("alt"))
+			depottest.Write(t, filepath.Join(dir, "alt.html"), []byte("alt"))
 			if _, err = carried(t.Context(), target, "gestört", there); err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +93,7 @@ func modified(t *testing.T, name string) time.Time {
 // A server whose key is not the pinned one gets nothing, not even the sign-in.
 func TestHostKeyIsPinned(t *testing.T) {
 	target, dir := sshd(t)
-	_, other := sshKey(t)
+	_, other := depottest.SSHKey(t)
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(target.HostKey))
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +112,7 @@ func TestHostKeyIsPinned(t *testing.T) {
 		}
 	}
 	stranger := target
-	stranger.PrivateKey, _ = sshKey(t)
+	stranger.PrivateKey, _ = depottest.SSHKey(t)
 	if _, err := carried(t.Context(), stranger, "x", nil); reasonOfErr(t, err) != "login" {
 		t.Error(err)
 	}
@@ -194,7 +208,7 @@ func TestWebDAVAnswers(t *testing.T) {
 	if _, err := carried(t.Context(), target, "x", nil); reasonOfErr(t, err) != "tls" {
 		t.Error(err)
 	}
-	target.CA, _ = certificate(t)
+	target.CA, _ = depottest.Certificate(t)
 	if _, err := carried(t.Context(), target, "x", nil); reasonOfErr(t, err) != "tls" {
 		t.Error(err)
 	}
@@ -222,7 +236,7 @@ func TestHangs(t *testing.T) {
 				r := &Room{o: Options{Dial: func(context.Context, string, string) (net.Conn, error) { return here, nil }}}
 				start := time.Now()
 				_, _, err := r.carry(t.Context(), target, built{files: page("x")}, nil)
-				if got := reasonOfErr(t, err); got != "hang" || time.Since(start) > 2*stepTime {
+				if got := reasonOfErr(t, err); got != "hang" || time.Since(start) > 2*depot.StepTime {
 					t.Errorf("%s after %s: %v", got, time.Since(start), err)
 				}
 			})
@@ -270,7 +284,7 @@ func (c *cut) Write(b []byte) (int, error) {
 // the new one, and the next transfer heals everything.
 func TestBrokenTransfers(t *testing.T) {
 	for kind, open := range map[Kind]func(t *testing.T) (Target, string){
-		SFTP: func(t *testing.T) (Target, string) { return sshd(t) }, WebDAV: nginx,
+		SFTP: sshd, WebDAV: nginx,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			target, dir := open(t)
@@ -338,7 +352,7 @@ func TestDirectoryStaysInside(t *testing.T) {
 func TestReasons(t *testing.T) {
 	w := &world{now: time.Now}
 	c := w.options(t, "").Locale(t.Context()).Catalog
-	for _, r := range Reasons() {
+	for _, r := range depot.Reasons() {
 		if !c.Has("twin.fail_" + r) {
 			t.Errorf("no words for %s", r)
 		}
@@ -347,7 +361,7 @@ func TestReasons(t *testing.T) {
 		syscall.ENOSPC: "full", os.ErrPermission: "denied", context.DeadlineExceeded: "hang", io.ErrUnexpectedEOF: "gone", errors.New("x"): "write",
 		&tls.CertificateVerificationError{}: "write",
 	} {
-		if got := reasonOfErr(t, failed("write", fmt.Errorf("x: %w", err))); got != want {
+		if got := reasonOfErr(t, depot.Failed("write", fmt.Errorf("x: %w", err))); got != want {
 			t.Errorf("%v: %s, want %s", err, got, want)
 		}
 	}

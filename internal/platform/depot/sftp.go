@@ -1,4 +1,4 @@
-package twin
+package depot
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -25,20 +26,20 @@ type sftpSession struct {
 	base string
 }
 
-func openSFTP(ctx context.Context, t Target, dial Dial) (_ session, err error) {
+func openSFTP(ctx context.Context, t Place, dial Dial) (_ Session, err error) {
 	u, err := url.Parse(t.Address)
 	if err != nil || u.Hostname() == "" {
-		return nil, failed("setup", fmt.Errorf("address %q", t.Address))
+		return nil, Failed("setup", fmt.Errorf("address %q", t.Address))
 	}
 	algorithms, check, err := pinned(t.HostKey)
 	if err != nil {
-		return nil, failed("setup", err)
+		return nil, Failed("setup", err)
 	}
 	var auth []ssh.AuthMethod
 	if len(t.PrivateKey) > 0 {
 		signer, err := ssh.ParsePrivateKey(t.PrivateKey)
 		if err != nil {
-			return nil, failed("setup", err)
+			return nil, Failed("setup", err)
 		}
 		auth = append(auth, ssh.PublicKeys(signer))
 	}
@@ -52,11 +53,11 @@ func openSFTP(ctx context.Context, t Target, dial Dial) (_ session, err error) {
 		}))
 	}
 	addr := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "22"))
-	step, cancel := context.WithTimeout(ctx, stepTime)
+	step, cancel := context.WithTimeout(ctx, StepTime)
 	defer cancel()
 	conn, err := dial(step, "tcp", addr)
 	if err != nil {
-		return nil, failed("connect", err)
+		return nil, Failed("connect", err)
 	}
 	defer func() {
 		if err != nil {
@@ -77,23 +78,23 @@ func openSFTP(ctx context.Context, t Target, dial Dial) (_ session, err error) {
 	})
 	switch {
 	case step.Err() != nil:
-		return nil, failed("hang", step.Err())
+		return nil, Failed("hang", step.Err())
 	case wrongKey != nil:
-		return nil, failed("host_key", wrongKey)
+		return nil, Failed("host_key", wrongKey)
 	case err != nil && strings.Contains(err.Error(), "unable to authenticate"):
-		return nil, failed("login", err)
+		return nil, Failed("login", err)
 	case err != nil && strings.Contains(err.Error(), "no common algorithm for host key"):
-		return nil, failed("host_key", err)
+		return nil, Failed("host_key", err)
 	case err != nil:
-		return nil, failed("connect", err)
+		return nil, Failed("connect", err)
 	}
 	s := &sftpSession{conn: conn, ssh: ssh.NewClient(c, channels, requests), base: strings.TrimPrefix(u.Path, "/~/")}
 	if s.sftp, err = sftp.NewClient(s.ssh); err != nil {
 		_ = s.ssh.Close()
 		if step.Err() != nil {
-			return nil, failed("hang", step.Err())
+			return nil, Failed("hang", step.Err())
 		}
-		return nil, failed("denied", err)
+		return nil, Failed("denied", err)
 	}
 	if s.base == "" {
 		s.base = "."
@@ -144,19 +145,19 @@ func (s *sftpSession) do(ctx context.Context, f func() error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return failed("hang", ctx.Err())
+		return Failed("hang", context.Cause(ctx))
 	case errors.Is(err, sftp.ErrSSHFxConnectionLost):
-		return failed("gone", err)
+		return Failed("gone", err)
 	default:
-		return failed("write", err)
+		return Failed("write", err)
 	}
 }
 
-func (s *sftpSession) mkdir(ctx context.Context, dir string) error {
+func (s *sftpSession) Mkdir(ctx context.Context, dir string) error {
 	return s.do(ctx, func() error { return s.sftp.MkdirAll(path.Join(s.base, dir)) })
 }
 
-func (s *sftpSession) put(ctx context.Context, name string, body []byte) error {
+func (s *sftpSession) Put(ctx context.Context, name string, body []byte) error {
 	full := path.Join(s.base, name)
 	err := s.do(ctx, func() error {
 		f, err := s.sftp.OpenFile(full, os.O_CREATE|os.O_WRONLY|os.O_TRUNC)
@@ -166,24 +167,72 @@ func (s *sftpSession) put(ctx context.Context, name string, body []byte) error {
 		_, err = f.Write(body)
 		return errors.Join(err, f.Close())
 	})
-	if f, ok := errors.AsType[*Failure](err); ok && f.Reason == "write" {
-		// The protocol has no word for a full disk; the server may know how much
-		// is left.
-		room := uint64(0)
-		if s.do(ctx, func() error {
-			v, err := s.sftp.StatVFS(path.Dir(full))
-			if err == nil {
-				room = v.Frsize * v.Bavail
-			}
-			return err
-		}) == nil && room < uint64(len(body))+4096 {
-			f.Reason = "full"
+	return s.perhapsFull(ctx, full, int64(len(body)), err)
+}
+
+// perhapsFull finds the better word for a file that was not taken: the protocol
+// has none for a full disk, but the server may know how much is left.
+func (s *sftpSession) perhapsFull(ctx context.Context, full string, size int64, err error) error {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Reason != "write" {
+		return err
+	}
+	room := uint64(0)
+	if s.do(ctx, func() error {
+		v, err := s.sftp.StatVFS(path.Dir(full))
+		if err == nil {
+			room = v.Frsize * v.Bavail
 		}
+		return err
+	}) == nil && room < uint64(max(size, 0))+4096 {
+		f.Reason = "full"
 	}
 	return err
 }
 
-func (s *sftpSession) rename(ctx context.Context, from, to string) error {
+func (s *sftpSession) PutFrom(ctx context.Context, name string, body io.Reader, size int64) error {
+	ctx, m, end := whileMoving(ctx)
+	defer end()
+	full := path.Join(s.base, name)
+	err := s.do(ctx, func() error {
+		f, err := s.sftp.OpenFile(full, os.O_CREATE|os.O_WRONLY|os.O_TRUNC)
+		if err != nil {
+			return err
+		}
+		_, err = f.ReadFromWithConcurrency(movingReader{m, body}, 16)
+		return errors.Join(err, f.Close())
+	})
+	return s.perhapsFull(ctx, full, size, err)
+}
+
+func (s *sftpSession) List(ctx context.Context, dir string) (out []Entry, err error) {
+	err = s.do(ctx, func() error {
+		all, err := s.sftp.ReadDirContext(ctx, path.Join(s.base, dir))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		for _, e := range all {
+			out = append(out, Entry{Name: e.Name(), Size: e.Size(), Dir: e.IsDir()})
+		}
+		return err
+	})
+	return out, err
+}
+
+func (s *sftpSession) Get(ctx context.Context, name string, to io.Writer) error {
+	ctx, m, end := whileMoving(ctx)
+	defer end()
+	return s.do(ctx, func() error {
+		f, err := s.sftp.Open(path.Join(s.base, name))
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteTo(movingWriter{m, to})
+		return errors.Join(err, f.Close())
+	})
+}
+
+func (s *sftpSession) Rename(ctx context.Context, from, to string) error {
 	from, to = path.Join(s.base, from), path.Join(s.base, to)
 	if _, ok := s.sftp.HasExtension("posix-rename@openssh.com"); ok {
 		return s.do(ctx, func() error { return s.sftp.PosixRename(from, to) })
@@ -198,12 +247,12 @@ func (s *sftpSession) rename(ctx context.Context, from, to string) error {
 	})
 }
 
-func (s *sftpSession) remove(ctx context.Context, name string) error {
+func (s *sftpSession) Remove(ctx context.Context, name string) error {
 	return s.do(ctx, func() error { return s.sftp.Remove(path.Join(s.base, name)) })
 }
 
 // close does not wait for a server that has stopped answering.
-func (s *sftpSession) close() {
+func (s *sftpSession) Close() {
 	late := time.AfterFunc(time.Second, func() { _ = s.conn.Close() })
 	defer late.Stop()
 	_ = s.sftp.Close()
