@@ -46,7 +46,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/arran4/golang-ical v0.3.4
+require (
+	github.com/arran4/golang-ical v0.3.4
+	github.com/emersion/go-message v0.18.2
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect

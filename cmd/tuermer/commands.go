@@ -18,12 +18,13 @@ import (
 type listeners struct {
 	Staff  string `help:"${flag_staff}" placeholder:"HOST:PORT"`
 	Public string `help:"${flag_public}" placeholder:"HOST:PORT"`
+	Mail   string `help:"${flag_mail}" placeholder:"HOST:PORT"`
 }
 
 // settings adds the addresses to what every command knows, and shows the
 // file's warnings.
 func (l listeners) settings(s *session) (app.Settings, error) {
-	for _, addr := range []string{l.Staff, l.Public} {
+	for _, addr := range []string{l.Staff, l.Public, l.Mail} {
 		if addr != "" && !app.ValidListen(addr) {
 			return app.Settings{}, errUsage{s.text("cli.bad_listen", addr)}
 		}
@@ -37,6 +38,9 @@ func (l listeners) settings(s *session) (app.Settings, error) {
 	}
 	if l.Public != "" {
 		out.Public = l.Public
+	}
+	if l.Mail != "" {
+		out.Mail = l.Mail
 	}
 	out.Log = s.log(slog.LevelInfo)
 	for i, w := range out.Warnings {

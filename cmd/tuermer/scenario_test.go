@@ -111,6 +111,7 @@ type stage struct {
 	lastSMS  *short
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
+	mailed    map[string][]string // what they wrote, by the same name
 	spaces    map[string]*webSpace
 	next      *neighbour
 }
@@ -231,7 +232,7 @@ func often(yaml []byte) []byte {
 
 func (s *stage) options() app.Options {
 	return app.Options{
-		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, Version: "test", Log: s.log,
+		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
 		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
 		Facts: func() health.Facts { return health.Facts{Hosts: []netip.Addr{netip.MustParseAddr("198.51.100.7")}} },
 	}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"tuermer/internal/app"
 	"tuermer/internal/platform/i18n"
@@ -35,13 +39,16 @@ func (s *stage) source(args []string) error {
 		}
 		s.addresses[name] = url
 		return nil
-	case "meldet", "wird":
+	case "meldet", "wird", "schreibt":
 	default:
-		return fmt.Errorf("„%s“: erwartet wird beginnt, meldet oder wird abgewiesen", how)
+		return fmt.Errorf("„%s“: erwartet wird beginnt, meldet, schreibt oder wird abgewiesen", how)
 	}
 	url := s.addresses[name]
 	if url == "" {
 		return fmt.Errorf("die Quelle „%s“ hat noch nicht begonnen", name)
+	}
+	if strings.Contains(url, "@") {
+		return s.writes(name, url, how, rest)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: s.net.Dial, DisableKeepAlives: true}, Timeout: 20 * time.Second}
 	times, want := 1, http.StatusOK
@@ -83,4 +90,40 @@ func (s *stage) source(args []string) error {
 		}
 	}
 	return nil
+}
+
+// writes is a source that can do nothing but write mails, by the mail server of the
+// town hall.
+func (s *stage) writes(name, to, how string, rest []string) error {
+	if s.mailed == nil {
+		s.mailed = map[string][]string{}
+	}
+	mail, want := "Subject: x\r\n\r\n", 550
+	if how == "schreibt" {
+		want = 0
+		sent := s.mailed[name]
+		switch {
+		case len(rest) == 4 && strings.Join(rest, " ") == "noch einmal die erste" && len(sent) > 0:
+			mail = sent[0]
+		case len(rest) == 2:
+			mail = fmt.Sprintf("From: <prtg@rathaus.example>\r\nTo: <%s>\r\nDate: %s\r\nMessage-ID: <%d.%s@rathaus.example>\r\nSubject: %s\r\n"+
+				"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n%s\r\n",
+				to, time.Now().Format(time.RFC1123Z), len(sent), name, mime.QEncoding.Encode("utf-8", rest[0]), rest[1])
+			s.mailed[name] = append(sent, mail)
+		default:
+			return fmt.Errorf("„schreibt“ braucht Betreff und Text, oder: noch einmal die erste")
+		}
+	}
+	conn, err := s.net.Dial(s.t.Context(), "tcp", s.config.Listen.Mail)
+	if err != nil {
+		return err
+	}
+	c := smtp.NewClient(conn)
+	defer c.Close()
+	err = c.SendMail("prtg@rathaus.example", []string{to}, strings.NewReader(mail))
+	var said *smtp.SMTPError
+	if errors.As(err, &said) && said.Code == want || err == nil && want == 0 {
+		return nil
+	}
+	return fmt.Errorf("die Antwort ist %w", err)
 }

@@ -35,6 +35,8 @@ type Options struct {
 	Database string
 	// StaffAddr and PublicAddr are where the two listeners open.
 	StaffAddr, PublicAddr string
+	// MailAddr is where sources may send mails; empty: nowhere.
+	MailAddr string
 	// TLSCert and TLSKey are files with which both listeners speak TLS; empty: a
 	// proxy in front does.
 	TLSCert, TLSKey string
@@ -92,10 +94,10 @@ type App struct {
 	demo   *demo // nil but for `tuermer demo`
 	recent *recent
 
-	staffAddr, publicAddr string
-	secure                *certificate // nil: no TLS of our own
-	undoing               sync.Mutex
-	undo                  []func(context.Context) error // last in, first out
+	staffAddr, publicAddr, mailAddr string
+	secure                          *certificate // nil: no TLS of our own
+	undoing                         sync.Mutex
+	undo                            []func(context.Context) error // last in, first out
 }
 
 // serverGrace is how long requests under way may finish at a stop.
@@ -246,6 +248,13 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var mails net.Listener
+	if a.o.MailAddr != "" {
+		if mails, err = a.listen(ctx, a.o.MailAddr); err != nil {
+			return err
+		}
+		a.mailAddr = mails.Addr().String()
+	}
 	a.staffAddr, a.publicAddr = staff.Addr().String(), public.Addr().String()
 	if a.away.atStart {
 		if err := a.startAway(ctx); err != nil {
@@ -257,6 +266,9 @@ func (a *App) start(ctx context.Context) error {
 	a.watchDatabase(ctx)
 	a.serve(ctx, staff, a.intake.Gate(a.staff.Handler(), false))
 	a.serve(ctx, public, a.public)
+	if mails != nil {
+		a.serveMail(mails)
+	}
 	return nil
 }
 
@@ -362,6 +374,9 @@ func (a *App) Close() error { return a.Stop(context.Background()) }
 
 // StaffAddr and PublicAddr are where the listeners really opened.
 func (a *App) StaffAddr() string { return a.staffAddr }
+
+// MailAddr is where mails are taken; empty: nowhere.
+func (a *App) MailAddr() string { return a.mailAddr }
 
 // PublicAddr is where the public page is served.
 func (a *App) PublicAddr() string { return a.publicAddr }

@@ -43,6 +43,9 @@ type Config struct {
 	Listen     ListenConfig
 	// IntakePublic: other systems may report on the public listener, too.
 	IntakePublic bool
+	// IntakeDomain is behind the @ of sources that write mails; empty: the console's
+	// host.
+	IntakeDomain string
 	Data         string // data folder; empty: the command line's
 	Database     string // postgres:// URL; empty: SQLite in the data folder
 
@@ -151,8 +154,9 @@ type WebhookConfig struct {
 }
 
 // ListenConfig holds the host:port of the two listeners; empty means the command
-// line's. With Certificate and Key, files in PEM, both speak TLS.
-type ListenConfig struct{ Staff, Public, Certificate, Key string }
+// line's, and of the one that takes mails; empty means that there is none. With
+// Certificate and Key, files in PEM, all speak TLS.
+type ListenConfig struct{ Staff, Public, Mail, Certificate, Key string }
 
 // Secret is a text that no log and no error shows.
 type Secret string

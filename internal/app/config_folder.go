@@ -41,7 +41,7 @@ func LoadConfigs(path string) ([]*Config, []Warning, error) {
 		}
 		for key, value := range map[string]string{
 			"town.slug " + cfg.Town.Slug: file, "data": cfg.Data, "database": cfg.Database,
-			"listen.staff": cfg.Listen.Staff, "listen.public": cfg.Listen.Public,
+			"listen.staff": cfg.Listen.Staff, "listen.public": cfg.Listen.Public, "listen.mail": cfg.Listen.Mail,
 		} {
 			if was := taken[key]; was != "" && value != "" && was != value {
 				name, _, _ := strings.Cut(key, " ")

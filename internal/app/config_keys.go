@@ -64,10 +64,12 @@ func (r *configReader) root(c *Config) setter {
 		field{"listen", r.object(0,
 			field{"staff", scalar(r, &c.Listen.Staff, parseListen)},
 			field{"public", scalar(r, &c.Listen.Public, parseListen)},
+			field{"mail", scalar(r, &c.Listen.Mail, parseListen)},
 			field{"certificate", scalar(r, &c.Listen.Certificate, parseLine)},
 			field{"key", scalar(r, &c.Listen.Key, parseLine)},
 		)},
 		field{"intake_public", r.flag(&c.IntakePublic)},
+		field{"intake_domain", scalar(r, &c.IntakeDomain, parseDomain)},
 		field{"data", scalar(r, &c.Data, parseLine)},
 		field{"database", scalar(r, &c.Database, parseDatabase)},
 	)

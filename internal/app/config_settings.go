@@ -24,6 +24,7 @@ type Settings struct {
 	Database   string    // postgres:// URL; empty: SQLite in Data
 	Staff      string    // host:port of the console's listener
 	Public     string    // host:port of the public page's listener
+	Mail       string    // host:port at which sources may send mails; empty: nowhere
 	DNS        string    // host:port of the name server to ask; empty: the machine's
 	TLSCert    string    // files with which both speak TLS; empty: they do not
 	TLSKey     string
@@ -58,12 +59,14 @@ func NewSettings(s Settings, cfg *Config) Settings {
 	for _, c := range s.More { // checked to agree, see [LoadConfigs]
 		s.Data, s.Database = cmp.Or(s.Data, c.Data), cmp.Or(s.Database, c.Database)
 		s.Staff, s.Public = cmp.Or(s.Staff, c.Listen.Staff), cmp.Or(s.Public, c.Listen.Public)
+		s.Mail = cmp.Or(s.Mail, c.Listen.Mail)
 	}
 	s.TLSCert, s.TLSKey = cmp.Or(s.TLSCert, cfg.Listen.Certificate), cmp.Or(s.TLSKey, cfg.Listen.Key)
 	s.Data = cmp.Or(s.Data, cfg.Data, DefaultData)
 	s.Database = cmp.Or(s.Database, cfg.Database)
 	s.Staff = cmp.Or(s.Staff, cfg.Listen.Staff, DefaultStaff)
 	s.Public = cmp.Or(s.Public, cfg.Listen.Public, DefaultPublic)
+	s.Mail = cmp.Or(s.Mail, cfg.Listen.Mail)
 	return s
 }
 

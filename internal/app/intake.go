@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"tuermer/internal/notice/intake"
@@ -20,6 +21,32 @@ func (a *App) tenantByHost(ctx context.Context, host string) (ident.Tenant, erro
 func (a *App) intakePublic(ctx context.Context) bool {
 	c := a.configOf(ctx)
 	return c != nil && c.IntakePublic
+}
+
+// intakeDomain is behind the @ of sources that write mails to the town in ctx.
+func (a *App) intakeDomain(ctx context.Context) string {
+	if c := a.configOf(ctx); c != nil {
+		return c.IntakeDomain
+	}
+	return ""
+}
+
+// serveMail takes mails of sources on l until Stop.
+func (a *App) serveMail(l net.Listener) {
+	o := intake.MailOptions{}
+	if c := a.config(); c != nil {
+		o.Domain = c.IntakeDomain
+	}
+	if a.secure != nil {
+		o.TLS = a.secure.config()
+		o.TLS.NextProtos = nil
+	}
+	m := a.intake.ServeMail(l, o)
+	a.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, serverGrace)
+		defer cancel()
+		return m.Stop(ctx)
+	})
 }
 
 // SourceLine is one source for the command line.

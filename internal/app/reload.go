@@ -345,6 +345,7 @@ func (a *App) waiting(s Settings) (out []string) {
 	for _, x := range []struct{ key, was, is string }{
 		{"listen.staff", a.o.StaffAddr, s.Staff},
 		{"listen.public", a.o.PublicAddr, s.Public},
+		{"listen.mail", a.o.MailAddr, s.Mail},
 		{"listen.certificate", a.o.TLSCert, s.TLSCert},
 		{"listen.key", a.o.TLSKey, s.TLSKey},
 		{"data", a.o.Dir, s.Data},

@@ -169,7 +169,7 @@ func (a *App) build() (err error) {
 	a.monitor.SetVantages(a.sonde)
 	a.intake = intake.New(intake.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
-		URL: a.staffURL, TenantByHost: a.tenantByHost, Public: a.intakePublic,
+		URL: a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
 	})
 	a.pulse = pulse.New(pulse.Options{
 		Store: a.store, Clock: c, Log: log, Audit: a.audit, Vault: a.vault, Outbox: a.channel, Monitors: a.monitor, Tenants: a.identity,

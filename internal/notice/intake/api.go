@@ -14,15 +14,15 @@ import (
 type sourceBody struct {
 	Name      string      `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
 	Title     string      `json:"title"`
-	Format    string      `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,generic"`
+	Format    string      `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
 	Service   string      `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
 	Rhythm    *int64      `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
-	Mapping   *Mapping    `json:"mapping,omitempty" doc:"Where what stands in the bodies of a generic source"`
+	Mapping   *Mapping    `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
 	State     string      `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
 	HeardAt   *time.Time  `json:"heard_at,omitempty" readOnly:"true"`
 	UnreadAt  *time.Time  `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
 	RevokedAt *time.Time  `json:"revoked_at,omitempty" readOnly:"true"`
-	URL       string      `json:"url,omitempty" readOnly:"true" doc:"What to post to, told this once"`
+	URL       string      `json:"url,omitempty" readOnly:"true" doc:"What to post or write to, told this once"`
 	Bodies    []takenBody `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
 }
 
@@ -60,7 +60,7 @@ func bodyOf(s Source) sourceBody {
 		Name: s.Name, Title: s.Title, Format: string(s.Format), Service: s.Service, Rhythm: &rhythm, State: string(s.State()),
 		HeardAt: point(s.HeardAt), UnreadAt: point(s.UnreadAt), RevokedAt: point(s.RevokedAt),
 	}
-	if s.Format == Generic {
+	if s.Format.mapped() {
 		b.Mapping = &s.Mapping
 	}
 	return b

@@ -3,6 +3,7 @@ package intake
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -30,8 +31,12 @@ type Mapping struct {
 	// Pattern takes Title apart before all else: its groups named key, state,
 	// host and text are as good as fields of these names.
 	Pattern string `json:"pattern,omitempty" yaml:"pattern"`
+	// Body does the same for Text; in a mail that is what stands below the subject.
+	Body string `json:"body,omitempty" yaml:"body"`
 	// List is a path to the list of which each element is a report.
 	List string `json:"list,omitempty" yaml:"list"`
+	// Preset names the sender whose mails are meant; see [Presets].
+	Preset string `json:"preset,omitempty" yaml:"preset"`
 }
 
 // usual are the values that mean recovery where the mapping names none.
@@ -43,10 +48,15 @@ const maxPattern = 500
 // Check finds what is wrong with a mapping.
 func (m Mapping) Check() error {
 	bad := fault.New(fault.Invalid, "intake.invalid")
-	if len(m.Pattern) > maxPattern {
-		bad = bad.Field("pattern", "intake.pattern_long")
-	} else if _, err := regexp.Compile(m.Pattern); err != nil {
-		bad = bad.Field("pattern", "intake.pattern_bad")
+	for name, pattern := range map[string]string{"pattern": m.Pattern, "body": m.Body} {
+		if len(pattern) > maxPattern {
+			bad = bad.Field(name, "intake.pattern_long")
+		} else if _, err := regexp.Compile(pattern); err != nil {
+			bad = bad.Field(name, "intake.pattern_bad")
+		}
+	}
+	if m.Preset != "" && !slices.Contains(Presets(), m.Preset) {
+		bad = bad.Field("preset", "intake.preset_unknown")
 	}
 	for name, path := range map[string]string{
 		"key": m.Key, "episode": m.Episode, "state": m.State, "severity": m.Severity, "title": m.Title, "text": m.Text,
@@ -73,7 +83,7 @@ func (m Mapping) parse(b Body, in Zone) ([]Report, error) {
 		return nil, err
 	}
 	r, err := m.report(func(path string) string { return f[strings.ToLower(path)] }, in)
-	return []Report{r}, err
+	return []Report{r.Report}, err
 }
 
 // maxReports bounds what one body may hold.
@@ -96,41 +106,46 @@ func (m Mapping) fromJSON(raw string, in Zone) ([]Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, r)
+		out = append(out, r.Report)
 	}
 	return out, nil
 }
 
+// found is a report, and what of it was really said.
+type found struct {
+	Report
+	told  bool // a state
+	named bool // a key
+}
+
 // report puts together what the mapping finds; where it names no place, that of
 // the same name counts.
-func (m Mapping) report(get func(path string) string, in Zone) (Report, error) {
+func (m Mapping) report(get func(path string) string, in Zone) (found, error) {
 	at := func(path, name string) string {
 		if path == "" {
 			path = name
 		}
 		return strings.TrimSpace(get(path))
 	}
-	r := Report{
+	r := found{Report: Report{
 		Key: at(m.Key, "key"), Episode: at(m.Episode, "episode"), Title: at(m.Title, "title"), Detail: at(m.Text, "text"),
 		Host: at(m.Host, "host"), Site: at(m.Site, "site"), Link: at(m.Link, "link"), Since: moment(at(m.Time, "time"), in), State: signal.Firing,
-	}
-	state := at(m.State, "state")
-	if m.Pattern != "" && len(m.Pattern) <= maxPattern {
-		p, err := regexp.Compile(m.Pattern)
+	}}
+	state, severity := at(m.State, "state"), at(m.Severity, "severity")
+	for _, p := range []struct{ pattern, of string }{{m.Pattern, r.Title}, {m.Body, r.Detail}} {
+		if p.pattern == "" || len(p.pattern) > maxPattern {
+			continue
+		}
+		re, err := regexp.Compile(p.pattern)
 		if err != nil {
 			return r, ErrForm
 		}
-		found := p.FindStringSubmatch(r.Title)
-		if found == nil {
+		g := groups(re, p.of)
+		if g == nil {
 			return r, ErrForm
 		}
-		named := func(name, def string) string {
-			if i := p.SubexpIndex(name); i >= 0 && found[i] != "" {
-				return found[i]
-			}
-			return def
-		}
-		r.Key, state, r.Host, r.Detail = named("key", r.Key), named("state", state), named("host", r.Host), named("text", r.Detail)
+		r.Key, state, severity = first(g["key"], r.Key), first(g["state"], state), first(g["severity"], severity)
+		r.Host, r.Site, r.Detail, r.Episode = first(g["host"], r.Host), first(g["site"], r.Site), first(g["text"], r.Detail), first(g["episode"], r.Episode)
 	}
 	up := m.Up
 	if len(up) == 0 {
@@ -141,7 +156,8 @@ func (m Mapping) report(get func(path string) string, in Zone) (Report, error) {
 			r.State = signal.Resolved
 		}
 	}
-	r.Severity = severityOf(first(at(m.Severity, "severity"), "critical"))
+	r.told, r.named = state != "", r.Key != ""
+	r.Severity = severityOf(first(severity, "critical"))
 	if r.Key == "" {
 		r.Key = join(" @ ", r.Title, r.Host)
 	}

@@ -104,7 +104,7 @@ func TestDocumentedBodies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tested := map[Format]bool{Generic: true, Healthchecks: true}
+	tested := map[Format]bool{Generic: true, Healthchecks: true, Mail: true}
 	for _, c := range documented {
 		tested[c.format] = true
 		rs, err := Parse(c.format, Mapping{}, Body{ContentType: c.ct, Data: []byte(c.body)}, berlin)

@@ -63,6 +63,7 @@ exec curl --silent --show-error --fail --max-time 20 --retry 3 \
 		Healthchecks: {{"healthchecks", "{BASE}/healthchecks/NAME\n{BASE}/healthchecks/NAME/start\n{BASE}/healthchecks/NAME/fail\n{BASE}/healthchecks/NAME/$?"}},
 		Sentry:       {{"sentry", "{URL}"}},
 		PagerDuty:    {{"pagerduty", "{URL}"}},
+		Mail:         {{"mail", "{URL}"}},
 		Generic: {{"generic", `curl --fail --json '{"key":"usv-keller","state":"down","title":"USV im Keller läuft auf Batterie"}' '{URL}'
 curl --fail --json '{"key":"usv-keller","state":"ok","title":"USV im Keller hat wieder Netz"}' '{URL}'`}},
 	}[f]

@@ -34,12 +34,13 @@ const (
 	Healthchecks Format = "healthchecks"
 	Sentry       Format = "sentry"
 	PagerDuty    Format = "pagerduty" // Events v2
+	Mail         Format = "mail"
 	Generic      Format = "generic"
 )
 
 // Formats lists every format.
 func Formats() []Format {
-	return []Format{PRTG, Alertmanager, Alerts, Grafana, Kuma, Gatus, Zabbix, Icinga, Checkmk, Healthchecks, Sentry, PagerDuty, Generic}
+	return []Format{PRTG, Alertmanager, Alerts, Grafana, Kuma, Gatus, Zabbix, Icinga, Checkmk, Healthchecks, Sentry, PagerDuty, Mail, Generic}
 }
 
 // Body is what a source sent.
@@ -71,7 +72,8 @@ type Report struct {
 	// Note says that nothing has changed: a comment, a test, an acknowledgement.
 	Note bool
 
-	ends time.Time // of what is over by then; see [Report.over]
+	ends   time.Time // of what is over by then; see [Report.over]
+	number string    // of the mail; the very same one brought again says nothing new
 }
 
 // Errors of parsers. The body is kept whatever they say.
@@ -102,13 +104,16 @@ func Parse(f Format, m Mapping, b Body, in Zone) ([]Report, error) {
 		in = time.UTC
 	}
 	p := parsers[f]
-	if f == Generic {
+	switch f {
+	case Generic:
 		p = m.parse
+	case Mail:
+		p = m.mail
 	}
 	if p == nil {
 		return nil, fmt.Errorf("intake: no format %q", f)
 	}
-	if b.Cut {
+	if b.Cut && f != Mail { // of a mail the beginning tells
 		return nil, ErrCut
 	}
 	rs, err := p(b, in)

@@ -90,6 +90,9 @@ func (b *bench) add(s intake.Source) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if token, host, ok := strings.Cut(at, "@"); ok && s.Format == intake.Mail && host == "lage.example" {
+		return token
+	}
 	rest, ok := strings.CutPrefix(at, "https://lage.example/in/")
 	token, format, _ := strings.Cut(rest, "/")
 	if !ok || format != string(s.Format) || !strings.HasPrefix(token, intake.TokenPrefix) {

@@ -54,6 +54,11 @@ func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
 func (s Seen) Text() string {
 	const most = 4000
 	t := text(s.Body.Data)
+	if s.Body.ContentType == MailType {
+		if l, err := readLetter(s.Body.Data); err == nil {
+			t = "From: " + l.From + "\nTo: " + l.To + "\nSubject: " + l.Subject + "\n\n" + l.Text
+		}
+	}
 	if len(t) == 0 {
 		t = s.Body.Query.Encode()
 	}

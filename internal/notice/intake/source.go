@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -112,6 +114,9 @@ type Options struct {
 	// URL is the address at which sources reach the tenant in ctx, without a slash
 	// at the end.
 	URL func(ctx context.Context) string
+	// MailDomain is what stands behind the @ of a source's address in the town in
+	// ctx; nil or empty: the host of URL.
+	MailDomain func(ctx context.Context) string
 	// TenantByHost finds the town whose address a request names; nil: the secret
 	// alone tells.
 	TenantByHost func(ctx context.Context, host string) (ident.Tenant, error)
@@ -290,11 +295,21 @@ func (r *Room) Add(ctx context.Context, s Source) (url string, err error) {
 	return r.address(ctx, token, s.Format), err
 }
 
-// address is what the other side posts to.
+// address is what the other side posts or writes to.
 func (r *Room) address(ctx context.Context, token string, f Format) string {
 	base := ""
 	if r.o.URL != nil {
 		base = r.o.URL(ctx)
+	}
+	if f == Mail {
+		_, host, _ := strings.Cut(base, "://")
+		if r.o.MailDomain != nil {
+			host = cmp.Or(r.o.MailDomain(ctx), host)
+		}
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		return token + "@" + host
 	}
 	return base + "/in/" + token + "/" + string(f)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,12 @@ func (r *Room) take(ctx context.Context, token string, f Format, b Body, public 
 	if f != a.Format || public && (r.o.Public == nil || !r.o.Public(ident.WithTenant(ctx, a.TenantID))) {
 		return errNoAddress
 	}
+	return r.takeFrom(ctx, a, b, public)
+}
+
+// takeFrom keeps what a source has sent, whichever way it came; public is the pace
+// of a way on which everybody may try.
+func (r *Room) takeFrom(ctx context.Context, a acquaintance, b Body, public bool) error {
 	now := r.o.Clock.Now()
 	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, now) {
 		return errBusy
@@ -226,13 +233,17 @@ func (r *Room) keep(batch []*kept) (out outcome, err error) {
 		if len(taken) == 0 {
 			return nil
 		}
+		again, err := r.again(ctx, db, taken)
+		if err != nil {
+			return err
+		}
 		bodies := distinct(taken)
 		_, err = db.NewInsert().Model(&bodies).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
 			Set("times = body_row.times + EXCLUDED.times, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("intake: keep: %w", err)
 		}
-		for tenant, all := range r.signals(taken) {
+		for tenant, all := range r.signals(taken, again) {
 			if err := r.o.Signals.RecordAll(ident.WithTenant(ctx, tenant), all); err != nil {
 				return err
 			}
@@ -253,6 +264,42 @@ func (r *Room) keep(batch []*kept) (out outcome, err error) {
 		return nil
 	})
 	return out, err
+}
+
+// again are the mails of a batch that came before: a mail server that did not hear
+// our yes brings the same one again, also after the next. A mail without a number of
+// its own may be said twice on purpose.
+func (r *Room) again(ctx context.Context, db bun.IDB, batch []*kept) (map[*kept]bool, error) {
+	numbered := map[sourceOf]map[string]bool{} // hash: whether it is there
+	for _, k := range batch {
+		if len(k.reports) > 0 && k.reports[0].number != "" {
+			if numbered[k.source()] == nil {
+				numbered[k.source()] = map[string]bool{}
+			}
+			numbered[k.source()][k.body.Hash] = false
+		}
+	}
+	for of, hashes := range numbered {
+		var there []string
+		err := db.NewSelect().Model((*bodyRow)(nil)).Column("hash").
+			Where("tenant_id = ? AND source = ? AND hash IN (?)", of.tenant, of.name, bun.List(slices.Collect(maps.Keys(hashes)))).Scan(ctx, &there)
+		if err != nil {
+			return nil, fmt.Errorf("intake: again: %w", err)
+		}
+		for _, h := range there {
+			hashes[h] = true
+		}
+	}
+	out := map[*kept]bool{}
+	for _, k := range batch {
+		if len(k.reports) == 0 || k.reports[0].number == "" {
+			continue
+		}
+		was := numbered[k.source()]
+		out[k] = was[k.body.Hash]
+		was[k.body.Hash] = true
+	}
+	return out, nil
 }
 
 // sourceOf names a source among those of all towns.
@@ -286,7 +333,7 @@ func (r *Room) present(ctx context.Context, db bun.IDB, batch []*kept) (map[sour
 
 // signals are what the bodies report, town by town; what one of them says again
 // is left out.
-func (r *Room) signals(batch []*kept) map[ident.Tenant][]signal.Signal {
+func (r *Room) signals(batch []*kept, again map[*kept]bool) map[ident.Tenant][]signal.Signal {
 	type thing struct {
 		tenant ident.Tenant
 		key    string
@@ -294,10 +341,13 @@ func (r *Room) signals(batch []*kept) map[ident.Tenant][]signal.Signal {
 	said := map[thing]Report{}
 	out := map[ident.Tenant][]signal.Signal{}
 	for _, k := range batch {
+		if again[k] {
+			continue
+		}
 		for _, rep := range k.reports {
 			of := thing{k.from.TenantID, keyOf(k.from.Name, rep.Key)}
-			last, again := said[of]
-			if rep.Note || again && last.Episode == rep.Episode && last.State == rep.State && last.Severity == rep.Severity {
+			last, twice := said[of]
+			if rep.Note || twice && last.Episode == rep.Episode && last.State == rep.State && last.Severity == rep.Severity {
 				continue
 			}
 			said[of] = rep

@@ -47,7 +47,7 @@ func (s State) Mark() web.State {
 func formatName(f Format) string {
 	names := map[Format]string{
 		PRTG: "PRTG", Alertmanager: "Alertmanager", Alerts: "Prometheus (ohne Alertmanager)", Grafana: "Grafana", Kuma: "Uptime Kuma", Gatus: "Gatus",
-		Zabbix: "Zabbix", Icinga: "Icinga 2", Checkmk: "Checkmk, Zammad", Healthchecks: "Healthchecks", Sentry: "Sentry", PagerDuty: "PagerDuty Events v2", Generic: "JSON / Form",
+		Zabbix: "Zabbix", Icinga: "Icinga 2", Checkmk: "Checkmk, Zammad", Healthchecks: "Healthchecks", Sentry: "Sentry", PagerDuty: "PagerDuty Events v2", Mail: "E-Mail", Generic: "JSON / Form",
 	}
 	return names[f]
 }
@@ -56,6 +56,17 @@ func formatOptions() []web.Option {
 	var out []web.Option
 	for _, f := range Formats() {
 		out = append(out, web.Option{Value: string(f), Text: formatName(f)})
+	}
+	return out
+}
+
+// mapped reports whether a source of this format has a mapping.
+func (f Format) mapped() bool { return f == Generic || f == Mail }
+
+func presetOptions(ctx context.Context) []web.Option {
+	out := []web.Option{{Value: "", Text: i18n.T(ctx, "intake.preset_any")}}
+	for _, p := range Presets() {
+		out = append(out, web.Option{Value: p, Text: i18n.T(ctx, "intake.preset_"+p)})
 	}
 	return out
 }
@@ -127,7 +138,8 @@ func readSource(f *web.Form) Source {
 	}
 	s.Mapping = Mapping{
 		Key: f.Get("key"), Episode: f.Get("episode"), State: f.Get("state"), Severity: f.Get("severity"), Title: f.Get("map_title"), Text: f.Get("text"),
-		Host: f.Get("host"), Site: f.Get("site"), Link: f.Get("link"), Time: f.Get("time"), Pattern: f.Get("pattern"), List: f.Get("list"),
+		Host: f.Get("host"), Site: f.Get("site"), Link: f.Get("link"), Time: f.Get("time"), Pattern: f.Get("pattern"), Body: f.Get("body"), List: f.Get("list"),
+		Preset: f.Get("preset"),
 	}
 	for u := range strings.SplitSeq(f.Get("up"), ",") {
 		if u = strings.TrimSpace(u); u != "" {
@@ -143,7 +155,7 @@ func fillMapping(f *web.Form, s Source) {
 	for name, v := range map[string]string{
 		"title": s.Title, "service": s.Service, "rhythm": hours(s.Rhythm),
 		"key": m.Key, "episode": m.Episode, "state": m.State, "severity": m.Severity, "map_title": m.Title, "text": m.Text, "host": m.Host,
-		"site": m.Site, "link": m.Link, "time": m.Time, "pattern": m.Pattern, "list": m.List, "up": strings.Join(m.Up, ", "),
+		"site": m.Site, "link": m.Link, "time": m.Time, "pattern": m.Pattern, "body": m.Body, "list": m.List, "preset": m.Preset, "up": strings.Join(m.Up, ", "),
 	} {
 		f.Values.Set(name, v)
 	}
