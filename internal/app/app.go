@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,19 +69,22 @@ type Options struct {
 	fill func(ctx context.Context, a *App) error
 	// Facts tells where this machine stands; nil: it is asked.
 	Facts func() pulse.Facts
+	// Roots are whose certificates push services may have; nil: the machine's.
+	Roots *x509.CertPool
 	// Lookup answers DNS questions about alternative addresses; nil: not asked.
 	Lookup Lookup
 }
 
 // App is one running product.
 type App struct {
-	o     Options
-	log   *slog.Logger
-	conf  conf // what the configurations say
-	store *store.Store
-	jobs  *jobs.Jobs
-	ways  *ways
-	nodes *jobs.Nodes // nil where there is one
+	o      Options
+	log    *slog.Logger
+	conf   conf // what the configurations say
+	store  *store.Store
+	jobs   *jobs.Jobs
+	ways   *ways
+	pushes pushes
+	nodes  *jobs.Nodes // nil where there is one
 	// followed is our clock where it follows the database's.
 	followed  *clock.Followed
 	away      away       // whether the database answers

@@ -82,6 +82,13 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 		f.Relays = append(f.Relays, papers.Way{Name: s.Name, Host: s.Host})
 		f.MailOpen = f.MailOpen || s.TLS == "none"
 	}
+	pushed, err := a.channel.PushHosts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, host := range pushed {
+		f.Gateways = append(f.Gateways, papers.Way{Name: "Push", Host: host})
+	}
 	all, err := everyHook{a}.Hooks(ctx)
 	if err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 var own = []string{
 	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
 	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/",
-	"/reach/test", "/api/v1/reach", // tries the own ways
+	"/reach/", "/api/v1/reach", // the own ways and devices
+	"/channel/push/",   // a device's receipt, by its token
 	"/service/preview", // shows what was typed, keeps nothing
 }
 

@@ -132,7 +132,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
-		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
+		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), DeviceLost: a.deviceLost, WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,
@@ -180,7 +180,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
 	})
 	a.chain = chain.New(chain.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Address: a.ownAddress,
 		Roster: a.roster, Rosters: a.rosterNames, Gaps: a.firstGap,
 		Otherwise: func(ctx context.Context, service string) ([]identity.Person, error) {
 			return a.alert.Otherwise(ctx, service)
@@ -261,7 +261,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
 		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Roster: a.roster, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review, Exercise: a.exercise,
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
-		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch,
+		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch, PushKey: a.pushKey,
 	})
 	a.statuspage.AddGuest(desk.SeenElement, a.desk.Seen())
 	a.statuspage.AddGuest(statuspage.ReportElement, a.desk.Outage(a.intake))

@@ -50,6 +50,7 @@ func (a *App) newWays() *ways {
 		return w
 	}
 	w.fixed = append(w.fixed, a.webhookAdapter()...)
+	w.fixed = append(w.fixed, a.pushAdapter()...)
 	w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
 	w.house = slices.Concat(w.mailAdapters(a.config(), a.config().Town.Name), w.gatewayAdapters(a.config()))
 	return w
@@ -183,7 +184,7 @@ func (a *App) drillAdapters() []channel.Adapter {
 	return a.simulatedAdapters(channel.Exercise, everyKind...)
 }
 
-var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post, channel.SMS, channel.Voice}
+var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post, channel.SMS, channel.Voice, channel.Push}
 
 // simulatedName is what people read of a simulated route. Posts have no other
 // yet, so theirs has a name of its own.

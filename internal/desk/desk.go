@@ -49,6 +49,9 @@ type Options struct {
 	Service  *service.Room
 	Plan     *plan.Room
 	Channel  *channel.Room
+	// PushKey is what browsers of the town in ctx subscribe with; nil: nothing is
+	// pushed.
+	PushKey  func(ctx context.Context) (string, error)
 	Signal   *signal.Room
 	Monitor  *monitor.Room
 	Pulse    *pulse.Room
@@ -111,6 +114,7 @@ func (d *Desk) Routes(s *web.Site) {
 	d.setupRoutes(s)
 	s.Handle("GET "+reachPath, web.Staff(d.pageReach))
 	s.Handle("POST "+reachPath+"/test", web.Staff(d.postReach))
+	d.deviceRoutes(s)
 }
 
 // lage is what the Lagebild knows.

@@ -132,6 +132,7 @@ func (d *Desk) API(a *web.API) {
 	}
 	d.setupAPI(a)
 	d.reachAPI(a)
+	d.deviceAPI(a)
 	web.Operation(a, op("get-plan-completeness", http.MethodGet, "/plan/completeness", "Say how complete the plan is and what is missing", "plan", 200), "people", d.apiComplete)
 	web.Operation(a, op("list-plan-ways", http.MethodGet, "/plan/ways", "List the ways out with their last test", "plan", 200), "people", d.apiWays)
 	web.Operation(a, op("test-plan-way", http.MethodPost, "/plan/ways/test", "Try a way out and keep how it went", "plan", 200), "people", d.apiTestWay)

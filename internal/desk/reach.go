@@ -24,7 +24,8 @@ const reachPath = "/reach"
 // reachWay is one way to the person who looks, with its last trial.
 type reachWay struct {
 	identity.Way
-	Name string // the anchor and the form's value: "sms"
+	Name  string // the anchor and the form's value: "sms"
+	Shown string // where it leads, as people know it
 	// Open: the town has somebody who carries it.
 	Open     bool
 	Verified bool
@@ -34,8 +35,9 @@ type reachWay struct {
 }
 
 type reachView struct {
-	Me   identity.Person
-	Ways []reachWay
+	Me      identity.Person
+	Ways    []reachWay
+	Devices devicesView
 }
 
 func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
@@ -46,7 +48,14 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 	if v.Me, err = d.o.Identity.Person(ctx, identity.PersonID(a.Person)); err != nil {
 		return v, err
 	}
-	for i, w := range v.Me.Ways() {
+	if v.Devices, err = d.devices(ctx); err != nil {
+		return v, err
+	}
+	ways := v.Me.Ways()
+	if len(v.Devices.live()) > 0 {
+		ways = append(ways, identity.Way{Kind: string(channel.Push), To: string(v.Me.ID)})
+	}
+	for i, w := range ways {
 		kind := channel.Kind(w.Kind)
 		x := reachWay{Way: w, Name: w.Kind + "-" + strconv.Itoa(i), Open: d.o.Channel.Has(ctx, channel.Live, kind), Verified: w.Own || kind != channel.Mail || v.Me.Verified()}
 		if x.Last, x.Tried, err = d.o.Channel.LastTrial(ctx, kind, w.To); err != nil {
@@ -55,6 +64,9 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 		if kind == channel.SMS {
 			_, text := d.reachText(ctx, v.Me)
 			x.Quote = d.o.Channel.Quote(ctx, kind, text, 1)
+		}
+		if x.Shown = w.To; kind == channel.Push {
+			x.Shown = strings.Join(v.Devices.live(), " · ")
 		}
 		v.Ways = append(v.Ways, x)
 	}
@@ -86,7 +98,7 @@ func (d *Desk) tryReach(ctx context.Context, name string) (string, error) {
 	}
 	subject, text := d.reachText(ctx, v.Me)
 	return d.o.Channel.TryWay(ctx, channel.Message{
-		Kind: channel.Kind(v.Ways[i].Kind), To: v.Ways[i].To, ToName: v.Me.Name, Subject: subject, Text: text, Language: v.Me.Language,
+		Kind: channel.Kind(v.Ways[i].Kind), To: v.Ways[i].To, ToName: v.Me.Name, Subject: subject, Text: text, Language: v.Me.Language, Link: reachPath,
 	})
 }
 
@@ -164,7 +176,7 @@ func (w reachWay) cost(ctx context.Context) string {
 
 type reachWayBody struct {
 	Name     string     `json:"name" doc:"What is sent back to try it"`
-	Kind     string     `json:"kind" doc:"mail, sms or voice"`
+	Kind     string     `json:"kind" doc:"mail, sms, voice or push"`
 	To       string     `json:"to"`
 	Own      bool       `json:"own" doc:"Hangs on the town's own systems"`
 	Open     bool       `json:"open" doc:"The town has somebody who carries it"`
@@ -196,7 +208,7 @@ func (d *Desk) apiReach(ctx context.Context, _ *struct{}) (*web.List[reachWayBod
 	}
 	out := make([]reachWayBody, len(v.Ways))
 	for i, w := range v.Ways {
-		out[i] = reachWayBody{Name: w.Name, Kind: w.Kind, To: w.To, Own: w.Own, Open: w.Open, Verified: w.Verified}
+		out[i] = reachWayBody{Name: w.Name, Kind: w.Kind, To: w.Shown, Own: w.Own, Open: w.Open, Verified: w.Verified}
 		if w.Tried {
 			out[i].State, out[i].Arrival, out[i].TriedAt = string(w.Last.State), string(w.Last.Arrival), &w.Last.CreatedAt
 		}

@@ -266,6 +266,8 @@ func (l letter) brief(at i18n.Locale, way channel.Kind) string {
 		return say(at, "brief_over", name)
 	case way == channel.Voice:
 		return say(at, "brief_call", l.town.Name, name, since)
+	case way == channel.Push:
+		return say(at, "brief_push", name, since)
 	default:
 		return say(at, "brief_alarm", name, since, l.ack)
 	}

@@ -145,12 +145,14 @@ func (m *mailing) send(ctx context.Context, n Notified, subject, text string) (o
 // hand is send, and tells the message's id.
 func (m *mailing) hand(ctx context.Context, n Notified, subject, text string) (id string, ok bool, err error) {
 	n.MessageID, n.Way, n.At = ident.NewID(m.t.now), cmp.Or(n.Way, string(channel.Mail)), m.t.now
-	err = m.r.o.Sender.Send(ctx, channel.Message{
+	msg := channel.Message{
 		ID: n.MessageID, Kind: channel.Kind(n.Way), Class: channel.Alarm, Realm: channel.Live,
 		To: n.Address, ToName: n.Name, Subject: subject, Text: text,
 		Thread: string(m.alert.ID), FirstOfThread: n.Kind == Alarm,
 		Language: n.Language, Automatic: true, Date: m.t.now,
-	})
+	}
+	m.buttons(&msg, n)
+	err = m.r.o.Sender.Send(ctx, msg)
 	if fault.KindOf(err) == fault.Invalid {
 		m.r.o.Log.WarnContext(ctx, "address is not taken by the outbox", "alert", m.alert.ID, "person", n.PersonID, "err", err)
 		return n.MessageID, false, nil

@@ -19,6 +19,8 @@ const (
 	// in E.164.
 	SMS   Kind = "sms"
 	Voice Kind = "voice"
+	// Push goes to the devices that a person has registered; To is the person's id.
+	Push Kind = "push"
 )
 
 // Class is the priority lane of a message. Alarms overtake everything else and
@@ -71,6 +73,11 @@ type Message struct {
 	ListUnsubscribe string
 	// Payload is the JSON body of a webhook; Text and HTML are ignored then.
 	Payload []byte
+	// Link is the page where the reader sees more, Answer the address of one act by
+	// the reader: a POST there takes the alarm over. For ways that show buttons;
+	// Text has what the others need.
+	Link   string `json:",omitempty"`
+	Answer string `json:",omitempty"`
 	// Attached goes with a mail; other adapters leave it out.
 	Attached []Attachment
 	// Secret signs a webhook body with HMAC-SHA256; empty: unsigned.

@@ -1,5 +1,5 @@
-// Package channel is the town's set of ways out: mail and webhook now, SMS,
-// push and networks later.
+// Package channel is the town's set of ways out: mail, webhooks, SMS, calls
+// and push; networks later.
 //
 // It owns the port that every way out implements ([Adapter]), the one durable
 // outbox for alarms and single messages, and the choice of the route when one

@@ -75,6 +75,9 @@ type Options struct {
 	// Audiences are slug and name of all audiences, for choosing what a webhook
 	// hears of; nil: there are none.
 	Audiences func(ctx context.Context) ([][2]string, error)
+	// DeviceLost is told, in the same transaction, when a push service has ended a
+	// device's subscription; nil: the person's page alone says it.
+	DeviceLost DeviceLost
 	// WaysChanged is told after the ways out of a town were changed.
 	WaysChanged func(ident.Tenant)
 	// Sole: no other process sends from this database, so what a crash left
@@ -570,8 +573,11 @@ func (r outboxRow) item() Item {
 	var m Message
 	_ = json.Unmarshal([]byte(r.Message), &m) // a broken row still shows its columns
 	text, to := m.Text, r.Recipient
-	if r.Kind == Webhook {
+	switch r.Kind {
+	case Webhook:
 		text, to = string(m.Payload), place(to)
+	case Push:
+		to = m.ToName // the id says nothing to a reader
 	}
 	return Item{
 		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: to, Subject: r.Subject, Text: text,

@@ -28,6 +28,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /channel/simulated", web.Staff(r.pageSimulated))
 	s.Handle("GET /channel/outbox/{id}", web.Staff(r.pageItem))
 	s.Handle("POST /channel/outbox/{id}/again", web.Staff(r.postAgain))
+	s.Handle("POST /channel/push/{token}", r.TakePushReceipt)
 }
 
 // mayResend is the right to send a failed message again.

@@ -7,6 +7,7 @@ func (r *Room) Personal() []personal.Rule {
 	return []personal.Rule{
 		{Table: "channel_outbox", Act: personal.Delete, Columns: []string{"recipient"}, Why: "delivery"},
 		{Table: "channel_answer", Act: personal.Delete, Columns: []string{"sender"}, Why: "delivery"},
+		{Table: "channel_device", Act: personal.Delete, Columns: []string{"person_id"}, Why: "delivery"},
 		{Table: "channel_simulated", Act: personal.Delete, Columns: []string{"recipient"}, Why: "delivery"},
 	}
 }
