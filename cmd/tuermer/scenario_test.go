@@ -25,6 +25,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/storetest"
+	"tuermer/internal/platform/zonetest"
 )
 
 var only = flag.String("szenario", "", "nur dieses Szenario")
@@ -114,6 +115,7 @@ type stage struct {
 	mailed    map[string][]string // what they wrote, by the same name
 	spaces    map[string]*webSpace
 	next      *neighbour
+	names     *zonetest.Zone // nil: DNS is not asked
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -150,6 +152,11 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 	}
 	if s.config, _, err = app.ParseConfig("tuermer.yaml", often(yaml)); err != nil {
 		t.Fatal(err)
+	}
+	if file, ok := s.files["dns.zone"]; ok {
+		if s.names, err = zonetest.Parse(string(file)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	defer s.end()
 	if err := s.begin(); err != nil {
@@ -232,7 +239,7 @@ func often(yaml []byte) []byte {
 
 func (s *stage) options() app.Options {
 	return app.Options{
-		Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
+		Lookup: s.lookup(), Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
 		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
 		Facts: func() health.Facts { return health.Facts{Hosts: []netip.Addr{netip.MustParseAddr("198.51.100.7")}} },
 	}
@@ -358,6 +365,7 @@ var vocabulary = map[string]act{
 	"SMS":           {2, (*stage).textTo},
 	"SMS-Anbieter":  {1, (*stage).smsProvider},
 	"Einlesen":      {2, (*stage).reread},
+	"Namensdienst":  {1, (*stage).nameService},
 }
 
 func (s *stage) do(words []string) error {

@@ -25,8 +25,8 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "depot", "i18n", "web", "fence", "paper", "personal", "storetest", "depottest"}},
-	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep"}},
+	{"platform", []string{"fault", "clock", "ident", "store", "jobs", "bus", "backup", "depot", "i18n", "web", "fence", "paper", "personal", "storetest", "depottest", "zonetest"}},
+	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
 	{"raise", []string{"roster", "chain", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},
@@ -121,7 +121,7 @@ func TestTower(t *testing.T) {
 			if to, ok := height(imp); !ok || to >= h {
 				t.Errorf("%s looks up to %s", p.ImportPath, imp)
 			}
-			if imp == "tuermer/internal/platform/storetest" {
+			if imp == "tuermer/internal/platform/storetest" || imp == "tuermer/internal/platform/zonetest" {
 				t.Errorf("%s imports a package for tests", p.ImportPath)
 			}
 		}

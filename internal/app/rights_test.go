@@ -73,7 +73,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},
 		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld", "/pulse"},
-		"people":     {"/people", "/audiences", "/plan", "/papers", "/rosters", "/holidays", "/duty", "/reach"},
+		"people":     {"/people", "/audiences", "/plan", "/papers", "/rosters", "/holidays", "/duty", "/reach", "/contact"},
 	} {
 		secret := in.limited(town, identity.RoleAdmin, scope)
 		before := in.rows(town.id)

@@ -38,6 +38,7 @@ import (
 	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
+	"tuermer/internal/town/contact"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/keep"
 	"tuermer/internal/town/papers"
@@ -60,6 +61,7 @@ type rooms struct {
 	channel  *channel.Room
 	papers   *papers.Room
 	keep     *keep.Room
+	contact  *contact.Room
 
 	signal  *signal.Room
 	monitor *monitor.Room
@@ -90,7 +92,7 @@ type rooms struct {
 func Migrations() []store.Migrations {
 	return []store.Migrations{
 		jobs.Migrations(), bus.Migrations(),
-		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(),
+		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(), contact.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
 		roster.Migrations(), chain.Migrations(), alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
@@ -104,7 +106,7 @@ func Migrations() []store.Migrations {
 func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), configTexts,
-		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(),
+		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
 		roster.Texts(), chain.Texts(), alert.Texts(),
 		incident.Texts(), staff.Texts(),
@@ -152,6 +154,11 @@ func (a *App) build() (err error) {
 	a.papers = papers.New(papers.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Facts: a.paperFacts, Version: o.Version,
 		Changed: func(t ident.Tenant) { a.statuspage.Refresh(t) },
+	})
+
+	a.contact = contact.New(contact.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
+		Points: a.contactPoints, Resolver: o.Lookup, Locale: a.townLocale,
 	})
 
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
@@ -270,7 +277,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.contact, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -302,7 +309,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

@@ -123,14 +123,43 @@ func (c *Checker) Check(ctx context.Context, t Tenant, p Person) []Finding {
 		return out
 	}
 	d := domainOf(p.Alternative)
-	alt := c.facts(ctx, d)
-	var out []Finding
-	add := func(cause Cause, s Severity, with string) {
-		if !slices.ContainsFunc(out, func(f Finding) bool { return f.Cause == cause }) {
-			out = append(out, Finding{Cause: cause, Severity: s, With: with, Person: p.Name, Address: p.Alternative})
+	out := c.compare(ctx, t, ownDomains(t, p), d, c.facts(ctx, d))
+	for i := range out {
+		out[i].Person, out[i].Address = p.Name, p.Alternative
+	}
+	return out
+}
+
+// Host looks up a machine on which alarms depend, by name or address, and tells
+// what it shares with the town. known are addresses of it that DNS need not tell.
+func (c *Checker) Host(ctx context.Context, t Tenant, host string, known ...netip.Addr) []Finding {
+	host = hostName(host)
+	for _, own := range t.Domains {
+		if host == own || strings.HasSuffix(host, "."+own) {
+			return []Finding{{Cause: CauseSameDomain, Severity: Wrong, With: own}}
 		}
 	}
-	failed := alt.failed
+	f := facts{addresses: slices.Clone(known)}
+	if a, err := netip.ParseAddr(host); err == nil {
+		f.addresses = append(f.addresses, a.Unmap())
+	} else if host != "" && len(known) == 0 {
+		f = c.facts(ctx, host)
+	}
+	return c.compare(ctx, t, t.Domains, host, f)
+}
+
+// compare tells what alt, found under the name d, shares with the domains and
+// networks of the town.
+func (c *Checker) compare(ctx context.Context, t Tenant, domains []string, d string, alt facts) (out []Finding) {
+	add := func(cause Cause, s Severity, with string) {
+		if !slices.ContainsFunc(out, func(f Finding) bool { return f.Cause == cause }) {
+			out = append(out, Finding{Cause: cause, Severity: s, With: with})
+		}
+	}
+	failed := ""
+	if alt.failed {
+		failed = d
+	}
 	for _, n := range t.Networks {
 		prefix, err := netip.ParsePrefix(n)
 		if err != nil {
@@ -142,9 +171,11 @@ func (c *Checker) Check(ctx context.Context, t Tenant, p Person) []Finding {
 			}
 		}
 	}
-	for _, own := range ownDomains(t, p) {
+	for _, own := range domains {
 		town := c.facts(ctx, own)
-		failed = failed || town.failed
+		if town.failed && failed == "" {
+			failed = own
+		}
 		if r := registrable(d); r != "" && r == registrable(own) {
 			add(CauseSharedZone, Warning, r)
 		}
@@ -160,8 +191,8 @@ func (c *Checker) Check(ctx context.Context, t Tenant, p Person) []Finding {
 			}
 		}
 	}
-	if failed {
-		add(CauseNoAnswer, Unsure, d)
+	if failed != "" {
+		add(CauseNoAnswer, Unsure, failed)
 	}
 	slices.SortFunc(out, func(a, b Finding) int { return cmp.Compare(a.Cause, b.Cause) })
 	return out
@@ -196,6 +227,9 @@ func registrable(name string) string {
 func (c *Checker) facts(ctx context.Context, domain string) facts {
 	if f, ok := c.seen[domain]; ok {
 		return f
+	}
+	if c.resolver == nil {
+		return facts{failed: true}
 	}
 	var f facts
 	for _, m := range ask(ctx, &f, domain, c.resolver.LookupMX) {

@@ -162,3 +162,32 @@ func CheckPeople(ctx context.Context, r Resolver, t Tenant, people []Person, own
 	}
 	return out
 }
+
+// Alarmed is somebody who can be alarmed, with what may keep an alarm from them.
+type Alarmed struct {
+	Person
+	Found []Finding
+}
+
+// Alarmed are all who can be alarmed, by name; it asks nobody and is quick.
+func (r *Room) Alarmed(ctx context.Context) ([]Alarmed, error) {
+	t, err := r.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := r.owners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	people, err := r.People(ctx, Filter{Active: true})
+	if err != nil {
+		return nil, err
+	}
+	var out []Alarmed
+	for _, p := range people {
+		if alerting(p, owners) {
+			out = append(out, Alarmed{p, findingsOf(t, p, true)})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,24 @@
+// Package contact asks, before the crisis, whether anything on which an alarm
+// depends would fall together with the town's own systems.
+//
+// A [Point] (Kontaktweg) is such a thing: the second address of somebody who is
+// alarmed, a mail server, a gateway for short messages or calls, a webhook, the
+// identity provider, the directory, a copy of the public page, a watcher over
+// this install, the database, the machine itself. app gathers them from the
+// configuration and the rooms; this room looks up their hosts in DNS, compares
+// them with the town's domains, mail servers, name servers and networks, and
+// remembers what it found:
+//
+//	apart    nothing is shared
+//	shared   falls together with the town: red
+//	unknown  could not be looked up, or the town has named nothing to compare
+//	         with: never green
+//
+// Each is looked at once a day, and again when its host changes. A point that
+// turns red is told once, by a plain mail to the administrators; nobody is woken.
+//
+// The room changes no way out and withholds no alarm: a red way still carries.
+// It keeps no address of a person; those stand in identity.
+//
+// Table: contact_point.
+package contact
