@@ -51,6 +51,8 @@ require (
 	github.com/emersion/go-message v0.18.2
 )
 
+require github.com/emersion/go-imap/v2 v2.0.0-beta.8
+
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	filippo.io/hpke v0.4.0 // indirect

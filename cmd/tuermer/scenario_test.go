@@ -113,6 +113,7 @@ type stage struct {
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	mailed    map[string][]string // what they wrote, by the same name
+	boxes     map[string]*box
 	spaces    map[string]*webSpace
 	next      *neighbour
 	names     *zonetest.Zone // nil: DNS is not asked
@@ -296,6 +297,9 @@ func (s *stage) end() {
 	for _, g := range s.gateways {
 		g.down()
 	}
+	for _, b := range s.boxes {
+		b.down()
+	}
 	for _, r := range s.readers {
 		r.client.CloseIdleConnections()
 	}
@@ -357,6 +361,7 @@ var vocabulary = map[string]act{
 	"API":           {2, (*stage).api},
 	"Sonde":         {2, (*stage).sonde},
 	"Quelle":        {2, (*stage).source},
+	"Postfach":      {2, (*stage).mailbox},
 	"Standort":      {3, (*stage).place},
 	"Telefon":       {1, (*stage).phone},
 	"Zettel":        {1, (*stage).sheet},

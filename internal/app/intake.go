@@ -31,6 +31,14 @@ func (a *App) intakeDomain(ctx context.Context) string {
 	return ""
 }
 
+// dialMailbox connects to a mail server that the people of the town in ctx entered.
+func (a *App) dialMailbox(ctx context.Context, network, addr string) (net.Conn, error) {
+	return a.heldRelay(ident.TenantOf(ctx)).DialContext(ctx, network, addr)
+}
+
+// leads tells whether this node does what only one of several may do.
+func (a *App) leads() bool { return a.nodes == nil || a.nodes.Leads() }
+
 // serveMail takes mails of sources on l until Stop.
 func (a *App) serveMail(l net.Listener) {
 	o := intake.MailOptions{}

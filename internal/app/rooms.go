@@ -176,6 +176,7 @@ func (a *App) build() (err error) {
 	a.monitor.SetVantages(a.sonde)
 	a.intake = intake.New(intake.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
+		Vault: a.vault, Dial: a.dialMailbox, Leads: a.leads,
 		URL: a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
 	})
 	a.pulse = pulse.New(pulse.Options{

@@ -12,18 +12,36 @@ import (
 
 // sourceBody is a source as the API speaks of it.
 type sourceBody struct {
-	Name      string      `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
-	Title     string      `json:"title"`
-	Format    string      `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
-	Service   string      `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
-	Rhythm    *int64      `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
-	Mapping   *Mapping    `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
-	State     string      `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
-	HeardAt   *time.Time  `json:"heard_at,omitempty" readOnly:"true"`
-	UnreadAt  *time.Time  `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
-	RevokedAt *time.Time  `json:"revoked_at,omitempty" readOnly:"true"`
-	URL       string      `json:"url,omitempty" readOnly:"true" doc:"What to post or write to, told this once"`
-	Bodies    []takenBody `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
+	Name      string       `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
+	Title     string       `json:"title"`
+	Format    string       `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
+	Service   string       `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
+	Rhythm    *int64       `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
+	Mapping   *Mapping     `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
+	State     string       `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
+	HeardAt   *time.Time   `json:"heard_at,omitempty" readOnly:"true"`
+	UnreadAt  *time.Time   `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
+	RevokedAt *time.Time   `json:"revoked_at,omitempty" readOnly:"true"`
+	URL       string       `json:"url,omitempty" readOnly:"true" doc:"What to post or write to, told this once"`
+	Mailbox   *mailboxBody `json:"mailbox,omitempty" readOnly:"true" doc:"Whence its mails are fetched; in the answer for one source"`
+	Bodies    []takenBody  `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
+}
+
+// mailboxBody is a mailbox from which mails are fetched.
+type mailboxBody struct {
+	Host      string     `json:"host"`
+	Port      int        `json:"port,omitempty" required:"false" doc:"993 with tls and 143 otherwise when it is left out"`
+	Security  string     `json:"security,omitempty" required:"false" enum:"tls,starttls,none" doc:"tls when it is left out"`
+	Login     string     `json:"login"`
+	Password  string     `json:"password,omitempty" writeOnly:"true" doc:"Left out, it stays as it is"`
+	Folder    string     `json:"folder,omitempty" required:"false" doc:"INBOX when it is left out"`
+	LookedAt  *time.Time `json:"looked_at,omitempty" readOnly:"true" doc:"When it was last read to its end"`
+	FailingAt *time.Time `json:"failing_at,omitempty" readOnly:"true"`
+	Problem   string     `json:"problem,omitempty" readOnly:"true" doc:"unreachable, tls, login, folder or outside"`
+}
+
+func boxBodyOf(m Mailbox) *mailboxBody {
+	return &mailboxBody{Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder, LookedAt: point(m.LookedAt), FailingAt: point(m.FailingAt), Problem: m.Problem}
 }
 
 // takenBody is what a source sent.
@@ -98,6 +116,8 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("add-source", http.MethodPost, "", "Add a source; the answer holds its address", 201), scope, r.apiAdd)
 	web.Operation(a, op("get-source", http.MethodGet, "/{name}", "One source and what it sent", 200), scope, r.apiGet)
 	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm or mapping", 200), scope, r.apiChange)
+	web.Operation(a, op("set-source-mailbox", http.MethodPut, "/{name}/mailbox", "Fetch a source's mails from a mailbox", 200), scope, r.apiSetMailbox)
+	web.Operation(a, op("drop-source-mailbox", http.MethodDelete, "/{name}/mailbox", "Fetch them no longer and forget the password", 204), scope, r.apiDropMailbox)
 	web.Operation(a, op("revoke-source", http.MethodPost, "/{name}/revoke", "Refuse a source's address from now on", 200), scope, r.apiRevoke)
 }
 
@@ -144,6 +164,9 @@ func (r *Room) apiGet(ctx context.Context, in *sourceNameInput) (*web.One[source
 		return nil, err
 	}
 	b := bodyOf(v.Source)
+	if v.HasBox {
+		b.Mailbox = boxBodyOf(v.Box)
+	}
 	for _, s := range v.Seen {
 		t := takenBody{FirstAt: s.FirstAt, LastAt: s.LastAt, Times: s.Times, Text: s.Text(), Problem: s.Problem, Reports: []takenReportBody{}}
 		for _, x := range s.Reports {
@@ -165,6 +188,24 @@ func (r *Room) apiChange(ctx context.Context, in *sourceChangeInput) (*web.One[s
 	}
 	s, err := r.Get(ctx, in.Name)
 	return &web.One[sourceBody]{Body: bodyOf(s)}, err
+}
+
+type mailboxInput struct {
+	Name string `path:"name"`
+	Body mailboxBody
+}
+
+func (r *Room) apiSetMailbox(ctx context.Context, in *mailboxInput) (*web.One[mailboxBody], error) {
+	b := in.Body
+	if err := r.SetMailbox(ctx, in.Name, Mailbox{Host: b.Host, Port: b.Port, Security: b.Security, Login: b.Login, Password: b.Password, Folder: b.Folder}); err != nil {
+		return nil, err
+	}
+	m, _, err := r.Mailbox(ctx, in.Name)
+	return &web.One[mailboxBody]{Body: *boxBodyOf(m)}, err
+}
+
+func (r *Room) apiDropMailbox(ctx context.Context, in *sourceNameInput) (*struct{}, error) {
+	return nil, r.DropMailbox(ctx, in.Name)
 }
 
 func (r *Room) apiRevoke(ctx context.Context, in *sourceNameInput) (*web.One[sourceBody], error) {

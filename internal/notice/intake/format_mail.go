@@ -35,7 +35,7 @@ func (m Mapping) mail(b Body, in Zone) ([]Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.number = l.ID
+	r.number = first(l.ID, strings.Join(b.Path, "/"))
 	if r.Since.IsZero() {
 		r.Since = l.Date
 	}

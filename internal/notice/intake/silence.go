@@ -25,6 +25,7 @@ type about string
 const (
 	aboutSilence about = "silent"
 	aboutReading about = "unread"
+	aboutMailbox about = "mailbox"
 )
 
 // tell raises or ends what is wrong with a source itself. Key and episode are
@@ -38,7 +39,7 @@ func (r *Room) tell(ctx context.Context, row sourceRow, what about, state signal
 		Source: signal.Intake, Key: "source:" + row.Name + ":" + string(what), State: state, Severity: signal.Warning,
 		Title: say(""), Detail: say("_detail"),
 	}
-	if what == aboutSilence {
+	if what == aboutSilence || what == aboutMailbox {
 		s.Severity = signal.Critical // what it watched, nobody watches now
 	}
 	if state == signal.Resolved {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -108,6 +109,13 @@ type Options struct {
 	Audit    Audit
 	Signals  Recorder
 	Services Catalogue
+	Vault    Sealer // of the passwords of mailboxes
+	// Dial opens connections to mailboxes that people entered; nil: the machine's
+	// network. Roots are whom they are believed by; nil: the machine's.
+	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	Roots *x509.CertPool
+	// Leads tells whether this node fetches from mailboxes; nil: it does.
+	Leads func() bool
 	// Locale is the language and zone in which signals of the tenant in ctx are
 	// written.
 	Locale func(ctx context.Context) i18n.Locale
@@ -134,6 +142,7 @@ type Room struct {
 	pacer   pacer
 	senders reporters              // of outages
 	mounted map[string]web.Handler // by word; see [Room.Mount]
+	posts   *posts
 	started time.Time
 }
 
@@ -143,7 +152,7 @@ func New(o Options) *Room {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Room{o: o, book: newBook(), pacer: pacer{left: map[pacing]*allowance{}}, started: o.Clock.Now()}
-	r.queue = newQueue(r.keep)
+	r.queue, r.posts = newQueue(r.keep), newPosts(r)
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.silence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: time.Hour})
 	return r
 }
@@ -153,11 +162,13 @@ func New(o Options) *Room {
 func (r *Room) Start(ctx context.Context) error {
 	r.started = r.o.Clock.Now()
 	r.sweeper.Start(ctx)
+	r.posts.start(ctx)
 	return nil
 }
 
 // Stop ends it; what has been accepted is stored first.
 func (r *Room) Stop() {
+	r.posts.stop()
 	r.sweeper.Stop()
 	r.queue.stop()
 }
@@ -355,6 +366,9 @@ func (r *Room) Revoke(ctx context.Context, name string) error {
 			return err
 		}
 		if err := r.quiet(ctx, row); err != nil {
+			return err
+		}
+		if err := r.dropBox(ctx, db, row); err != nil {
 			return err
 		}
 		row.RevokedAt, row.Silent, row.UnreadAt = r.o.Clock.Now(), false, time.Time{}

@@ -24,6 +24,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /source", web.Staff(r.postNew))
 	s.Handle("GET /source/{name}", web.Staff(r.pageOne))
 	s.Handle("POST /source/{name}", web.Staff(r.postChange))
+	s.Handle("POST /source/{name}/mailbox", web.Staff(r.postMailbox))
 	s.Handle("GET /source/{name}/revoke", web.Staff(r.pageRevoke))
 	s.Handle("POST /source/{name}/revoke", web.Staff(r.postRevoke))
 }
@@ -204,6 +205,9 @@ type view struct {
 	Services  []web.Option
 	Preview   bool // Seen is read by what stands in the form, which is not stored
 	MayChange bool
+	Box       Mailbox // of a source that writes mails
+	HasBox    bool
+	BoxForm   *web.Form
 }
 
 func (r *Room) view(ctx context.Context, name string) (v view, err error) {
@@ -213,8 +217,20 @@ func (r *Room) view(ctx context.Context, name string) (v view, err error) {
 	if v.Source, err = r.Get(ctx, name); err != nil {
 		return v, err
 	}
-	v.MayChange, v.Form = mayChange(ctx) == nil && v.State() != Revoked, web.NewForm(nil)
+	v.MayChange, v.Form, v.BoxForm = mayChange(ctx) == nil && v.State() != Revoked, web.NewForm(nil), web.NewForm(nil)
 	fillMapping(v.Form, v.Source)
+	if v.Format == Mail {
+		if v.Box, v.HasBox, err = r.Mailbox(ctx, name); err != nil {
+			return v, err
+		}
+		if v.HasBox {
+			for name, value := range map[string]string{
+				"box_host": v.Box.Host, "box_port": strconv.Itoa(v.Box.Port), "box_security": v.Box.Security, "box_login": v.Box.Login, "box_folder": v.Box.Folder,
+			} {
+				v.BoxForm.Values.Set(name, value)
+			}
+		}
+	}
 	if v.Services, err = r.services(ctx); err != nil {
 		return v, err
 	}
@@ -266,6 +282,54 @@ func (r *Room) postChange(w http.ResponseWriter, req *http.Request) error {
 		}
 		return web.Render(w, req, onePage(v))
 	}
+	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, onePage(v))
+}
+
+func securityOptions(ctx context.Context) []web.Option {
+	var out []web.Option
+	for _, s := range Securities() {
+		out = append(out, web.Option{Value: s, Text: i18n.T(ctx, "intake.security_"+s)})
+	}
+	return out
+}
+
+// postMailbox has the mails of a source fetched from a mailbox, or ends that.
+func (r *Room) postMailbox(w http.ResponseWriter, req *http.Request) error {
+	ctx, name := req.Context(), req.PathValue("name")
+	if err := mayChange(ctx); err != nil {
+		return err
+	}
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	if f.Get("do") == "drop" {
+		if err := r.DropMailbox(ctx, name); err != nil {
+			return err
+		}
+		return web.SeeOther(w, req, "/source/"+name)
+	}
+	m := Mailbox{Host: f.Get("box_host"), Security: f.Get("box_security"), Login: f.Get("box_login"), Password: f.Get("box_password"), Folder: f.Get("box_folder")}
+	if p := f.Get("box_port"); p != "" {
+		if m.Port, err = strconv.Atoi(p); err != nil || m.Port < 1 {
+			f.Fail("box_port", "intake.box_port_bad")
+		}
+	}
+	if f.OK() {
+		err := r.SetMailbox(ctx, name, m)
+		if err == nil {
+			return web.SeeOther(w, req, "/source/"+name)
+		}
+		if !f.Take(err) {
+			return err
+		}
+	}
+	v, err := r.view(ctx, name)
+	if err != nil {
+		return err
+	}
+	f.Values.Del("box_password")
+	v.BoxForm = f
 	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, onePage(v))
 }
 
