@@ -68,7 +68,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 	town := in.towns[0]
 	for scope, only := range map[string][]string{
 		"read":       nil,
-		"alerts":     {"/alerts", "/signals", "/outbox", "/simulated", "/chains"},
+		"alerts":     {"/alerts", "/silences", "/signals", "/outbox", "/simulated", "/chains"},
 		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},

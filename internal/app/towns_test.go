@@ -78,6 +78,7 @@ type testTown struct {
 	secret   string
 	sealed   string // id of a sealed access
 	chain    string // slug of an escalation chain
+	silence  string
 	roster   string
 	day      string // id of a holiday of its own
 	override string // in the roster
@@ -206,6 +207,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 		Slug: w.monitor, Name: "Probe " + w.mark, Service: w.service,
 		Spec: monitor.Spec{Kind: monitor.Heartbeat, Interval: monitor.Duration(time.Hour), Grace: monitor.Duration(time.Hour)},
 	}))
+	hush, err := a.alert.Silence(admin, alert.Silence{Match: alert.Match{Monitor: "gibt-es-nicht"}, Until: time.Now().Add(time.Hour), Reason: "Umbau " + w.mark})
+	must(err)
+	w.silence = string(hush.ID)
 	w.chain = "kette-" + slug
 	must(a.chain.Save(admin, chain.Chain{Slug: w.chain, Name: "Kette " + w.mark, Services: []string{w.service}, Steps: []chain.Step{
 		{Notify: []chain.Who{chain.Who("person:" + w.people[identity.RoleIT].Email)}},
@@ -491,6 +495,8 @@ func (w *testTown) fill(in *install, c call) []string {
 	switch {
 	case strings.HasPrefix(base, "/chain"):
 		ids = []string{w.chain}
+	case strings.HasPrefix(base, "/alert/silence"), strings.HasPrefix(base, "/silences"):
+		ids = []string{w.silence}
 	case strings.HasPrefix(base, "/alert"):
 		ids = []string{w.alert}
 	case strings.HasPrefix(base, "/channel/outbox"), strings.HasPrefix(base, "/outbox"):

@@ -130,6 +130,7 @@ type lage struct {
 	// Commitments are open ones that are overdue or due within a week.
 	Commitments []incident.Commitment
 	Withheld    []alert.Withheld
+	Behind      map[alert.ID][]alert.Alert // held back because of the alert
 	Held        []monitor.HeldGroup // withheld by the monitors themselves
 	Uplink      monitor.UplinkView
 	Pulse       pulse.Overview
@@ -171,7 +172,14 @@ type person struct {
 
 func (d *Desk) lage(ctx context.Context) (l lage, err error) {
 	l.Now = d.o.Clock.Now()
-	if l.Alerts, err = d.o.Alert.List(ctx, alert.Filter{Current: true, Limit: 50}); err != nil {
+	if l.Alerts, err = d.o.Alert.List(ctx, alert.Filter{Current: true, Awake: true, Limit: 50}); err != nil {
+		return l, err
+	}
+	ids := make([]alert.ID, len(l.Alerts))
+	for i, a := range l.Alerts {
+		ids[i] = a.ID
+	}
+	if l.Behind, err = d.o.Alert.Effects(ctx, ids...); err != nil {
 		return l, err
 	}
 	if l.Incidents, err = d.o.Incident.List(ctx, incident.Filter{Current: true, Limit: 50}); err != nil {

@@ -68,7 +68,7 @@ func (d *Desk) nav(ctx context.Context) []web.NavItem {
 		n.Text = i18n.T(ctx, "desk.nav_"+n.ID)
 		switch n.ID {
 		case "overview":
-			if open, err := d.o.Alert.List(ctx, alert.Filter{State: alert.StateOpen, Limit: 100}); err == nil {
+			if open, err := d.o.Alert.List(ctx, alert.Filter{State: alert.StateOpen, Awake: true, Limit: 100}); err == nil {
 				n.Count = len(open)
 			}
 		case "incident":

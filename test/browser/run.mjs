@@ -156,7 +156,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
 
 /** Pages beside the thread, with something in them. */
 const beside = [
-  "/", "/alert", "/alert?all=1", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal", "/twin", "/pulse",
+  "/", "/alert", "/alert?all=1", "/alert/silence", "/alert/silence/new", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal", "/twin", "/pulse",
   "/monitor", "/monitor/new", "/monitor/new?kind=dns", "/monitor/new/from", "/monitor/new/from/mail", "/monitor/new/import", "/monitor/portal", "/monitor/portal?range=1y", "/monitor/-/history", "/sonde", "/source", "/signal", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
   "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
   "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet", "/kit/signoff", "/kit/month", `/kit/month/${new Date().toISOString().slice(0, 7)}`,

@@ -146,7 +146,7 @@ func (r *Room) byRule(ctx context.Context, now time.Time) (next time.Time, err e
 		return next, err
 	}
 	for _, a := range alerts {
-		if a.IncidentID != "" || a.Service == "" || a.Severity != signal.Critical {
+		if a.IncidentID != "" || a.Service == "" || a.Held != "" || a.Severity != signal.Critical {
 			continue
 		}
 		after, ok := pick(rules, a.Service)

@@ -165,6 +165,17 @@ func (r *Report) tidy() error {
 	return nil
 }
 
+// labels are the marks by which people choose among what a source reports.
+func (r *Report) labels() map[string]string {
+	out := map[string]string{}
+	for name, value := range map[string]string{"host": r.Host, "site": r.Site} {
+		if value != "" {
+			out[name] = value
+		}
+	}
+	return out
+}
+
 // key makes a key of bounded length; a long one keeps its identity by a hash.
 func key(s string) string {
 	clean := line(s, 1<<20)

@@ -388,6 +388,7 @@ func (a acquaintance) signal(rep Report) signal.Signal {
 	return signal.Signal{
 		Source: signal.Intake, Key: keyOf(a.Name, rep.Key), Episode: rep.Episode, State: rep.State, Service: a.Service, Group: "intake:" + a.Name,
 		Severity: rep.Severity, Title: rep.Title, Detail: join("\n", detail...), Since: rep.Since,
+		Labels: rep.labels(),
 	}
 }
 

@@ -70,7 +70,10 @@ type Signal struct {
 	Service string
 	// Group names what it fails together with, such as the system that reports it;
 	// empty: it stands for itself. It is told, and not stored.
-	Group    string
+	Group string
+	// Labels are marks of what it is about, such as site and host, as the source
+	// gives them. They are told, and not stored.
+	Labels   map[string]string
 	Severity Severity
 	Title    string    // one line: "Bürgerportal antwortet nicht"
 	Detail   string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"

@@ -3,6 +3,7 @@ package signal_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestRecordFoldsRepeats(t *testing.T) {
 		}
 		c.t = noon.Add(time.Minute)
 		again := record(t, r, w.Ctx, sig(signal.Firing, "e1", noon))
-		if again != first {
+		if !reflect.DeepEqual(again, first) {
 			t.Fatalf("a repeat answers the first one:\n%+v\n%+v", again, first)
 		}
 		worse := sig(signal.Firing, "e1", noon)

@@ -52,6 +52,15 @@ func (r *Room) acknowledge(ctx context.Context, id ID, at time.Time) (Alert, err
 			at = t.now
 		}
 		a.State, a.AcknowledgedAt = StateAcknowledged, at
+		if a.Held != "" { // who takes it takes all of it
+			a.Held = ""
+			if err := t.dropHolds(ctx, id); err != nil {
+				return err
+			}
+			if err := t.unlist(ctx, id); err != nil {
+				return err
+			}
+		}
 		a.AcknowledgedBy, a.AcknowledgedName = actor.Person, actor.Name
 		if err := r.answeredBy(ctx, t, &a, actor.Person, actor.Name); err != nil {
 			return err
@@ -59,8 +68,10 @@ func (r *Room) acknowledge(ctx context.Context, id ID, at time.Time) (Alert, err
 		if err := t.update(ctx, a); err != nil {
 			return err
 		}
-		if err := t.endNobody(ctx, id); err != nil {
-			return err
+		for _, why := range []Reason{Nobody, Night, PutOffByHand} {
+			if err := t.endReason(ctx, id, why); err != nil {
+				return err
+			}
 		}
 		if err := r.tellAgain(ctx, t, a, Taken, actor.Person); err != nil {
 			return err

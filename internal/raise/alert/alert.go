@@ -48,6 +48,8 @@ type Alert struct {
 	// NextAt is when more people are told unless somebody takes it before;
 	// zero: everybody was.
 	NextAt time.Time
+	// Held is why its alarm is kept back: [Silenced] or [Behind]; empty: it is not.
+	Held Reason
 	// Signals are its sources, in the order in which they came. Filled by
 	// [Room.Get] and [Room.List].
 	Signals []Source
@@ -82,6 +84,7 @@ type Source struct {
 	Since      time.Time
 	At         time.Time // when its first signal reached the alert
 	ResolvedAt time.Time // zero: still firing
+	Labels     map[string]string
 }
 
 // Reason is the name of a decision. It is stored, counted and shown.
@@ -140,7 +143,7 @@ type Withheld struct {
 	Title   string
 	Detail  string
 	Reason  Reason
-	AlertID ID // set for [Nobody], [Night] and [ClosedByHand]
+	AlertID ID // set for what concerns an alert, such as [Nobody] and [Silenced]
 	At      time.Time
 	EndedAt time.Time // zero: still so
 }

@@ -180,6 +180,14 @@ func (r *Room) HandOn(ctx context.Context, id ID, to identity.PersonID) (Alert, 
 			}
 		}
 		r.reopen(a)
+		// Who hands it on wants somebody woken, whatever held it back.
+		a.Held = ""
+		if err := t.dropHolds(ctx, id); err != nil {
+			return err
+		}
+		if err := t.unlist(ctx, id); err != nil {
+			return err
+		}
 		if err := t.calm(ctx, id); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ type withheldBody struct {
 	Service string     `json:"service"`
 	Title   string     `json:"title"`
 	Detail  string     `json:"detail"`
-	Reason  string     `json:"reason" doc:"Stable word: info, already_over, ended, older, closed_by_hand, nobody"`
+	Reason  string     `json:"reason" doc:"Stable word: info, already_over, ended, older, closed_by_hand, nobody, night, snoozed, silenced, behind"`
 	Alert   string     `json:"alert,omitempty"`
 	At      time.Time  `json:"at"`
 	EndedAt *time.Time `json:"ended_at,omitempty"`
@@ -80,6 +80,7 @@ func (r *Room) API(a *web.API) {
 		Summary: "Close an alert by hand, when its source will never report the end",
 	}, "alerts", r.apiClose)
 	r.answerAPI(a)
+	r.silenceAPI(a)
 }
 
 func (r *Room) apiList(ctx context.Context, q *alertQuery) (*web.List[alertBody], error) {

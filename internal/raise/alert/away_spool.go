@@ -333,11 +333,14 @@ func (r *Room) sendSpooled(ctx context.Context, now time.Time) (time.Time, error
 	return next, nil
 }
 
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// earliest is the first of the moments; the zero time is none.
+func earliest(all ...time.Time) (out time.Time) {
+	for _, at := range all {
+		if !at.IsZero() && (out.IsZero() || at.Before(out)) {
+			out = at
+		}
 	}
-	return a
+	return out
 }
 
 // spoolPause is the pause before the n-th new try.

@@ -183,10 +183,17 @@ func (r *Room) bundle(ctx context.Context, id ID, now time.Time) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
+		if err == nil && a.Held != "" {
+			g.DueAt = time.Time{} // told when it alarms; see grewHeld
+			return t.keepGroup(ctx, g)
+		}
 		g.More, g.WaitingSince, g.DueAt = 0, time.Time{}, time.Time{}
 		if err == nil && a.State != StateClosed { // its end was told already
 			g.ToldAt = t.now
 			if err := r.tellAgain(ctx, t, a, Grown, ""); err != nil {
+				return err
+			}
+			if err := r.tellEffects(ctx, t, a); err != nil {
 				return err
 			}
 		}
@@ -209,21 +216,31 @@ const named = 20
 func (l letter) writeGrown(at i18n.Locale) (subject, text string) {
 	a := l.alert
 	firing, all := a.Confirmed()
-	w := &paper{}
-	w.text(mark(a.Severity) + " " + say(at, "grown", all-1, a.Title))
-	w.text(say(at, "since", at.Short(a.Since)))
-	w.gap()
-	w.text(say(at, "grown_list", firing))
-	shown := 0
+	var names []string
 	for _, s := range a.Signals {
-		if s.State != signal.Firing || shown == named {
-			continue
+		if s.State == signal.Firing {
+			names = append(names, s.Title)
 		}
-		shown++
-		w.wrapped("- ", "  ", s.Title)
 	}
-	if firing > shown {
-		w.text(say(at, "grown_rest", firing-shown))
+	w := &paper{}
+	if len(l.effects) > 0 {
+		subject = say(at, "subject_effects", len(l.effects), a.Title)
+		w.text(mark(a.Severity) + " " + a.Title)
+		w.text(say(at, "since", at.Short(a.Since)))
+		w.named(at, "effects", l.effects)
+		w.text(say(at, "effects_then"))
+	} else {
+		subject = say(at, "subject_grown", all-1, a.Title)
+		w.text(mark(a.Severity) + " " + say(at, "grown", all-1, a.Title))
+		w.text(say(at, "since", at.Short(a.Since)))
+		w.gap()
+		w.text(say(at, "grown_list", firing))
+		for _, s := range names[:min(len(names), named)] {
+			w.wrapped("- ", "  ", s)
+		}
+		if firing > named {
+			w.text(say(at, "grown_rest", firing-named))
+		}
 	}
 	if a.AcknowledgedName != "" {
 		w.gap()
@@ -233,5 +250,5 @@ func (l letter) writeGrown(at i18n.Locale) (subject, text string) {
 	w.text(say(at, "page"))
 	w.line(l.page)
 	w.sign(at, l.town)
-	return say(at, "subject_grown", all-1, a.Title), w.String()
+	return subject, w.String()
 }

@@ -26,6 +26,7 @@ type letter struct {
 	others  []string // names of the other people told; for Alarm
 	ack     string   // address of the page to take it; for Alarm
 	page    string   // address of the alert's page
+	effects []string // titles of what it explains
 	spooled bool     // raised by a node whose database is away
 }
 
@@ -99,6 +100,7 @@ func (l letter) writeAlarm(at i18n.Locale) (subject, text string) {
 	if firing, all := a.Confirmed(); all > 1 {
 		w.entry(say(at, "sources"), say(at, "n_of_m", firing, all))
 	}
+	w.named(at, "effects", l.effects)
 	w.gap()
 	if l.ack != "" {
 		w.text(say(at, "take"))
@@ -243,6 +245,21 @@ func (p *paper) wrapped(first, rest, s string) {
 	}
 	if !empty {
 		p.line(line)
+	}
+}
+
+// named lists some of many.
+func (p *paper) named(at i18n.Locale, key string, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	p.gap()
+	p.text(say(at, key))
+	for _, s := range all[:min(len(all), named)] {
+		p.wrapped("- ", "  ", s)
+	}
+	if n := len(all) - named; n > 0 {
+		p.text(say(at, "grown_rest", n))
 	}
 }
 

@@ -27,6 +27,7 @@ type mailing struct {
 	service service.Service
 	town    identity.Tenant
 	zone    *time.Location
+	effects []string // titles of what the alert explains
 }
 
 // prepare asks for the town. One that is not set up yet still gets its alarms,
@@ -40,7 +41,8 @@ func (m *mailing) prepare(ctx context.Context) error {
 	if m.zone, err = clock.Zone(town.Zone); err != nil {
 		m.zone = time.UTC // a wrong zone is settings' fault, and no reason to be silent
 	}
-	return nil
+	m.effects, err = m.r.explained(ctx, m.t, m.alert)
+	return err
 }
 
 func (m *mailing) locale(language string) i18n.Locale {
@@ -91,7 +93,7 @@ func (m *mailing) reach(ctx context.Context, c chosen, others []string) (bool, e
 func (m *mailing) alarm(ctx context.Context, c chosen, others []string) (int, error) {
 	at := m.locale(c.person.Language)
 	subject, text := letter{
-		kind: Alarm, alert: m.alert, service: m.service, town: m.town, why: c.reason, others: others,
+		kind: Alarm, alert: m.alert, service: m.service, town: m.town, why: c.reason, others: others, effects: m.effects,
 		ack:  m.town.StaffURL + "/a/" + m.r.token(m.alert.ID, c.person.ID, m.t.now),
 		page: m.page(),
 	}.write(at)
@@ -120,7 +122,7 @@ func (m *mailing) again(ctx context.Context, told Notified, kind Kind) error {
 	if err != nil {
 		return fmt.Errorf("alert: person: %w", err)
 	}
-	l := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page()}
+	l := letter{kind: kind, alert: m.alert, service: m.service, town: m.town, page: m.page(), effects: m.effects}
 	subject, text := l.write(m.locale(told.Language))
 	switch way := channel.Kind(told.Way); way {
 	case channel.Mail:

@@ -148,7 +148,7 @@ func (m *mailing) nextWay(ctx context.Context, row *pageRow, p identity.Person, 
 func (m *mailing) alarmBy(ctx context.Context, p identity.Person, w chain.Contact, why Reason, others []string) (bool, error) {
 	at := m.locale(p.Language)
 	l := letter{
-		kind: Alarm, alert: m.alert, service: m.service, town: m.town, why: why, others: others,
+		kind: Alarm, alert: m.alert, service: m.service, town: m.town, why: why, others: others, effects: m.effects,
 		ack: m.town.StaffURL + "/a/" + m.r.token(m.alert.ID, p.ID, m.t.now), page: m.page(),
 	}
 	n := Notified{PersonID: string(p.ID), Name: p.Name, Address: w.To, Language: string(at.Lang), Kind: Alarm, Way: string(w.Kind)}

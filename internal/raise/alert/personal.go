@@ -11,6 +11,8 @@ func (r *Room) Personal() []personal.Rule {
 		{Table: "alert_page", Act: personal.Delete, Columns: []string{"person_id"}, Why: "delivery"},
 		{Table: "alert_course", Act: personal.Replace, Columns: []string{"name", "word"}, Why: "delivery"},
 		{Table: "alert_run", Act: personal.Replace, Columns: []string{"snoozed_name"}, Why: "delivery"},
+		{Table: "alert_silence", Act: personal.Replace, Columns: []string{"created_name", "ended_name"}, Why: "delivery"},
+		{Table: "alert_silence", Act: personal.Stay, Columns: []string{"created_by"}, Why: "proof"},
 		{Table: "alert_decision", Act: personal.Replace, Columns: []string{"name"}, Why: "delivery"},
 	}
 }

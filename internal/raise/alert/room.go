@@ -227,6 +227,15 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		if err != nil {
 			return err
 		}
+		var h hold
+		if s.State == signal.Firing && s.Severity != signal.Info {
+			if h, err = r.grounds(t).of(ctx, s); err != nil {
+				return err
+			}
+			if h.Reason == Silenced && s.Group != "" {
+				s.Group += "\n" + h.Ref // what is silenced gathers apart from what alarms
+			}
+		}
 		open, err := t.place(ctx, s)
 		if err != nil {
 			return err
@@ -238,16 +247,16 @@ func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
 		next := sourceRow{TenantID: t.tenant, Key: s.Key, Seq: max(s.Seq, src.Seq), State: s.State, AlertID: src.AlertID}
 		switch mv {
 		case opens:
-			if next.AlertID, err = r.open(ctx, t, s); err == nil {
+			if next.AlertID, err = r.open(ctx, t, s, h); err == nil {
 				err = t.formed(ctx, s, next.AlertID)
 			}
 		case joins:
 			next.AlertID = open
-			if err = r.fold(ctx, t, open, s); err == nil {
+			if err = r.fold(ctx, t, open, s, h); err == nil {
 				err = t.grew(ctx, s, open)
 			}
 		case renews:
-			err = r.fold(ctx, t, src.AlertID, s)
+			err = r.fold(ctx, t, src.AlertID, s, h)
 		case ends:
 			next.AlertID = ""
 			err = r.end(ctx, t, src.AlertID, s)
@@ -293,8 +302,9 @@ func (r *Room) onSettled(ctx context.Context, e bus.Event[channel.SettledEvent])
 	})
 }
 
-// open begins a new alert and tells the people responsible.
-func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
+// open begins a new alert and tells the people responsible, unless something
+// holds it back.
+func (r *Room) open(ctx context.Context, t turn, s signal.Signal, h hold) (ID, error) {
 	a := Alert{
 		ID: ID(ident.NewID(t.now)), Key: alertKey(s), Service: s.Service, State: StateOpen, Severity: s.Severity,
 		Title: s.Title, Detail: s.Detail, Since: s.Since, FirstSignalAt: s.At, FirstPath: s.Source, OpenedAt: t.now,
@@ -303,23 +313,14 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 		return "", err
 	}
 	a.Signals = []Source{source(s)}
-	until, err := r.restsUntil(ctx, t, a)
-	if err != nil {
-		return "", err
-	}
-	if !until.IsZero() {
-		if err := r.rest(ctx, t, &a, s, until); err != nil {
-			return "", err
-		}
-	} else if err := r.wake(ctx, t, &a, true); err != nil {
-		return "", err
-	} else if a.Woken == 0 {
-		if err := t.withhold(ctx, s, Nobody, a.ID, false); err != nil {
-			return "", err
-		}
-	}
 	if _, err := t.db.NewInsert().Model(rowOf(t.tenant, a)).Exec(ctx); err != nil {
 		return "", fmt.Errorf("alert: open: %w", err)
+	}
+	if err := r.raise(ctx, t, &a, s, h); err != nil {
+		return "", err
+	}
+	if err := t.update(ctx, a); err != nil {
+		return "", err
 	}
 	if err := r.audit(ctx, "alert.opened", a, "people", fmt.Sprint(a.Woken)); err != nil {
 		return "", err
@@ -329,6 +330,23 @@ func (r *Room) open(ctx context.Context, t turn, s signal.Signal) (ID, error) {
 	}
 	r.changed(ctx, a.ID)
 	return a.ID, nil
+}
+
+// raise wakes people for a new alert, or says why it does not.
+func (r *Room) raise(ctx context.Context, t turn, a *Alert, s signal.Signal, h hold) error {
+	if h.Reason == "" {
+		return r.begin(ctx, t, a)
+	}
+	if err := t.putHold(ctx, a.ID, s.Key, h); err != nil {
+		return err
+	}
+	if err := r.settle(ctx, t, a); err != nil {
+		return err
+	}
+	if h.Reason != Behind {
+		return nil
+	}
+	return r.shadowed(ctx, t, ID(h.Ref))
 }
 
 // wake tells the people responsible and counts them. It notes for everybody who
@@ -341,14 +359,19 @@ func (r *Room) wake(ctx context.Context, t turn, a *Alert, news bool) error {
 	}
 	m := mailing{r: r, t: t, alert: *a, service: svc}
 	if ok, err := r.climb(ctx, t, a); err != nil || ok {
-		if err != nil || !news {
+		if err != nil {
 			return err
 		}
-		m.alert = *a
-		if err := m.prepare(ctx); err != nil {
-			return err
+		if news {
+			m.alert = *a
+			if err := m.prepare(ctx); err != nil {
+				return err
+			}
+			if err := m.hooks(ctx, Alarm); err != nil {
+				return err
+			}
 		}
-		return m.hooks(ctx, Alarm)
+		return r.woke(ctx, t, *a)
 	}
 	levels, err := r.levels(ctx, svc, t.now)
 	if err != nil {
@@ -364,10 +387,24 @@ func (r *Room) wake(ctx context.Context, t turn, a *Alert, news bool) error {
 		r.o.Log.ErrorContext(ctx, "alert reaches nobody: give a person with an address the role it or admin",
 			"tenant", t.tenant, "alert", a.ID, "service", a.Service, "title", a.Title)
 	}
-	if !news {
-		return nil
+	if news {
+		if err := m.hooks(ctx, Alarm); err != nil {
+			return err
+		}
 	}
-	return m.hooks(ctx, Alarm)
+	return r.woke(ctx, t, *a)
+}
+
+// woke lets what a explains be named under it, or, when nobody could be told of
+// a, alarm by itself.
+func (r *Room) woke(ctx context.Context, t turn, a Alert) error {
+	if err := t.update(ctx, a); err != nil {
+		return err
+	}
+	if a.Woken > 0 {
+		return r.overshadow(ctx, t, a)
+	}
+	return r.letGo(ctx, t, string(a.ID))
 }
 
 // plan sets when to look for more people.
@@ -426,17 +463,45 @@ func others(all []chosen, but int) []string {
 	return out
 }
 
-// fold adds what s says to an open alert; nobody is woken again.
-func (r *Room) fold(ctx context.Context, t turn, id ID, s signal.Signal) error {
+// fold adds what s says to an open alert; nobody is woken again, unless it got
+// worse, or was held back and this one is not.
+func (r *Room) fold(ctx context.Context, t turn, id ID, s signal.Signal, h hold) error {
+	if err := t.keepSignal(ctx, id, s); err != nil {
+		return err
+	}
+	free, err := t.holdSource(ctx, id, s.Key, h)
+	if err != nil {
+		return err
+	}
 	a, err := t.get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := t.keepSignal(ctx, id, s); err != nil {
-		return err
-	}
-	if s.Severity.WorseThan(a.Severity) {
+	worse := s.Severity.WorseThan(a.Severity)
+	if worse && h.Reason == "" && a.Held == "" {
 		return r.worsen(ctx, t, a, s)
+	}
+	if free && a.Held == "" {
+		if held, err := t.holds(ctx, id); err != nil {
+			return err
+		} else if len(held) == 0 {
+			if err := t.unlist(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	if a.Held != "" || h.Reason != "" {
+		if a, err = t.full(ctx, id); err != nil {
+			return err
+		}
+		if err := r.settle(ctx, t, &a); err != nil {
+			return err
+		}
+		if worse && a.Held == "" && h.Reason != "" { // awake, and this alone is not told
+			if err := t.withhold(ctx, s, h.Reason, id, false); err != nil {
+				return err
+			}
+		}
 	}
 	if s.Detail != "" {
 		a.Detail = s.Detail
@@ -451,9 +516,16 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 		return err
 	}
 	// A storm ends as it came: only its last recovery reads all of it.
+	free, err := t.dropHold(ctx, id, s.Key)
+	if err != nil {
+		return err
+	}
 	if firing, err := t.firing(ctx, id); err != nil || firing > 0 {
 		r.changed(ctx, id)
-		return err
+		if err != nil {
+			return err
+		}
+		return r.onlyHeld(ctx, t, id, free)
 	}
 	a, err := t.full(ctx, id)
 	if err != nil {
@@ -463,9 +535,36 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 	return r.close(ctx, t, a)
 }
 
+// onlyHeld makes an alert quiet of which nothing is left but what is held back.
+// free: one that was held back has just recovered.
+func (r *Room) onlyHeld(ctx context.Context, t turn, id ID, free bool) error {
+	held, err := t.holds(ctx, id)
+	if err != nil || len(held) == 0 && !free {
+		return err
+	}
+	if len(held) == 0 {
+		return t.unlist(ctx, id)
+	}
+	a, err := t.full(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := r.settle(ctx, t, &a); err != nil {
+		return err
+	}
+	return t.update(ctx, a)
+}
+
 // close writes the end of a and tells everybody who got the alarm.
 func (r *Room) close(ctx context.Context, t turn, a Alert) error {
+	a.Held = ""
 	if err := t.update(ctx, a); err != nil {
+		return err
+	}
+	if err := t.dropHolds(ctx, a.ID); err != nil {
+		return err
+	}
+	if err := t.causeOver(ctx, a.ID); err != nil {
 		return err
 	}
 	if err := t.endNobody(ctx, a.ID); err != nil {
@@ -503,10 +602,19 @@ func (r *Room) tellAgain(ctx context.Context, t turn, a Alert, kind Kind, but st
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(told, func(n Notified) bool { return n.Kind == Alarm }) {
+		return nil // it was held back all the time: nobody heard of it
+	}
+	alarmed, done := map[string]bool{}, map[string]bool{}
 	for _, n := range told {
-		if n.Kind != Alarm || n.PersonID == "" || n.PersonID == but {
+		alarmed[n.PersonID] = alarmed[n.PersonID] || n.Kind == Alarm
+	}
+	for _, n := range told {
+		first := n.Kind == Alarm || n.Kind == Grown && !alarmed[n.PersonID] // of an effect
+		if !first || n.PersonID == "" || n.PersonID == but || done[n.PersonID+" "+n.Way+" "+n.Address] {
 			continue
 		}
+		done[n.PersonID+" "+n.Way+" "+n.Address] = true
 		if err := m.again(ctx, n, kind); err != nil {
 			return err
 		}
@@ -528,9 +636,14 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 		errs = append(errs, r.further(ident.WithActor(ident.WithTenant(ctx, row.TenantID), ident.System), row.ID, now))
 	}
 	nextPage, more := r.sweepPages(ctx, now)
+	errs = append(errs, more...)
+	nextSilence, err := r.sweepSilences(ctx, now)
+	errs = append(errs, err)
+	nextHold, more := r.sweepHolds(ctx, now)
 	if err := errors.Join(append(errs, more...)...); err != nil {
 		return time.Time{}, err
 	}
+	nextPage = earliest(nextPage, nextSilence, nextHold)
 	var next alertRow
 	err = r.o.Store.Read(ctx).NewSelect().Model(&next).Where("retry_at IS NOT NULL").OrderExpr("retry_at").Limit(1).Scan(all)
 	if store.NotFound(err) {
@@ -539,10 +652,7 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("alert: look for alerts that wait: %w", err)
 	}
-	if due := clock.Cut(next.RetryAt); nextPage.IsZero() || due.Before(nextPage) {
-		return due, nil
-	}
-	return nextPage, nil
+	return earliest(nextPage, clock.Cut(next.RetryAt)), nil
 }
 
 // further takes the next step for an alert that waits.
@@ -559,6 +669,8 @@ func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 		switch {
 		case a.NextAt.IsZero() || a.NextAt.After(now):
 			return nil // another node was here
+		case a.State == StateOpen && a.Held != "":
+			a.NextAt = time.Time{} // what holds it back has a time of its own
 		case a.State != StateClosed && rn != nil && a.Woken > 0 && (!rn.Done || !rn.SnoozedUntil.IsZero()):
 			if err := r.climbOn(ctx, t, &a, rn); err != nil {
 				return err

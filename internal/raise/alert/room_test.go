@@ -32,6 +32,7 @@ type world struct {
 	refuse   string // an address that the outbox does not take
 	audited  []string
 	hook     []alert.Hook
+	graph    []service.Service // what depends on what
 }
 
 func (w *world) Now() time.Time { return w.now }
@@ -131,6 +132,7 @@ func setup(t testing.TB, sw *storetest.World) (*alert.Room, *world) {
 	}
 	r := alert.New(alert.Options{
 		Store: sw.Store, Clock: w, Hints: sw.Hints, Audit: w, Town: w, People: w, Services: w, Sender: w, Signer: v, Hooks: w,
+		Catalogue: func(context.Context) ([]service.Service, error) { return w.graph, nil },
 		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	return r, w

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type alertRow struct {
 	IncidentID       string          `bun:"incident_id"`
 	Woken            int             `bun:"woken"`
 	RetryAt          time.Time       `bun:"retry_at,nullzero"`
+	Held             Reason          `bun:"held"`
 }
 
 func rowOf(tenant ident.Tenant, a Alert) *alertRow {
@@ -46,7 +48,7 @@ func rowOf(tenant ident.Tenant, a Alert) *alertRow {
 		Title: a.Title, Detail: a.Detail, Since: a.Since, FirstSignalAt: a.FirstSignalAt, FirstPath: a.FirstPath,
 		OpenedAt: a.OpenedAt, AcknowledgedAt: a.AcknowledgedAt, AcknowledgedBy: a.AcknowledgedBy,
 		AcknowledgedName: a.AcknowledgedName, ClosedAt: a.ClosedAt, ClosedName: a.ClosedName,
-		ClosedReason: a.ClosedReason, IncidentID: a.IncidentID, Woken: a.Woken, RetryAt: a.NextAt,
+		ClosedReason: a.ClosedReason, IncidentID: a.IncidentID, Woken: a.Woken, RetryAt: a.NextAt, Held: a.Held,
 	}
 }
 
@@ -56,7 +58,7 @@ func (r alertRow) alert() Alert {
 		Since: clock.Cut(r.Since), FirstSignalAt: clock.Cut(r.FirstSignalAt), FirstPath: r.FirstPath,
 		OpenedAt: clock.Cut(r.OpenedAt), AcknowledgedAt: when(r.AcknowledgedAt), AcknowledgedBy: r.AcknowledgedBy,
 		AcknowledgedName: r.AcknowledgedName, ClosedAt: when(r.ClosedAt), ClosedName: r.ClosedName,
-		ClosedReason: r.ClosedReason, IncidentID: r.IncidentID, Woken: r.Woken, NextAt: when(r.RetryAt),
+		ClosedReason: r.ClosedReason, IncidentID: r.IncidentID, Woken: r.Woken, NextAt: when(r.RetryAt), Held: r.Held,
 	}
 }
 
@@ -82,19 +84,30 @@ type signalRow struct {
 	Since         time.Time       `bun:"since"`
 	At            time.Time       `bun:"at"`
 	ResolvedAt    time.Time       `bun:"resolved_at,nullzero"`
+	Labels        string          `bun:"labels"` // as JSON; empty: none
 }
 
 func (r signalRow) source() Source {
 	return Source{
 		Key: r.Key, SignalID: r.SignalID, Path: r.Path, State: r.State, Severity: r.Severity, Title: r.Title,
-		Detail: r.Detail, Since: clock.Cut(r.Since), At: clock.Cut(r.At), ResolvedAt: when(r.ResolvedAt),
+		Detail: r.Detail, Since: clock.Cut(r.Since), At: clock.Cut(r.At), ResolvedAt: when(r.ResolvedAt), Labels: labels(r.Labels),
 	}
+}
+
+// labels reads the marks of a source. What cannot be read is not there, and no
+// silence fits it.
+func labels(s string) map[string]string {
+	var out map[string]string
+	if s == "" || json.Unmarshal([]byte(s), &out) != nil {
+		return nil
+	}
+	return out
 }
 
 func source(s signal.Signal) Source {
 	return Source{
 		Key: s.Key, SignalID: s.ID, Path: s.Source, State: s.State, Severity: s.Severity, Title: s.Title,
-		Detail: s.Detail, Since: s.Since, At: s.At,
+		Detail: s.Detail, Since: s.Since, At: s.At, Labels: s.Labels,
 	}
 }
 
@@ -280,8 +293,15 @@ func (t turn) keepSignal(ctx context.Context, id ID, s signal.Signal) error {
 		TenantID: t.tenant, AlertID: id, Key: s.Key, SignalID: s.ID, Path: s.Source, State: s.State,
 		Severity: s.Severity, Title: s.Title, Detail: s.Detail, Since: s.Since, At: s.At,
 	}
+	if len(s.Labels) > 0 {
+		body, err := json.Marshal(s.Labels)
+		if err != nil {
+			return fmt.Errorf("alert: source: %w", err)
+		}
+		row.Labels = string(body)
+	}
 	_, err := t.db.NewInsert().Model(&row).On("CONFLICT (tenant_id, alert_id, key) DO UPDATE").
-		Set("signal_id = EXCLUDED.signal_id, state = EXCLUDED.state, severity = EXCLUDED.severity").
+		Set("labels = EXCLUDED.labels, signal_id = EXCLUDED.signal_id, state = EXCLUDED.state, severity = EXCLUDED.severity").
 		Set("title = EXCLUDED.title, detail = EXCLUDED.detail, since = EXCLUDED.since, resolved_at = NULL").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: source: %w", err)
@@ -384,7 +404,7 @@ func (t turn) withhold(ctx context.Context, s signal.Signal, why Reason, id ID, 
 
 // standing are the reasons that concern an alert and end with it, not with a
 // signal.
-var standing = []Reason{Nobody, Night, PutOffByHand}
+var standing = []Reason{Nobody, Night, PutOffByHand, Silenced, Behind}
 
 // endReason marks one reason of an alert as over.
 func (t turn) endReason(ctx context.Context, id ID, why Reason) error {
@@ -429,8 +449,9 @@ func (r *Room) Get(ctx context.Context, id ID) (Alert, error) {
 
 // Filter chooses from the alerts; its zero value is everything.
 type Filter struct {
-	// Current leaves out what is closed.
+	// Current leaves out what is closed, Awake what is held back.
 	Current  bool
+	Awake    bool
 	State    State
 	Service  string
 	Incident string
@@ -446,6 +467,9 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Alert, error) {
 	q := db.NewSelect().Model(&rows).Where("tenant_id = ?", tenant).OrderExpr("id DESC")
 	if f.Current {
 		q = q.Where("state <> ?", StateClosed)
+	}
+	if f.Awake {
+		q = q.Where("held = ''")
 	}
 	if f.State != "" {
 		q = q.Where("state = ?", f.State)
@@ -468,13 +492,7 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Alert, error) {
 	if err := q.Limit(int64(f.Limit)).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("alert: list: %w", err)
 	}
-	out := make([]Alert, len(rows))
-	refs := make([]*Alert, len(rows))
-	for i, row := range rows {
-		out[i] = row.alert()
-		refs[i] = &out[i]
-	}
-	return out, fill(ctx, db, tenant, refs)
+	return filled(ctx, db, tenant, rows)
 }
 
 // Notified lists the messages about an alert, oldest first.

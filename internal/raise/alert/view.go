@@ -19,6 +19,8 @@ func Look(ctx context.Context, a Alert) (web.State, string) {
 	switch {
 	case a.State == StateClosed:
 		return web.OK, word
+	case a.State == StateOpen && a.Held != "":
+		return web.Pending, i18n.T(ctx, "alert.state.held")
 	case a.Severity != signal.Critical:
 		return web.Degraded, word
 	case a.State == StateAcknowledged:
@@ -46,6 +48,8 @@ type alertView struct {
 	Form      *web.Form
 	Answer    answerView
 	Course    []Course
+	HeldBy    HeldBy
+	Effects   []Alert
 }
 
 // told is what became of one person's messages.
@@ -195,7 +199,7 @@ func (v listView) say(ctx context.Context) string {
 	}
 	open := 0
 	for _, a := range v.Alerts {
-		if a.State == StateOpen {
+		if a.State == StateOpen && a.Held == "" {
 			open++
 		}
 	}
@@ -203,10 +207,28 @@ func (v listView) say(ctx context.Context) string {
 	case len(v.Alerts) == 0:
 		return i18n.T(ctx, "alert.page.list_quiet")
 	case open == 0:
-		return i18n.N(ctx, "alert.page.list_taken", len(v.Alerts))
+		return v.quiet(ctx)
 	default:
 		return i18n.N(ctx, "alert.page.list_open", open)
 	}
+}
+
+// quiet says how things stand when nothing waits for somebody to take it.
+func (v listView) quiet(ctx context.Context) string {
+	held := 0
+	for _, a := range v.Alerts {
+		if a.State == StateOpen && a.Held != "" {
+			held++
+		}
+	}
+	var parts []string
+	if taken := len(v.Alerts) - held; taken > 0 {
+		parts = append(parts, i18n.N(ctx, "alert.page.list_taken", taken))
+	}
+	if held > 0 {
+		parts = append(parts, i18n.N(ctx, "alert.page.list_held", held))
+	}
+	return strings.Join(parts, " ")
 }
 
 // isMe reports whether the reader is the person.

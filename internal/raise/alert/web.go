@@ -21,6 +21,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /alert/{id}/acknowledge", web.Staff(r.postAcknowledge))
 	s.Handle("POST /alert/{id}/close", web.Staff(r.postClose))
 	r.answerRoutes(s)
+	r.silenceRoutes(s)
 	s.Handle("GET /a/{token}", r.pageLink)
 	s.Handle("POST /a/{token}", r.postLink)
 }
@@ -97,6 +98,14 @@ func (r *Room) showAlert(w http.ResponseWriter, req *http.Request, status int, f
 	if v.Course, err = r.Course(ctx, id); err != nil {
 		return err
 	}
+	if v.HeldBy, err = r.HeldBy(ctx, a); err != nil {
+		return err
+	}
+	effects, err := r.Effects(ctx, id)
+	if err != nil {
+		return err
+	}
+	v.Effects = effects[id]
 	v.InformURL, v.OpenURL = with(r.o.InformURL, string(id)), with(r.o.OpenURL, string(id))
 	if a.IncidentID != "" {
 		v.Incident = with(r.o.IncidentURL, a.IncidentID)
