@@ -95,7 +95,7 @@ func TestRecordFoldsRepeats(t *testing.T) {
 			t.Fatal(got)
 		}
 		list, err := r.List(w.Ctx, signal.Filter{Service: "buergerportal"})
-		if err != nil || len(list) != 3 || list[0].ID != gone.ID || list[0] != gone {
+		if err != nil || len(list) != 3 || list[0].ID != gone.ID || !reflect.DeepEqual(list[0], gone) {
 			t.Fatalf("%v %+v", err, list)
 		}
 		page, err := r.List(w.Ctx, signal.Filter{After: gone.ID, Limit: 1, Key: "monitor:portal", From: noon, Until: noon.Add(time.Hour)})
