@@ -48,10 +48,26 @@ require (
 
 require (
 	github.com/arran4/golang-ical v0.3.4
+	github.com/benbjohnson/litestream v0.5.18
 	github.com/emersion/go-message v0.18.2
+	github.com/superfly/ltx v0.5.2
 )
 
 require github.com/emersion/go-imap/v2 v2.0.0-beta.8
+
+require (
+	github.com/hablullah/go-hijri v1.0.2 // indirect
+	github.com/hablullah/go-juliandays v1.0.0 // indirect
+	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
+	github.com/jalaali/go-jalaali v0.0.0-20210801064154-80525e88d958 // indirect
+	github.com/lmittmann/tint v1.1.3 // indirect
+	github.com/magefile/mage v1.14.0 // indirect
+	github.com/markusmobius/go-dateparser v1.2.4 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/psanford/sqlite3vfs v0.0.0-20260519004904-f9180fa2acc9 // indirect
+	github.com/tetratelabs/wazero v1.2.1 // indirect
+	github.com/wasilibs/go-re2 v1.3.0 // indirect
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect

@@ -43,7 +43,8 @@ func (c backupKeyCmd) Run(s *session) error {
 
 // restoreCmd is `tuermer restore`.
 type restoreCmd struct {
-	File    string   `arg:"" help:"${arg_restore}"`
+	File    string   `arg:"" optional:"" help:"${arg_restore}"`
+	Replica string   `help:"${flag_replica}" placeholder:"${ph_place}"`
 	Key     []string `help:"${flag_key}" placeholder:"${ph_file}"`
 	Replace bool     `help:"${flag_replace}"`
 }
@@ -54,5 +55,5 @@ func (c restoreCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.app.Restore(s.ctx, settings, app.RestoreWish{File: c.File, Keys: c.Key, Replace: c.Replace})
+	return s.app.Restore(s.ctx, settings, app.RestoreWish{File: c.File, Replica: c.Replica, Keys: c.Key, Replace: c.Replace})
 }

@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/replica"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 )
@@ -85,6 +86,8 @@ type App struct {
 	ways   *ways
 	pushes pushes
 	nodes  *jobs.Nodes // nil where there is one
+	// replica carries the database away while it is written; nil: nobody asked.
+	replica *replica.Replica
 	// followed is our clock where it follows the database's.
 	followed  *clock.Followed
 	away      away       // whether the database answers
@@ -159,11 +162,17 @@ func (a *App) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, Log: a.o.Log})
+	a.store, err = store.Open(ctx, store.Options{Dir: a.o.Dir, URL: a.o.Database, LeaveLog: a.replicates(), Log: a.o.Log})
 	if err != nil {
 		return err
 	}
-	a.onStop(func(context.Context) error { return a.store.Close() })
+	a.onStop(func(ctx context.Context) error {
+		err := a.store.Close()
+		if a.replica != nil { // it lets go of the file last
+			err = errors.Join(err, a.replica.Stop(ctx))
+		}
+		return err
+	})
 	a.jobs = jobs.New(jobs.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Node: a.node, Quiet: a.o.Quiet})
 	if err := a.store.Ping(ctx); err != nil && !a.startsAway(err) {
 		return fmt.Errorf("store: connect: %w", err)
@@ -264,8 +273,20 @@ func (a *App) start(ctx context.Context) error {
 		if err := a.startAway(ctx); err != nil {
 			return err
 		}
-	} else if err := a.startRooms(ctx, nil); err != nil {
-		return err
+	} else {
+		tell, err := a.startReplica(ctx)
+		if err != nil {
+			return err
+		}
+		if err := a.startRooms(ctx, nil); err != nil {
+			return err
+		}
+		if a.replica != nil {
+			a.onStop(func(context.Context) error { a.replica.Pause(); return nil })
+		}
+		if tell != nil {
+			tell(ctx)
+		}
 	}
 	a.watchDatabase(ctx)
 	a.serve(ctx, staff, a.intake.Gate(a.staff.Handler(), false))

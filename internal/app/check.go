@@ -34,7 +34,7 @@ func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err e
 		out = append(out, a.checkWays(ctx, s)...)
 		out = append(out, a.checkProvider(ctx, s)...)
 		out = append(out, a.checkDirectory(ctx, s)...)
-		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkPoints, a.checkChains, a.checkSondes, a.checkPapers, a.checkCertificate, a.checkPlace, a.checkBackup} {
+		for _, look := range []func(context.Context, Settings) ([]CheckResult, error){a.checkPeople, a.checkPoints, a.checkChains, a.checkSondes, a.checkPapers, a.checkCertificate, a.checkPlace, a.checkBackup, a.checkReplica} {
 			more, err := look(ctx, s)
 			if err != nil {
 				return err

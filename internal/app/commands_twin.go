@@ -130,7 +130,7 @@ func (Commands) PushTwin(ctx context.Context, s Settings) error {
 		if f, ok := errors.AsType[*twin.Failure](err); ok {
 			reason = f.Reason
 		}
-		fmt.Fprintln(s.Stdout, catalog.Text(s.Lang, "app.twin_not_pushed", t.Name, catalog.Text(s.Lang, "twin.fail_"+reason)))
+		fmt.Fprintln(s.Stdout, catalog.Text(s.Lang, "app.twin_not_pushed", t.Name, catalog.Text(s.Lang, "depot.fail_"+reason)))
 	})
 	if failed != nil {
 		return explained{fault.New(fault.Unavailable, "app.twin_push_failed").With(failed)}

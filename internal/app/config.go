@@ -192,6 +192,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		cfg.fillDefaults()
 		r.checkReferences(cfg)
 		r.checkTwin(&cfg.Twin)
+		r.checkReplica(cfg)
 		r.checkHeartbeats(cfg.Heartbeats)
 		r.checkRosters(cfg)
 		r.checkGateways(cfg)
@@ -255,6 +256,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 		}
 	}
 	r.twinSecrets(folder, &cfg.Twin)
+	r.placeSecrets(folder, "backup.replica.targets", len(cfg.Backup.Replica.Targets), func(i int) *PlaceConfig { return &cfg.Backup.Replica.Targets[i] })
 	for i := range cfg.Heartbeats {
 		h := &cfg.Heartbeats[i]
 		r.secret(folder, h.URLFile, fmt.Sprintf("heartbeats[%d].url_file", i), &h.Secret)

@@ -61,7 +61,7 @@ func (d *demo) run(ctx context.Context, s Settings) error {
 	if err != nil {
 		return explained{err}
 	}
-	d.town.config.Twin.Targets = []TwinTarget{{Name: "Webspeicher", URL: outside}}
+	d.town.config.Twin.Targets = []TwinTarget{{PlaceConfig: PlaceConfig{Name: "Webspeicher", URL: outside}}}
 	if err := d.settle(ctx, s); err != nil {
 		return explained{err}
 	}

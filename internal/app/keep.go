@@ -85,7 +85,7 @@ func (a *App) newKeep() (*keep.Room, error) {
 	o := keep.Options{
 		Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Audit: a.audit, Version: a.o.Version, Setting: setting,
 		KeyFile: filepath.Join(a.o.Dir, backupKeyFile),
-		Files:   a.savedFiles, Rehearse: a.rehearse, Tell: a.tellKept,
+		Files:   a.savedFiles, Rehearse: a.rehearse, Tell: a.tellKept, Copies: a.copies,
 	}
 	if a.channel != nil { // `tuermer backup` builds no rooms
 		o.Holders = []keep.Holder{a.channel, a.publish}
@@ -143,21 +143,28 @@ func savedName(config, path string) string {
 	return savedConfig + "/elsewhere/" + strings.TrimLeft(filepath.ToSlash(whole), "/")
 }
 
-// tellKept raises the alarm about backups in every town of the install, and
-// ends it: the machine is theirs together.
+// tellKept raises the alarm about backups, and ends it.
 func (a *App) tellKept(ctx context.Context, f keep.Finding) error {
+	return a.tellTowns(ctx, "keep:backup", f.Bad, func(ctx context.Context, s *signal.Signal) {
+		l := a.townLocale(ctx)
+		s.Title, s.Detail = l.Catalog.Text(l.Lang, f.Title), f.Detail
+	})
+}
+
+// tellTowns raises an alarm in every town of the install, and ends it: the machine
+// is theirs together.
+func (a *App) tellTowns(ctx context.Context, key string, bad bool, words func(ctx context.Context, s *signal.Signal)) error {
 	towns, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
 		return err
 	}
 	for _, t := range towns {
 		ctx := ident.WithTenant(ctx, t.ID)
-		l := a.townLocale(ctx)
 		s := signal.Signal{
-			Source: signal.Monitor, Key: "keep:backup", State: signal.Firing, Severity: signal.Warning,
-			Title: l.Catalog.Text(l.Lang, f.Title), Detail: f.Detail, Since: a.o.Clock.Now(), At: a.o.Clock.Now(),
+			Source: signal.Monitor, Key: key, State: signal.Firing, Severity: signal.Warning, Since: a.o.Clock.Now(), At: a.o.Clock.Now(),
 		}
-		if !f.Bad {
+		words(ctx, &s)
+		if !bad {
 			firing, err := a.signal.Firing(ctx)
 			if err != nil {
 				return err

@@ -109,6 +109,11 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 			}
 		}
 	}
+	for _, p := range replicaSettings(a.configs()).Places { // the machine is all towns' together
+		if u, err := url.Parse(p.Address); err == nil && u.Hostname() != "" {
+			f.Sealed = append(f.Sealed, papers.Way{Name: p.Name, Host: u.Hostname()})
+		}
+	}
 	return nil
 }
 

@@ -36,6 +36,7 @@ const (
 // RestoreWish is what `tuermer restore` asks for.
 type RestoreWish struct {
 	File    string
+	Replica string   // instead of a file: a place of the configuration, or a folder
 	Keys    []string // files with private keys
 	Replace bool     // an install that is there already steps aside
 }
@@ -101,6 +102,31 @@ func restoreWords(err error, path string) error {
 type filled struct {
 	app    *App
 	loaded backup.Loaded
+	head   backup.Head
+}
+
+// origin is what an install is restored from.
+type origin interface {
+	// fill builds the install in dir, and in database where that is not empty.
+	fill(ctx context.Context, dir, database string) (filled, error)
+	// done says how it went.
+	done(say func(key string, args ...any), f filled)
+	Close() error
+}
+
+// fromFile is a backup.
+type fromFile struct {
+	*opened
+	o        Options
+	progress backup.Progress
+}
+
+func (b fromFile) fill(ctx context.Context, dir, database string) (filled, error) {
+	return b.o.fillFrom(ctx, b.opened, dir, database, b.progress)
+}
+
+func (b fromFile) done(say func(key string, args ...any), f filled) {
+	say("app.restore_done", f.loaded.Rows, f.head.Made.Format("2006-01-02 15:04"), f.head.Version)
 }
 
 // fillFrom builds an install in dir (and in database, where that is not empty)
@@ -132,6 +158,7 @@ func (o Options) fillFrom(ctx context.Context, in *opened, dir, database string,
 	if out.app, err = New(ctx, into); err != nil {
 		return out, restoreWords(err, in.f.Name())
 	}
+	out.head = in.Head
 	return out, nil
 }
 
@@ -169,7 +196,17 @@ func (Commands) Restore(ctx context.Context, s Settings, w RestoreWish) (err err
 	if err != nil {
 		return err
 	}
-	in, err := openBackup(w.File, keys)
+	if (w.File == "") == (w.Replica == "") {
+		return fault.New(fault.Invalid, "app.restore_both")
+	}
+	var in origin
+	if w.Replica != "" {
+		in, err = openReplica(ctx, s, o, w, keys)
+	} else {
+		var f *opened
+		f, err = openBackup(w.File, keys)
+		in = fromFile{f, o, s.progress()}
+	}
 	if err != nil {
 		return err
 	}
@@ -200,11 +237,11 @@ func (Commands) Restore(ctx context.Context, s Settings, w RestoreWish) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, target.unstage(context.WithoutCancel(ctx))) }()
-	r, err := o.fillFrom(ctx, in, stage, database, s.progress())
+	r, err := in.fill(ctx, stage, database)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.app.holdBack(ctx, in.Head, r.loaded), r.app.Close()); err != nil {
+	if err := errors.Join(r.app.holdBack(ctx, r.head, r.loaded), r.app.Close()); err != nil {
 		return err
 	}
 	moved, err := target.commit(ctx, stage, there)
@@ -212,7 +249,7 @@ func (Commands) Restore(ctx context.Context, s Settings, w RestoreWish) (err err
 		return err
 	}
 	say := func(key string, args ...any) { fmt.Fprintln(s.Stdout, appText(s.Lang, key, args...)) }
-	say("app.restore_done", r.loaded.Rows, in.Head.Made.Format("2006-01-02 15:04"), in.Head.Version)
+	in.done(say, r)
 	if moved != "" {
 		say("app.restore_moved", moved)
 	}
@@ -404,11 +441,15 @@ func settleRestore(dir string) (moved string, err error) {
 		}
 		// What the old install still had to send from this disk is its own: its
 		// alarms must not go out as the restored one's.
-		if _, err := os.Lstat(filepath.Join(dir, awayFolder)); err == nil {
+		// And the running copy of the restored one begins anew.
+		for _, own := range []string{awayFolder, replicaFolder} {
+			if _, err := os.Lstat(filepath.Join(dir, own)); err != nil {
+				continue
+			}
 			if err := os.MkdirAll(aside, 0o700); err != nil {
 				return "", fmt.Errorf("app: restore: %w", err)
 			}
-			if err := os.Rename(filepath.Join(dir, awayFolder), filepath.Join(aside, awayFolder)); err != nil {
+			if err := os.Rename(filepath.Join(dir, own), filepath.Join(aside, own)); err != nil {
 				return "", fmt.Errorf("app: restore: %w", err)
 			}
 		}

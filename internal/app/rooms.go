@@ -26,6 +26,7 @@ import (
 	"tuermer/internal/notice/sonde"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
+	"tuermer/internal/platform/depot"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/fence"
 	"tuermer/internal/platform/i18n"
@@ -105,7 +106,7 @@ func Migrations() []store.Migrations {
 // Texts are the sentences of all rooms.
 func Texts() []fs.FS {
 	return []fs.FS{
-		web.Texts(), configTexts,
+		web.Texts(), depot.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
 		roster.Texts(), chain.Texts(), alert.Texts(),

@@ -471,7 +471,7 @@ func (r *Room) alarms(ctx context.Context, id ident.Tenant, now time.Time) error
 		case !p.Alarmed && !p.FailingSince.IsZero() && now.Sub(p.FailingSince) >= t.settings.AlarmAfter:
 			s.State, s.Since, s.Episode = signal.Firing, p.FailingSince, strconv.FormatInt(p.FailingSince.UnixMilli(), 10)
 			s.Title = l.Catalog.Text(l.Lang, "twin.signal_failing", name)
-			s.Detail = l.Catalog.Text(l.Lang, "twin.fail_"+p.reason()) + " " + lastDone(l, p)
+			s.Detail = l.Catalog.Text(l.Lang, "depot.fail_"+p.reason()) + " " + lastDone(l, p)
 		case p.Alarmed && p.FailingSince.IsZero():
 			s.State, s.Episode = signal.Resolved, p.Episode
 			s.Title = l.Catalog.Text(l.Lang, "twin.signal_back", name)

@@ -11,7 +11,7 @@ import (
 )
 
 // How a target is reached, and why it did not take the copy: a reason with a text
-// key twin.fail_REASON, see [depot.Reasons].
+// key depot.fail_REASON, see [depot.Reasons].
 type (
 	Kind    = depot.Kind
 	Failure = depot.Failure

@@ -353,7 +353,7 @@ func TestReasons(t *testing.T) {
 	w := &world{now: time.Now}
 	c := w.options(t, "").Locale(t.Context()).Catalog
 	for _, r := range depot.Reasons() {
-		if !c.Has("twin.fail_" + r) {
+		if !c.Has("depot.fail_" + r) {
 			t.Errorf("no words for %s", r)
 		}
 	}

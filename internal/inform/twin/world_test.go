@@ -18,6 +18,7 @@ import (
 
 	"tuermer/internal/inform/statuspage"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/depot"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
@@ -94,7 +95,7 @@ func (a auditOf) Record(_ context.Context, e audit.Entry) error {
 
 func (w *world) options(t *testing.T, dir string) Options {
 	t.Helper()
-	c, err := i18n.NewCatalog(web.Texts(), Texts())
+	c, err := i18n.NewCatalog(web.Texts(), depot.Texts(), Texts())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func apart(name string) bool {
 // tablesOf lists the tables in the order in which they were made, so that what
 // others refer to comes first, and the version of every room's schema.
 func tablesOf(ctx context.Context, tx *sql.Tx, postgres bool) (tables []Table, versions map[string]int64, err error) {
-	q := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite@_%' ESCAPE '@' ORDER BY rowid`
+	q := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite@_%' ESCAPE '@' AND name NOT LIKE '@_litestream@_%' ESCAPE '@' ORDER BY rowid`
 	if postgres {
 		q = `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			WHERE n.nspname = current_schema() AND c.relkind = 'r' ORDER BY c.oid`

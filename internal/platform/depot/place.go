@@ -86,8 +86,8 @@ func (p Place) Open(ctx context.Context, dial Dial) (Session, error) {
 // file it bounds each standstill.
 const StepTime = 30 * time.Second
 
-// Failure is why a place did not take something: a reason for which who shows it
-// has a text, and the cause for who sets it up.
+// Failure is why a place did not take something: a reason with the text
+// depot.fail_REASON, and the cause for who sets it up.
 type Failure struct {
 	Reason string
 	Err    error

@@ -58,7 +58,10 @@ type Options struct {
 	Dir string
 	// URL is a postgres:// address; empty means SQLite.
 	URL string
-	Log *slog.Logger
+	// LeaveLog leaves SQLite's write-ahead log to somebody else, who carries it
+	// away and then folds it into the file.
+	LeaveLog bool
+	Log      *slog.Logger
 }
 
 // Store is an open database.
@@ -83,10 +86,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.URL != "" {
 		return s, s.openPostgres(ctx, o.URL)
 	}
-	return s, s.openSQLite(ctx, o.Dir)
+	return s, s.openSQLite(ctx, o.Dir, o.LeaveLog)
 }
 
-func (s *Store) openSQLite(ctx context.Context, dir string) error {
+func (s *Store) openSQLite(ctx context.Context, dir string, leaveLog bool) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("store: data folder: %w", err)
 	}
@@ -103,6 +106,9 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		}, extra...)}
+		if leaveLog {
+			q.Add("_pragma", "wal_autocheckpoint(0)")
+		}
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 	}
 	write, err := sql.Open("sqlite", dsn()+"&_txlock=immediate")
@@ -189,6 +195,18 @@ func (s *Store) Postgres() bool { return s.pool != nil }
 
 // SetEnqueuer plugs in the job queue; app calls it once before any write.
 func (s *Store) SetEnqueuer(e Enqueuer) { s.enqueue = e }
+
+// FoldLog takes the write-ahead log back from who was to carry it away, see
+// [Options]: SQLite folds it into the file by itself again.
+func (s *Store) FoldLog(ctx context.Context) error {
+	if s.Postgres() {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, "PRAGMA wal_autocheckpoint(1000)"); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
 
 // Ping reports whether the database answers, for /readyz.
 func (s *Store) Ping(ctx context.Context) error { return s.read.PingContext(ctx) }

@@ -22,6 +22,7 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/replica"
 	"tuermer/internal/platform/store"
 )
 
@@ -82,6 +83,9 @@ type Options struct {
 	Tell func(ctx context.Context, f Finding) error
 	// Holders hold messages after a restore.
 	Holders []Holder
+	// Copies tells how the copies of the database stand that are carried away while
+	// it is written; nil: there are none.
+	Copies func() []replica.PlaceStatus
 }
 
 // Room looks after backups.
@@ -271,15 +275,15 @@ func (r *Room) Make(ctx context.Context, path string, to []age.Recipient, progre
 
 // MakeOwn is Make for the operator's keys and the install's own.
 func (r *Room) MakeOwn(ctx context.Context, path string, progress backup.Progress) (int64, error) {
-	own, err := r.ownKey()
+	own, err := r.OwnKey()
 	if err != nil {
 		return 0, err
 	}
 	return r.Make(ctx, path, append(slices.Clone(r.set().To), own.Recipient()), progress)
 }
 
-// ownKey reads the install's own key, or makes it.
-func (r *Room) ownKey() (*age.X25519Identity, error) {
+// OwnKey reads the install's own key, or makes it.
+func (r *Room) OwnKey() (*age.X25519Identity, error) {
 	ids, err := backup.ReadIdentities(r.o.KeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err = backup.NewKey(r.o.KeyFile); err == nil || errors.Is(err, fs.ErrExist) {
@@ -298,7 +302,7 @@ func (r *Room) ownKey() (*age.X25519Identity, error) {
 // try restores a backup on trial.
 func (r *Room) try(ctx context.Context, f Stored, now time.Time) TrialReport {
 	t := TrialReport{At: now, File: f.Name}
-	own, err := r.ownKey()
+	own, err := r.OwnKey()
 	if err == nil {
 		t.Trial, err = r.o.Rehearse(ctx, filepath.Join(r.set().Folder, f.Name), []age.Identity{own})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/replica"
 	"tuermer/internal/platform/web"
 )
 
@@ -50,6 +51,7 @@ type State struct {
 	Finding    Finding
 	Held       int
 	Busy       bool
+	Copies     []replica.PlaceStatus
 }
 
 // State tells how the backups stand.
@@ -58,6 +60,9 @@ func (r *Room) State(ctx context.Context) (s State, err error) {
 		return s, err
 	}
 	s = State{Configured: r.configured(), Plan: r.set().Plan}
+	if r.o.Copies != nil {
+		s.Copies = r.o.Copies()
+	}
 	now := r.o.Clock.Now()
 	if s.Files, err = r.list(); err != nil {
 		return s, err
@@ -133,6 +138,16 @@ type backupsBody struct {
 	Rows       int64            `json:"trial_rows"`
 	Chains     int              `json:"trial_chains"`
 	Held       int              `json:"held" doc:"Messages that a restore holds until a person decides"`
+	Copies     []backupCopyBody `json:"copies" doc:"Places to which the database is carried while it is written"`
+}
+
+type backupCopyBody struct {
+	Name    string     `json:"name"`
+	Through *time.Time `json:"through,omitempty" doc:"All that was written until then lies there; missing: never yet"`
+	Lag     int64      `json:"lag_seconds"`
+	Late    bool       `json:"late" doc:"It lags further behind than backup.replica.alarm_after"`
+	Reason  string     `json:"reason,omitempty" doc:"What failed last; missing when nothing did"`
+	Error   string     `json:"error,omitempty"`
 }
 
 func orNil(t time.Time) *time.Time {
@@ -148,11 +163,14 @@ func (r *Room) apiState(ctx context.Context, _ *struct{}) (*struct{ Body backups
 		return nil, err
 	}
 	b := backupsBody{
-		Configured: s.Configured, Items: []backupFileBody{}, Next: orNil(s.Next), TriedAt: orNil(s.Report.Trial.At), TriedFile: s.Report.Trial.File,
+		Configured: s.Configured, Items: []backupFileBody{}, Copies: []backupCopyBody{}, Next: orNil(s.Next), TriedAt: orNil(s.Report.Trial.At), TriedFile: s.Report.Trial.File,
 		TrialError: s.Report.Trial.Error, Rows: s.Report.Trial.Rows, Chains: s.Report.Trial.Chains, Held: s.Held,
 	}
 	if s.Finding.Bad {
 		b.Bad = i18n.T(ctx, s.Finding.Title)
+	}
+	for _, c := range s.Copies {
+		b.Copies = append(b.Copies, backupCopyBody{c.Name, orNil(c.Through), int64(c.Lag.Seconds()), c.Late, c.Reason, c.Err})
 	}
 	for _, f := range s.Files {
 		b.Items = append(b.Items, backupFileBody(f))
@@ -178,4 +196,12 @@ func (r *Room) apiHeld(ctx context.Context, in *struct{ Body backupHeldBody }) (
 		return nil, err
 	}
 	return &struct{ Body backupHeldAnswerBody }{backupHeldAnswerBody{n}}, nil
+}
+
+// copyReason says why a place did not take the copy.
+func copyReason(ctx context.Context, c replica.PlaceStatus) string {
+	if c.Reason == replica.OwnDisk {
+		return i18n.T(ctx, "keep.copy_own")
+	}
+	return i18n.T(ctx, "depot.fail_"+c.Reason)
 }

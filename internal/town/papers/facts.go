@@ -34,6 +34,8 @@ type Facts struct {
 	Monitors int
 	// Copies are foreign hosts that hold a copy of the public page.
 	Copies []Way
+	// Sealed are foreign hosts that hold the whole database, sealed.
+	Sealed []Way
 
 	Postgres   bool
 	OwnTLS     bool

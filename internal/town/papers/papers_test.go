@@ -34,7 +34,7 @@ func full() (Facts, Details) {
 		Town: "Musterstadt", Country: "DE", Land: "HE", StaffURL: "https://lage.example", PublicURL: "https://status.example",
 		People: 7, SecondFactor: true, SignOn: "Stadt-Anmeldung", Relays: []Way{{"haus", "mail.example"}}, Hooks: []Way{{"Webhook", "haken.example"}}, Gateways: []Way{{"sieben", "sms.example"}},
 		Audiences: []Group{{"Presse", 12}}, Subscribers: true, Surveys: true, Forms: []string{"Meldung einer Störung"}, Sondes: []string{"kreis"},
-		Monitors: 40, Copies: []Way{{"fuss", "fuss.example"}}, Postgres: true, OwnTLS: true, MailOpen: true, Listening: true, Exercises: true,
+		Monitors: 40, Copies: []Way{{"fuss", "fuss.example"}}, Sealed: []Way{{"lager", "lager.example"}}, Postgres: true, OwnTLS: true, MailOpen: true, Listening: true, Exercises: true,
 		Keeps: []Keep{{What: "session", For: 12 * time.Hour, Counted: true}, {What: "ledger"}, {What: "audit", Chain: true}, {What: "signal", For: 400 * 24 * time.Hour}},
 	}, Details{
 		Street: "Markt 1", City: "12345 Musterstadt", Mail: "stadt@musterstadt.example", Phone: "0611 110", Representative: "Eva Muster",
@@ -130,6 +130,9 @@ func TestPapersFollowTheConfiguration(t *testing.T) {
 		{Privacy, func(f *Facts, _ *Details) { f.Audiences = nil }, "Verteiler stehen"},
 		{Privacy, func(f *Facts, _ *Details) { f.Relays = nil }, "mail.example"},
 		{Privacy, func(f *Facts, _ *Details) { f.Copies = nil }, "fuss.example"},
+		{Processors, func(f *Facts, _ *Details) { f.Sealed = nil }, "lager.example"},
+		{Measures, func(f *Facts, _ *Details) { f.Sealed = nil }, "lager.example"},
+		{Record, func(f *Facts, _ *Details) { f.Sealed = nil }, "lager.example"},
 		{Privacy, func(_ *Facts, d *Details) { d.ProxyLogDays = 0 }, "nach 7 Tagen"},
 		{Privacy, func(f *Facts, _ *Details) { f.Keeps = nil }, "400 Tage"},
 		{Deletion, func(f *Facts, _ *Details) { f.Keeps = nil }, "keine automatische Löschung"},
