@@ -53,7 +53,10 @@ require (
 	github.com/superfly/ltx v0.5.2
 )
 
-require github.com/emersion/go-imap/v2 v2.0.0-beta.8
+require (
+	github.com/SherClockHolmes/webpush-go v1.4.0
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
+)
 
 require (
 	github.com/hablullah/go-hijri v1.0.2 // indirect

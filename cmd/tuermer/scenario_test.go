@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -110,6 +112,9 @@ type stage struct {
 	idp      *provider
 	gateways map[string]*smsGateway
 	lastSMS  *short
+	pushes   *pushService
+	seal     tls.Certificate // of everything outside that speaks TLS
+	roots    *x509.CertPool
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	mailed    map[string][]string // what they wrote, by the same name
@@ -140,6 +145,7 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 		t: t, net: newMemnet(), dir: dir, zone: zone, database: database, mail: map[string]*mailServer{}, targets: map[string]*target{}, readers: map[string]*reader{},
 		log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 	}
+	s.seal, s.roots = notary()
 	yaml, err := os.ReadFile("testdata/musterstadt.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +247,7 @@ func often(yaml []byte) []byte {
 func (s *stage) options() app.Options {
 	return app.Options{
 		Lookup: s.lookup(), Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
-		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"),
+		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"), Roots: s.roots,
 		Facts: func() health.Facts { return health.Facts{Hosts: []netip.Addr{netip.MustParseAddr("198.51.100.7")}} },
 	}
 }
@@ -300,6 +306,7 @@ func (s *stage) end() {
 	for _, b := range s.boxes {
 		b.down()
 	}
+	s.pushes.down()
 	for _, r := range s.readers {
 		r.client.CloseIdleConnections()
 	}

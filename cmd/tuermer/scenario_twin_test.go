@@ -20,6 +20,9 @@ var outside = map[string]act{
 	"Einladung":     {1, (*stage).invitation},
 	"Anbieter":      {2, (*stage).gateway},
 	"Kurznachricht": {2, (*stage).handset},
+	"Push-Dienst":   {1, (*stage).pushServiceTo},
+	"Gerät":         {1, (*stage).device},
+	"Push":          {1, (*stage).pushTo},
 }
 
 // webSpace is a foreign provider's storage: WebDAV to write, HTTP to read.

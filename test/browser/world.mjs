@@ -191,7 +191,7 @@ export function start(args, line, env = {}) {
 /** A running town with targets and a mail server, on free ports and fresh data;
  *  config writes its tuermer.yaml, host is the name under which people reach it:
  *  browsers make passkeys for names only. */
-export async function openWorld({ config = town, targets = 1, host = "127.0.0.1" } = {}) {
+export async function openWorld({ config = town, targets = 1, host = "127.0.0.1", env = {} } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "tuermer-browser-"));
   const world = { targets: [], mail: await openMail() };
   while (world.targets.length < targets) world.targets.push(await openTarget());
@@ -201,7 +201,7 @@ export async function openWorld({ config = town, targets = 1, host = "127.0.0.1"
   const name = staff.replace("127.0.0.1", host);
   await writeFile(file, config(world) + (name === staff ? "" : `urls: {staff: "http://${name}"}\n`));
   const place = ["--config", file, "--data", join(dir, "data")];
-  const server = start(["serve", ...place, "--staff", staff, "--public", open], new RegExp(`http://${open}`));
+  const server = start(["serve", ...place, "--staff", staff, "--public", open], new RegExp(`http://${open}`), env);
   await server.ready;
   return Object.assign(world, {
     staff: `http://${name}`, public: `http://${open}`,

@@ -75,9 +75,10 @@ func (d Device) check() error {
 	u, perr := url.Parse(d.Endpoint)
 	bad := perr != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || len(d.Endpoint) > maxEndpoint
 	if !bad {
-		// A push service has a name; an address is somebody's network.
+		// A push service has a name; an address is somebody's network. Where the name
+		// leads is judged at every connection.
 		_, ip := netip.ParseAddr(u.Hostname())
-		bad = ip == nil || !strings.Contains(u.Hostname(), ".")
+		bad = ip == nil
 	}
 	if bad {
 		err = err.Field("endpoint", "channel.device_endpoint")

@@ -160,9 +160,11 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	}
 	outcomes := make([]channel.Outcome, len(devices))
 	var wg sync.WaitGroup
-	for i, d := range devices {
+	for i, d := range devices[1:] {
+		i++
 		wg.Go(func() { outcomes[i].Receipt, outcomes[i].Err = a.one(ctx, m, d, who, body) })
 	}
+	outcomes[0].Receipt, outcomes[0].Err = a.one(ctx, m, devices[0], who, body)
 	wg.Wait()
 	return together(a.o.Name, outcomes)
 }
