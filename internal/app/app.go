@@ -42,9 +42,12 @@ type Options struct {
 	// TLSCert and TLSKey are files with which both listeners speak TLS; empty: a
 	// proxy in front does.
 	TLSCert, TLSKey string
-	Version         string
-	Log             *slog.Logger
-	Clock           clock.Clock
+	// ACME gets them by itself instead.
+	ACME      ACMEConfig
+	acmeFirst time.Duration // wait after the CA failed first; 0: the default
+	Version   string
+	Log       *slog.Logger
+	Clock     clock.Clock
 	// More are the configurations of further towns of this install.
 	More []*Config
 	// Town is the slug of the town that a command means; empty: the
@@ -102,7 +105,7 @@ type App struct {
 	recent *recent
 
 	staffAddr, publicAddr, mailAddr string
-	secure                          *certificate // nil: no TLS of our own
+	secure                          keyring // nil: no TLS of our own
 	undoing                         sync.Mutex
 	undo                            []func(context.Context) error // last in, first out
 }
@@ -250,6 +253,10 @@ func (a *App) start(ctx context.Context) error {
 			return err
 		}
 		a.secure = c
+	} else if a.o.ACME.on() {
+		if err := a.startACME(ctx); err != nil {
+			return err
+		}
 	}
 	// Listening comes first: a port that is taken must change nothing, and the
 	// addresses go into the links of mails.
@@ -291,6 +298,10 @@ func (a *App) start(ctx context.Context) error {
 	a.watchDatabase(ctx)
 	a.serve(ctx, staff, a.intake.Gate(a.staff.Handler(), false))
 	a.serve(ctx, public, a.public)
+	if c, ok := a.secure.(*acmeCertificates); ok { // the CA asks the listeners
+		stop := c.start(ctx)
+		a.onStop(func(context.Context) error { stop(); return nil })
+	}
 	if mails != nil {
 		a.serveMail(mails)
 	}
@@ -342,6 +353,14 @@ func (a *App) listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // serve answers on the listener until Stop.
 func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler) {
+	if a.secure != nil {
+		h = strictly(h)
+	}
+	a.serveWith(ctx, l, h, a.secure)
+}
+
+// serveWith is serve with these certificates, or without TLS.
+func (a *App) serveWith(ctx context.Context, l net.Listener, h http.Handler, secure keyring) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	srv := &http.Server{
 		Handler:           h,
@@ -354,8 +373,8 @@ func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler) {
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	serve := func() error { return srv.Serve(l) }
-	if a.secure != nil {
-		srv.Handler, srv.TLSConfig = strictly(h), a.secure.config()
+	if secure != nil {
+		srv.TLSConfig = secure.config()
 		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
 	done := make(chan struct{})

@@ -32,7 +32,7 @@ func (Commands) Serve(ctx context.Context, s Settings) error { return serve(ctx,
 // options are what New needs for these settings.
 func (s Settings) options() Options {
 	return Options{
-		Config: s.Config, ConfigFile: s.ConfigFile, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public, MailAddr: s.Mail, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
+		Config: s.Config, ConfigFile: s.ConfigFile, More: s.More, Town: s.Town, Dir: s.Data, Database: s.Database, KeyFile: os.Getenv(vault.EnvKeyFile), StaffAddr: s.Staff, PublicAddr: s.Public, MailAddr: s.Mail, TLSCert: s.TLSCert, TLSKey: s.TLSKey, ACME: s.ACME,
 		Version: s.Version, Log: s.Log, Lookup: resolverAt(s.DNS),
 	}
 }

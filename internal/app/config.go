@@ -156,7 +156,10 @@ type WebhookConfig struct {
 // ListenConfig holds the host:port of the two listeners; empty means the command
 // line's, and of the one that takes mails; empty means that there is none. With
 // Certificate and Key, files in PEM, all speak TLS.
-type ListenConfig struct{ Staff, Public, Mail, Certificate, Key string }
+type ListenConfig struct {
+	Staff, Public, Mail, Certificate, Key string
+	ACME                                  ACMEConfig
+}
 
 // Secret is a text that no log and no error shows.
 type Secret string
@@ -193,6 +196,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		r.checkReferences(cfg)
 		r.checkTwin(&cfg.Twin)
 		r.checkReplica(cfg)
+		r.checkACME(cfg)
 		r.checkHeartbeats(cfg.Heartbeats)
 		r.checkRosters(cfg)
 		r.checkGateways(cfg)
@@ -250,6 +254,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 		r.secret(folder, o.SecretFile, "sign_in.oidc.client_secret_file", &o.Secret)
 	}
 	r.directoryFiles(folder, &cfg.Directory)
+	cfg.Listen.ACME.CA = r.wholeFile(folder, cfg.Listen.ACME.CAFile, "listen.acme.ca_file")
 	for _, file := range []*string{&cfg.Listen.Certificate, &cfg.Listen.Key} {
 		if *file != "" && !filepath.IsAbs(*file) {
 			*file = filepath.Join(folder, *file)

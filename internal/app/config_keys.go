@@ -67,6 +67,7 @@ func (r *configReader) root(c *Config) setter {
 			field{"mail", scalar(r, &c.Listen.Mail, parseListen)},
 			field{"certificate", scalar(r, &c.Listen.Certificate, parseLine)},
 			field{"key", scalar(r, &c.Listen.Key, parseLine)},
+			field{"acme", r.acme(&c.Listen.ACME)},
 		)},
 		field{"intake_public", r.flag(&c.IntakePublic)},
 		field{"intake_domain", scalar(r, &c.IntakeDomain, parseDomain)},

@@ -28,7 +28,8 @@ type Settings struct {
 	DNS        string    // host:port of the name server to ask; empty: the machine's
 	TLSCert    string    // files with which both speak TLS; empty: they do not
 	TLSKey     string
-	Lang       i18n.Lang // of what the operator reads
+	ACME       ACMEConfig // gets certificates by itself; off without a mail address
+	Lang       i18n.Lang  // of what the operator reads
 	Version    string
 	Log        *slog.Logger
 	Stdout     io.Writer // results, such as a sign-in link
@@ -60,6 +61,9 @@ func NewSettings(s Settings, cfg *Config) Settings {
 		s.Data, s.Database = cmp.Or(s.Data, c.Data), cmp.Or(s.Database, c.Database)
 		s.Staff, s.Public = cmp.Or(s.Staff, c.Listen.Staff), cmp.Or(s.Public, c.Listen.Public)
 		s.Mail = cmp.Or(s.Mail, c.Listen.Mail)
+	}
+	if s.TLSCert == "" {
+		s.ACME = cfg.Listen.ACME.filled(append([]*Config{cfg}, s.More...))
 	}
 	s.TLSCert, s.TLSKey = cmp.Or(s.TLSCert, cfg.Listen.Certificate), cmp.Or(s.TLSKey, cfg.Listen.Key)
 	s.Data = cmp.Or(s.Data, cfg.Data, DefaultData)

@@ -126,7 +126,7 @@ func (a *App) declareTown(ctx context.Context, c *Config, fresh bool) (identity.
 
 // scheme is how our own listeners are asked.
 func (a *App) scheme() string {
-	if a.o.TLSCert != "" {
+	if a.o.ownTLS() {
 		return "https://"
 	}
 	return "http://"

@@ -21,7 +21,7 @@ func (a *App) paperFacts(ctx context.Context) (f papers.Facts, err error) {
 	}
 	f = papers.Facts{
 		Town: t.Name, Country: t.Country(), Land: t.Land, StaffURL: t.StaffURL, PublicURL: t.PublicURL,
-		SecondFactor: len(t.SecondPolicy.Roles) > 0, Surveys: t.PublicURL != "", Postgres: a.store.Postgres(), OwnTLS: a.o.TLSCert != "",
+		SecondFactor: len(t.SecondPolicy.Roles) > 0, Surveys: t.PublicURL != "", Postgres: a.store.Postgres(), OwnTLS: a.o.ownTLS(),
 	}
 	if p, ok := a.provider(ctx); ok {
 		f.SignOn = p.Name

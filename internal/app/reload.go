@@ -355,6 +355,9 @@ func (a *App) waiting(s Settings) (out []string) {
 			out = append(out, x.key)
 		}
 	}
+	if !reflect.DeepEqual(a.o.ACME, s.ACME) {
+		out = append(out, "listen.acme")
+	}
 	fresh := newConf(s.Config, s.More)
 	if (len(replicaSettings(fresh.towns).Places) > 0) != (a.replica != nil) {
 		out = append(out, "backup.replica") // whether at all; where to may change

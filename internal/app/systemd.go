@@ -108,7 +108,7 @@ func (Commands) Health(ctx context.Context, s Settings) error {
 			addr = net.JoinHostPort("127.0.0.1", port)
 		}
 	}
-	if err := healthy(ctx, (&App{o: Options{TLSCert: s.TLSCert}}).scheme()+addr); err != nil {
+	if err := healthy(ctx, (&App{o: Options{TLSCert: s.TLSCert, ACME: s.ACME}}).scheme()+addr); err != nil {
 		return explained{err}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 	"tuermer/internal/platform/clock"
 )
 
-// certificate is the one that both listeners show where Türmer speaks TLS itself. It
+// certificate is the one that both listeners show where it was given to us. It
 // follows its files: whoever renews them need not start anything anew. Files that
 // cannot be used, half-written ones above all, leave the old one in place.
 type certificate struct {
@@ -108,11 +108,19 @@ func (s *certificate) follow(ctx context.Context) {
 	s.log.InfoContext(ctx, "the certificate was read anew", "until", fresh.Leaf.NotAfter)
 }
 
-// config is what both listeners speak: TLS 1.3, and 1.2 for old phones with the
-// suites that Go holds safe, which all keep forward secrecy.
-func (s *certificate) config() *tls.Config {
+// keyring holds what our listeners show.
+type keyring interface{ config() *tls.Config }
+
+// ownTLS reports whether we speak TLS ourselves.
+func (o Options) ownTLS() bool { return o.TLSCert != "" || o.ACME.on() }
+
+func (s *certificate) config() *tls.Config { return secureConfig(s.get) }
+
+// secureConfig is what both listeners speak: TLS 1.3, and 1.2 for old phones with
+// the suites that Go holds safe, which all keep forward secrecy.
+func secureConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, GetCertificate: s.get, NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12, GetCertificate: get, NextProtos: []string{"h2", "http/1.1"},
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -136,7 +144,7 @@ const expiresSoon = 14 * 24 * time.Hour
 // checkCertificate names a certificate that ends soon or cannot be read.
 func (a *App) checkCertificate(_ context.Context, s Settings) ([]CheckResult, error) {
 	if a.o.TLSCert == "" {
-		return nil, nil
+		return a.checkACME(s), nil
 	}
 	c, err := newCertificate(a.o.TLSCert, a.o.TLSKey, a.o.Clock, a.log)
 	if err != nil {
