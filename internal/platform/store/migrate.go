@@ -18,6 +18,10 @@ import (
 type Migrations struct {
 	Room string
 	FS   fs.FS // holds schema/{sqlite,postgres}
+	// Ways are the columns that hold one address or number of a person each, and
+	// Words those of longer texts in which such may stand, as "table.column". Both
+	// are stored sealed, see [Store.SealWith].
+	Ways, Words []string
 }
 
 // Migrate brings the rooms' tables up to date, in the given (floor) order.

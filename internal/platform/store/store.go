@@ -71,6 +71,7 @@ type Store struct {
 	read    *bun.DB
 	pool    *pgxpool.Pool // nil on SQLite
 	enqueue Enqueuer
+	sealing sealing
 }
 
 // File is the name of the SQLite database inside the data folder.
@@ -126,8 +127,8 @@ func (s *Store) openSQLite(ctx context.Context, dir string, leaveLog bool) error
 	read.SetConnMaxIdleTime(5 * time.Minute) // each keeps a megabyte of pages
 	// A column that the next release added is no fault (RETURNING *): one step back
 	// must go on sending.
-	s.write = bun.NewDB(write, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
-	s.read = bun.NewDB(read, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
+	s.write = bun.NewDB(write, s.sealed(sqlitedialect.New()), bun.WithDiscardUnknownColumns())
+	s.read = bun.NewDB(read, s.sealed(sqlitedialect.New()), bun.WithDiscardUnknownColumns())
 	s.hook()
 	if err := write.PingContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("store: open %s: %w", path, err), s.Close())
@@ -151,7 +152,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 		return fmt.Errorf("store: connect: %w", err)
 	}
 	s.pool = pool
-	s.write = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), bun.WithDiscardUnknownColumns())
+	s.write = bun.NewDB(stdlib.OpenDBFromPool(pool), s.sealed(pgdialect.New()), bun.WithDiscardUnknownColumns())
 	s.read = s.write
 	s.hook()
 	return nil // who needs it now asks by [Store.Ping]

@@ -17,6 +17,7 @@ import (
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/seal"
 	"tuermer/internal/platform/store"
 )
 
@@ -101,6 +102,11 @@ func open(t testing.TB, o store.Options, rooms []store.Migrations) *World {
 	if err := s.Migrate(ctx, append([]store.Migrations{bus.Migrations()}, rooms...)...); err != nil {
 		t.Fatal(err)
 	}
+	box, err := seal.New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SealWith(box, rooms...)
 	return w
 }
 
