@@ -28,6 +28,8 @@ type application interface {
 	Check(ctx context.Context, s app.Settings) ([]app.CheckResult, error)
 	// Migrate brings the database to this version's schema.
 	Migrate(ctx context.Context, s app.Settings) error
+	// MigrateBack makes the data readable for the release before this one.
+	MigrateBack(ctx context.Context, s app.Settings) error
 	// Setup returns a new one-time link for a first start.
 	Setup(ctx context.Context, s app.Settings) (link string, err error)
 	// AddUser adds a person and returns a one-time sign-in link.

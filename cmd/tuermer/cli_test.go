@@ -33,6 +33,9 @@ func (r *recorder) note(did string, s app.Settings) error {
 func (r *recorder) Serve(_ context.Context, s app.Settings) error   { return r.note("serve", s) }
 func (r *recorder) Demo(_ context.Context, s app.Settings) error    { return r.note("demo", s) }
 func (r *recorder) Migrate(_ context.Context, s app.Settings) error { return r.note("migrate", s) }
+func (r *recorder) MigrateBack(_ context.Context, s app.Settings) error {
+	return r.note("migrate back", s)
+}
 
 func (r *recorder) RosterCoverage(_ context.Context, s app.Settings, slug, land string, year int, asJSON bool) error {
 	return r.note(fmt.Sprintf("roster coverage %s %s %d %v", slug, land, year, asJSON), s)

@@ -162,15 +162,25 @@ func (c checkCmd) Run(s *session) error {
 }
 
 // migrateCmd is `tuermer migrate`.
-type migrateCmd struct{}
+type migrateCmd struct {
+	Back bool `help:"${flag_back}"`
+}
 
-// Run brings the database to this version's schema.
-func (migrateCmd) Run(s *session) error {
+// Run brings the database to this version's schema, or makes it readable for the
+// version before.
+func (c migrateCmd) Run(s *session) error {
 	settings, err := s.settings()
 	if err != nil {
 		return err
 	}
 	settings.Log = s.log(slog.LevelInfo)
+	if c.Back {
+		if err := s.app.MigrateBack(s.ctx, settings); err != nil {
+			return err
+		}
+		s.note("cli.migrated_back")
+		return nil
+	}
 	if err := s.app.Migrate(s.ctx, settings); err != nil {
 		return err
 	}

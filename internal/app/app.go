@@ -180,8 +180,14 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := a.store.Ping(ctx); err != nil && !a.startsAway(err) {
 		return fmt.Errorf("store: connect: %w", err)
 	}
-	if a.alone && !a.away.atStart {
+	switch {
+	case a.away.atStart: // the key is judged when the database is back
+	case a.alone:
 		if err := a.migrate(ctx); err != nil {
+			return err
+		}
+	default:
+		if err := a.checkKey(ctx); err != nil {
 			return err
 		}
 	}
@@ -198,6 +204,9 @@ func (a *App) migrate(ctx context.Context) error {
 		}
 	}
 	if a.o.fill == nil {
+		if err := a.checkKey(ctx); err != nil {
+			return err
+		}
 		if err := a.admit(ctx); err != nil {
 			return err
 		}
@@ -209,16 +218,26 @@ func (a *App) migrate(ctx context.Context) error {
 		if err := a.o.fill(ctx, a); err != nil {
 			return err
 		}
-		return a.store.Migrate(ctx, Migrations()...)
+		if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+			return err
+		}
+		return a.checkKey(ctx)
 	}
 	if err := a.store.Migrate(ctx, Migrations()...); err != nil {
+		return err
+	}
+	if err := a.unlock(); err != nil {
 		return err
 	}
 	room, err := a.newKeep()
 	if err != nil {
 		return err
 	}
-	return room.Serve(ident.WithActor(ctx, ident.System), release)
+	// The note of the release comes first: an older program refuses from here on.
+	if err := room.Serve(ident.WithActor(ctx, ident.System), release); err != nil {
+		return err
+	}
+	return a.sealOld(ctx, room)
 }
 
 // onStop remembers how to undo a step; [App.Stop] goes through it backwards.

@@ -32,6 +32,7 @@ import (
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
+	"tuermer/internal/platform/seal"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/alert"
@@ -55,6 +56,7 @@ type rooms struct {
 	bus     *bus.Bus
 
 	vault    *vault.Vault
+	box      *seal.Box
 	audit    *audit.Room
 	identity *identity.Room
 	service  *service.Room
@@ -124,7 +126,7 @@ func (a *App) build() (err error) {
 	if a.catalog, err = i18n.NewCatalog(Texts()...); err != nil {
 		return err
 	}
-	if a.vault, err = vault.Load(vault.Options{Dir: o.Dir, Path: o.KeyFile}); err != nil {
+	if err := a.unlock(); err != nil {
 		return err
 	}
 	a.hints = bus.NewHints(a.store.Pool(), log)

@@ -19,7 +19,14 @@ import (
 // one with each (testdata/releases.txt lists what was released). A program opens
 // data of every older release, and of the one after its own, for all migrations
 // are additive: one step back loses nothing. Two steps back are refused.
-const release = 2
+//
+// A release that stores what the one before cannot read grows it by two, so that
+// the older program refuses, and [Commands.MigrateBack] is the way back: release 4
+// seals addresses, which release 2 would have taken for addresses; 3 was not given.
+const (
+	release = 4
+	before  = 2
+)
 
 // beforeUpdate is the folder of what was saved before a migration; the newest
 // few stay.

@@ -126,7 +126,7 @@ func TestEarlierReleaseOpens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameRows(t, "after the update", before, seenBy(t, old, dir))
+	sameRows(t, "after the update", before, unsealed(t, a, seenBy(t, old, dir)))
 
 	ctx := ident.WithActor(context.Background(), ident.System)
 	towns, err := a.identity.Tenants(ident.AcrossTenants(ctx))

@@ -191,7 +191,7 @@ func (r *Room) Tasks(ctx context.Context, id ID) ([]Task, error) {
 // TasksOf are the open tasks of a person, by mail address.
 func (r *Room) TasksOf(ctx context.Context, mail string) ([]Task, error) {
 	return r.tasks(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("owner = ? AND done_at IS NULL", mail)
+		return q.Where("owner = ? AND done_at IS NULL", r.o.Store.Sealed("incident_task.owner", mail))
 	})
 }
 

@@ -179,7 +179,7 @@ func (r *Room) claim(ctx context.Context, l lane, claim string, now time.Time) (
 func (r *Room) putOff(ctx context.Context, db bun.IDB, l lane, rows []deliveryRow, claim string, now time.Time) ([]deliveryRow, error) {
 	who, about := make([]string, len(rows)), make([]incident.ID, len(rows))
 	for i, row := range rows {
-		who[i], about[i] = row.Recipient, row.Incident
+		who[i], about[i] = r.o.Store.Sealed("publish_delivery.recipient", row.Recipient), row.Incident
 	}
 	var sent []deliveryRow
 	// What was only practised takes no place from what is real, nor from the next

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -237,10 +238,13 @@ func (r *Room) reached(ctx context.Context, in incident.ID) ([]target, error) {
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).ColumnExpr("DISTINCT recipient, channel, audience").
 		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("incident_id = ?", in).
 		Where("kind NOT IN (?)", bun.List(toOneKinds)). // who got an answer is no reader of the rest
-		OrderExpr("audience, recipient, channel").Scan(ctx)
+		Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("publish: reached: %w", err)
 	}
+	slices.SortFunc(rows, func(a, b deliveryRow) int {
+		return cmp.Or(cmp.Compare(a.Audience, b.Audience), cmp.Compare(a.Recipient, b.Recipient), cmp.Compare(a.Channel, b.Channel))
+	})
 	out := make([]target, len(rows))
 	for i, row := range rows {
 		out[i] = row.target()

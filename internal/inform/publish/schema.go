@@ -10,4 +10,9 @@ import (
 var schema embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "publish", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{
+		Room: "publish", FS: schema,
+		Ways: []string{"publish_delivery.recipient"},
+	}
+}

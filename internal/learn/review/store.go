@@ -24,7 +24,12 @@ var schema embed.FS
 var texts embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "review", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{
+		Room: "review", FS: schema,
+		Ways: []string{"review_improvement.owner"},
+	}
+}
 
 // Texts is this room's sentences, for the catalog.
 func Texts() fs.FS { return texts }

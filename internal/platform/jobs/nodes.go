@@ -259,6 +259,25 @@ func (n *Nodes) takeOver(ctx context.Context, node string) error {
 	})
 }
 
+// Others are the nodes beside the one of that name which have given a word lately.
+// On SQLite there is never another.
+func Others(ctx context.Context, s *store.Store, node string) ([]string, error) {
+	if !s.Postgres() {
+		return nil, nil
+	}
+	var rows []leaseRow
+	err := s.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = '' AND name LIKE ?", nodePrefix+"%").
+		Where("name <> ?", nodePrefix+node).Where("until_at > clock_timestamp()").Order("name").Scan(ident.AcrossTenants(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("jobs: nodes: %w", err)
+	}
+	out := make([]string, 0, len(rows))
+	for _, row := range rows {
+		out = append(out, strings.TrimPrefix(row.Name, nodePrefix))
+	}
+	return out, nil
+}
+
 // time is the database's, the one exception from the rule that it never tells
 // it: clocks of several machines differ, and a lease needs one. It brings ours
 // to it.

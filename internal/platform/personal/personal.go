@@ -3,11 +3,14 @@ package personal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
@@ -94,8 +97,9 @@ var address = regexp.MustCompile(`[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+\.[\p{L}]{2,
 
 // table is one with a tenant, and its text columns.
 type table struct {
-	name string
-	text []string
+	name   string
+	text   []string        // columns in the clear
+	sealed map[string]bool // sealed ones; true: longer texts, which the database cannot search
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -132,7 +136,31 @@ func tables(ctx context.Context, s *store.Store) ([]table, error) {
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("personal: schema: %w", err)
 	}
-	return slices.DeleteFunc(out, func(t table) bool { return !tenants[t.name] || len(t.text) == 0 }), nil
+	out = slices.DeleteFunc(out, func(t table) bool { return !tenants[t.name] || len(t.text) == 0 })
+	for i, t := range out {
+		out[i].sealed = s.SealedColumns(t.name)
+		out[i].text = slices.DeleteFunc(t.text, func(c string) bool { _, ok := out[i].sealed[c]; return ok })
+	}
+	return out, nil
+}
+
+// sealedWords are the words as a sealed column holds them. Addresses are stored
+// as they were entered or in small letters.
+func sealedWords(s *store.Store, place string, words []string) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, s.Sealed(place, w))
+		if low := strings.ToLower(w); low != w {
+			out = append(out, s.Sealed(place, low))
+		}
+	}
+	return out
+}
+
+// says reports whether a text, opened, holds one of the words.
+func (w Who) says(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(w.words(), func(word string) bool { return strings.Contains(text, strings.ToLower(word)) })
 }
 
 // Find lists the rows of the tenant in ctx that are about the person; skip are
@@ -175,7 +203,24 @@ func (t table) find(ctx context.Context, s *store.Store, tenant ident.Tenant, wh
 			tests, args = append(tests, quote(c)+" = ?"), append(args, who.Name)
 		}
 	}
-	q := "SELECT * FROM " + quote(t.name) + " WHERE tenant_id = ? AND (" + strings.Join(tests, " OR ") + ")"
+	// What is sealed is compared as a whole where it is one address; longer texts
+	// have to be opened and read here.
+	byReading := false
+	for c, longer := range t.sealed {
+		if longer {
+			byReading = true
+			continue
+		}
+		tests, args = append(tests, quote(c)+" IN (?)"), append(args, bun.List(sealedWords(s, t.name+"."+c, who.words())))
+	}
+	found := "(" + strings.Join(tests, " OR ") + ")"
+	q := "SELECT *, " + found + " AS tuermer_found FROM " + quote(t.name) + " WHERE tenant_id = ?"
+	if !byReading {
+		q += " AND " + found
+		args = append(slices.Clone(args[1:]), args...)
+	} else {
+		args = append(args[1:], args[0])
+	}
 	rows, err := s.Read(ctx).QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("personal: %s: %w", t.name, err)
@@ -194,9 +239,25 @@ func (t table) find(ctx context.Context, s *store.Store, tenant ident.Tenant, wh
 		if err := rows.Scan(at...); err != nil {
 			return nil, fmt.Errorf("personal: %s: %w", t.name, err)
 		}
+		hit := false
+		for i, name := range names {
+			if name == "tuermer_found" {
+				hit = hit || truth(values[i])
+			}
+			if _, ok := t.sealed[name]; ok {
+				if values[i], err = opened(s, t.name+"."+name, values[i]); err != nil {
+					return nil, fmt.Errorf("personal: %s: %w", t.name, err)
+				}
+				text, _ := values[i].(string)
+				hit = hit || who.says(text)
+			}
+		}
+		if !hit {
+			continue
+		}
 		h := Hit{Table: t.name}
 		for i, name := range names {
-			if name == "tenant_id" {
+			if name == "tenant_id" || name == "tuermer_found" {
 				continue
 			}
 			if text := who.shown(name, values[i]); text != "" {
@@ -209,6 +270,28 @@ func (t table) find(ctx context.Context, s *store.Store, tenant ident.Tenant, wh
 		return nil, fmt.Errorf("personal: %s: %w", t.name, err)
 	}
 	return out, nil
+}
+
+// truth is a comparison's outcome on either database.
+func truth(v any) bool {
+	switch x := v.(type) {
+	case bool:
+		return x
+	case int64:
+		return x != 0
+	}
+	return false
+}
+
+// opened is what a sealed value means.
+func opened(s *store.Store, place string, v any) (any, error) {
+	switch x := v.(type) {
+	case string:
+		return s.Opened(place, x)
+	case []byte:
+		return s.Opened(place, string(x))
+	}
+	return v, nil
 }
 
 // Hidden stands where something is not this person's to read.
@@ -264,21 +347,39 @@ func Refusals(ctx context.Context, s *store.Store, rules []Rule, who Who, now ti
 		if r.Act != Refuse {
 			continue
 		}
-		where, args := r.where(s, tenant, who, now)
 		label := "''"
 		if r.Label != "" {
 			label = quote(r.Label)
 		}
-		rows, err := s.Read(ctx).QueryContext(ctx, "SELECT "+label+" FROM "+quote(r.Table)+where, args...)
+		longer, columns := r.longer(s), ""
+		for _, c := range longer {
+			columns += ", " + quote(c)
+		}
+		where, args := r.where(s, tenant, who, now)
+		rows, err := s.Read(ctx).QueryContext(ctx, "SELECT "+label+columns+" FROM "+quote(r.Table)+where, args...)
 		if err != nil {
 			return nil, fmt.Errorf("personal: %s: %w", r.Table, err)
 		}
 		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
+			texts := make([]string, len(longer)+1)
+			at := make([]any, len(texts))
+			for i := range texts {
+				at[i] = &texts[i]
+			}
+			if err := rows.Scan(at...); err != nil {
 				return nil, fmt.Errorf("personal: %s: %w", r.Table, err)
 			}
-			out = append(out, Refusal{r, name})
+			says := len(longer) == 0
+			for i, c := range longer {
+				text, err := s.Opened(r.Table+"."+c, texts[i+1])
+				if err != nil {
+					return nil, fmt.Errorf("personal: %s: %w", r.Table, err)
+				}
+				says = says || who.says(text)
+			}
+			if says {
+				out = append(out, Refusal{r, texts[0]})
+			}
 		}
 		if err := rows.Err(); err != nil {
 			return nil, fmt.Errorf("personal: %s: %w", r.Table, err)
@@ -299,7 +400,15 @@ func (r Rule) where(s *store.Store, tenant ident.Tenant, who Who, now time.Time)
 	}
 	var tests []string
 	args := []any{string(tenant)}
+	sealed := s.SealedColumns(r.Table)
 	for _, c := range r.Columns {
+		if longer, is := sealed[c]; longer {
+			tests = append(tests, "TRUE") // the caller opens and reads it
+			continue
+		} else if is {
+			tests, args = append(tests, quote(c)+" IN (?)"), append(args, bun.List(sealedWords(s, r.Table+"."+c, who.words())))
+			continue
+		}
 		for _, w := range who.words() {
 			if r.Act == Refuse {
 				tests, args = append(tests, fmt.Sprintf(within, quote(c))), append(args, strings.ToLower(w))
@@ -318,6 +427,15 @@ func (r Rule) where(s *store.Store, tenant ident.Tenant, who Who, now time.Time)
 	return q, args
 }
 
+// longer are the rule's columns that have to be opened to be searched.
+func (r Rule) longer(s *store.Store) []string {
+	sealed := s.SealedColumns(r.Table)
+	return slices.DeleteFunc(slices.Clone(r.Columns), func(c string) bool { return !sealed[c] })
+}
+
+// errLonger guards against a rule that would take away a whole table.
+var errLonger = errors.New("personal: only a refusal may name a column of sealed texts")
+
 // Erase carries the rules out, inside the transaction of ctx.
 func Erase(ctx context.Context, s *store.Store, rules []Rule, who Who, now time.Time) ([]Done, error) {
 	tenant, err := ident.RequireTenant(ctx)
@@ -327,6 +445,9 @@ func Erase(ctx context.Context, s *store.Store, rules []Rule, who Who, now time.
 	db := s.Read(ctx)
 	var out []Done
 	for _, r := range rules {
+		if (r.Act == Delete || r.Act == Replace) && len(r.longer(s)) > 0 {
+			return nil, fmt.Errorf("%w: %s", errLonger, r.Table)
+		}
 		var n int64
 		switch r.Act {
 		case Delete:
@@ -338,6 +459,7 @@ func Erase(ctx context.Context, s *store.Store, rules []Rule, who Who, now time.
 		case Replace:
 			for _, c := range r.Columns {
 				for word, by := range who.stands() {
+					word, by = s.Sealed(r.Table+"."+c, word), s.Sealed(r.Table+"."+c, by)
 					res, err := db.ExecContext(ctx, "UPDATE "+quote(r.Table)+" SET "+quote(c)+" = ? WHERE tenant_id = ? AND "+quote(c)+" = ?",
 						by, string(tenant), word)
 					m, err := affected(res, err)

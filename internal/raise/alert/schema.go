@@ -10,4 +10,10 @@ import (
 var schema embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "alert", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{
+		Room: "alert", FS: schema,
+		Ways:  []string{"alert_notified.address"},
+		Words: []string{"alert_page.ways"},
+	}
+}

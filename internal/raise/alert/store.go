@@ -1,9 +1,11 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -372,10 +374,13 @@ func (t turn) notified(ctx context.Context, id ID) ([]Notified, error) {
 func notified(ctx context.Context, db bun.IDB, tenant ident.Tenant, id ID) ([]Notified, error) {
 	var rows []notifiedRow
 	err := db.NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id = ?", tenant, id).
-		OrderExpr("at, name, address").Scan(ctx)
+		OrderExpr("at, name").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("alert: notified: %w", err)
 	}
+	slices.SortStableFunc(rows, func(a, b notifiedRow) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Address, b.Address))
+	})
 	out := make([]Notified, 0, len(rows))
 	for _, n := range rows {
 		out = append(out, Notified{

@@ -10,4 +10,9 @@ import (
 var schema embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "audit", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{
+		Room: "audit", FS: schema,
+		Words: []string{"audit_entry.detail"},
+	}
+}

@@ -28,11 +28,11 @@ const (
 // Received is told when a provider has reported what became of a message.
 var Received = bus.Topic[ReceivedEvent]("channel.received")
 
-// ReceivedEvent is a receipt for one message to one person.
+// ReceivedEvent is a receipt for one message to one person, who stands in the
+// outbox, sealed.
 type ReceivedEvent struct {
 	ID      string // of the message
 	Kind    Kind
-	To      string
 	Route   string
 	Arrival Arrival
 	Reason  string // the provider's own word for Lost
@@ -140,13 +140,13 @@ func (r *Room) arrive(ctx context.Context, db bun.IDB, enqueue store.Enqueue, ro
 		return err
 	}
 	if row.State == Queued {
-		if err := Settled.Tell(ctx, enqueue, now, SettledEvent{ID: row.ID, To: row.Recipient, State: Accepted, Route: route}); err != nil {
+		if err := Settled.Tell(ctx, enqueue, now, SettledEvent{ID: row.ID, State: Accepted, Route: route}); err != nil {
 			return err
 		}
 	}
 	r.o.Store.AfterCommit(ctx, func() { r.changed(row.TenantID, row.ID) })
 	return Received.Tell(ctx, enqueue, now, ReceivedEvent{
-		ID: row.ID, Kind: row.Kind, To: row.Recipient, Route: route, Arrival: rep.Arrival, Reason: rep.Reason, At: now,
+		ID: row.ID, Kind: row.Kind, Route: route, Arrival: rep.Arrival, Reason: rep.Reason, At: now,
 	})
 }
 
@@ -266,7 +266,7 @@ func (r *Room) Answered(ctx context.Context, route, id, from, text string) error
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		var row outboxRow
 		err := db.NewSelect().Model(&row).
-			Where("tenant_id = ? AND recipient = ? AND created_at >= ?", tenant, from, now.Add(-answerWithin)).
+			Where("tenant_id = ? AND recipient = ? AND created_at >= ?", tenant, r.o.Store.Sealed("channel_outbox.recipient", from), now.Add(-answerWithin)).
 			Where("class = ? AND kind IN (?)", Alarm, bun.List([]Kind{SMS, Voice})).
 			Order("created_at DESC", "id DESC").Limit(1).Scan(ctx)
 		if store.NotFound(err) {

@@ -68,7 +68,7 @@ func (r *Room) LetGo(ctx context.Context, send bool) (n int, err error) {
 			return nil
 		}
 		for _, row := range rows {
-			if err := Settled.Tell(ctx, enqueue, now, SettledEvent{ID: row.ID, To: row.Recipient, State: Failed, Reason: reasonRestored}); err != nil {
+			if err := Settled.Tell(ctx, enqueue, now, SettledEvent{ID: row.ID, State: Failed, Reason: reasonRestored}); err != nil {
 				return err
 			}
 		}

@@ -34,10 +34,10 @@ const (
 // Settled is told when a message has come to its end.
 var Settled = bus.Topic[SettledEvent]("channel.settled")
 
-// SettledEvent says how a message ended.
+// SettledEvent says how a message ended. To whom it went stands in the outbox,
+// sealed; events lie open in the queue.
 type SettledEvent struct {
 	ID     string
-	To     string
 	State  State
 	Route  string
 	Reason string
@@ -488,7 +488,7 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 			return err
 		}
 		err = Settled.Tell(ctx, enqueue, now, SettledEvent{
-			ID: row.ID, To: row.Recipient, State: next.state, Route: rc.Route, Reason: next.reason,
+			ID: row.ID, State: next.state, Route: rc.Route, Reason: next.reason,
 		})
 		if err != nil || next.state != Accepted {
 			return err

@@ -43,7 +43,7 @@ func (r *Room) TryWay(ctx context.Context, m Message) (id string, err error) {
 func (r *Room) LastTrial(ctx context.Context, kind Kind, to string) (Item, bool, error) {
 	var row outboxRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&row).
-		Where("tenant_id = ? AND recipient = ? AND kind = ? AND id LIKE ?", ident.TenantOf(ctx), to, kind, trialMark+"%").
+		Where("tenant_id = ? AND recipient = ? AND kind = ? AND id LIKE ?", ident.TenantOf(ctx), r.o.Store.Sealed("channel_outbox.recipient", to), kind, trialMark+"%").
 		Order("created_at DESC", "id DESC").Limit(1).Scan(ctx)
 	if store.NotFound(err) {
 		return Item{}, false, nil

@@ -77,7 +77,8 @@ func (r *Room) keepFindings(ctx context.Context, row personRow, found []Finding)
 		// about another one.
 		res, err := db.NewUpdate().Model((*personRow)(nil)).
 			Set("findings = ?", string(raw)).Set("checked_at = ?", r.o.Clock.Now()).
-			Where("tenant_id = ? AND id = ? AND alternative = ? AND email = ?", row.TenantID, row.ID, row.Alternative, row.Email).
+			Where("tenant_id = ? AND id = ? AND alternative = ? AND email = ?", row.TenantID, row.ID,
+				r.o.Store.Sealed("identity_person.alternative", row.Alternative), r.o.Store.Sealed("identity_person.email", row.Email)).
 			Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("identity: findings: %w", err)

@@ -11,7 +11,13 @@ import (
 var schema embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "identity", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{
+		Room: "identity", FS: schema,
+		Ways:  []string{"identity_person.email", "identity_person.alternative", "identity_person.mobile"},
+		Words: []string{"identity_person.search"},
+	}
+}
 
 //go:embed texts
 var texts embed.FS

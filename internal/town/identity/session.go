@@ -125,7 +125,7 @@ func (r *Room) SignIn(ctx context.Context, email, password string, c Client) (Se
 	}
 	row := personRow{}
 	if wellFormed && len(password) <= maxPassword {
-		row, err = r.row(ctx, "email = ?", mail)
+		row, err = r.byEmail(ctx, mail)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			r.limiter.refund(keys)
 			return Session{}, err

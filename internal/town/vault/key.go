@@ -129,8 +129,8 @@ func makeKey(dir, path string) (err error) {
 		return fmt.Errorf("vault: new key file: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.Remove(tmp.Name())) }()
-	_, err = fmt.Fprintf(tmp, "# The key of this Türmer. Keep it secret and keep a copy: without it, sealed\n"+
-		"# passwords and links that are under way are lost.\n%s\n", base64.StdEncoding.EncodeToString(key))
+	_, err = fmt.Fprintf(tmp, "# The key of this Türmer. Keep it secret and keep a copy elsewhere:\n"+
+		"# without it, addresses, passwords and links that are under way are lost.\n%s\n", base64.StdEncoding.EncodeToString(key))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("vault: new key file: %w", err)
 	}
