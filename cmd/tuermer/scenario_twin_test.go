@@ -23,6 +23,9 @@ var outside = map[string]act{
 	"Push-Dienst":   {1, (*stage).pushServiceTo},
 	"Gerät":         {1, (*stage).device},
 	"Push":          {1, (*stage).pushTo},
+	"Platte":        {2, (*stage).disk},
+	"Schlüssel":     {1, (*stage).key},
+	"Fremder":       {2, (*stage).stranger},
 }
 
 // webSpace is a foreign provider's storage: WebDAV to write, HTTP to read.
