@@ -14,7 +14,7 @@ import (
 // those behind a link or key, which speaks for itself.
 var own = []string{
 	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
-	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/",
+	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/", "/ct/",
 	"/reach/", "/api/v1/reach", // the own ways and devices
 	"/channel/push/",   // a device's receipt, by its token
 	"/service/preview", // shows what was typed, keeps nothing

@@ -161,7 +161,8 @@ func (a *App) build() (err error) {
 
 	a.contact = contact.New(contact.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
-		Points: a.contactPoints, Resolver: o.Lookup, Locale: a.townLocale,
+		Points: a.contactPoints, Resolver: o.Lookup, Locale: a.townLocale, Proved: a.identity.Proved,
+		Carries: func(ctx context.Context, kind channel.Kind) bool { return a.channel.Has(ctx, channel.Live, kind) },
 	})
 
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})

@@ -85,6 +85,7 @@ type testTown struct {
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
 	feedKey  string
+	asked    string // secret of a question whether a way reaches somebody
 	peer     string // id of another install, invited to a mutual watch
 }
 
@@ -185,6 +186,15 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	must(err)
 	w.confirm = link[strings.LastIndex(link, "/")+1:]
 
+	_, err = a.contact.Ask(admin)
+	must(err)
+	letters, err := a.channel.List(ctx, channel.Filter{Limit: 1000})
+	must(err)
+	for _, l := range letters {
+		if _, rest, ok := strings.Cut(l.Text, "/ct/"); ok {
+			w.asked, _, _ = strings.Cut(rest, "\n")
+		}
+	}
 	w.contact, w.text = "kontakt-"+slug, "text-"+slug
 	_, err = a.plan.Edit(admin, plan.Whole, -1, func(d *plan.Document) error {
 		d.Contacts = []plan.Contact{{ID: w.contact, Kind: plan.Police, Name: "Wache " + w.mark, Phone: "0611 110"}}
@@ -527,6 +537,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/pulse"):
 		ids = []string{w.peer}
+	case strings.HasPrefix(base, "/ct/"):
+		ids = []string{w.asked}
 	case strings.HasPrefix(base, "/rd/"):
 		ids = []string{w.feedKey}
 	case strings.HasPrefix(base, "/roster/holidays"), strings.HasPrefix(base, "/holidays"):

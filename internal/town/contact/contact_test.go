@@ -84,7 +84,7 @@ type world struct {
 
 func newWorld(t testing.TB, s *storetest.World) *world {
 	t.Helper()
-	catalog, err := i18n.NewCatalog(web.Texts(), Texts())
+	catalog, err := i18n.NewCatalog(web.Texts(), channel.Texts(), Texts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestTurnsRed(t *testing.T) {
 			t.Error(rows, err)
 		}
 		// Only those who mend it read it.
-		reader := ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: "l", Roles: []string{"reader"}})
+		reader := readerOf(ctx)
 		if _, err := w.Points(reader); fault.KindOf(err) != fault.Forbidden {
 			t.Error(err)
 		}
@@ -300,4 +300,8 @@ func (w *world) states(ctx context.Context) (map[string]State, error) {
 		out[s.Name] = s.State
 	}
 	return out, err
+}
+
+func readerOf(ctx context.Context) context.Context {
+	return ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: "l", Roles: []string{"reader"}})
 }

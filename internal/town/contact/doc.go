@@ -17,8 +17,13 @@
 // Each is looked at once a day, and again when its host changes. A point that
 // turns red is told once, by a plain mail to the administrators; nobody is woken.
 //
-// The room changes no way out and withholds no alarm: a red way still carries.
-// It keeps no address of a person; those stand in identity.
+// An address proves itself only by being answered: on the second Tuesday of the
+// month everybody who can be alarmed gets a link over each of their ways, and one
+// click confirms it ([Room.Confirm]). Whoever does not answer is reminded after
+// three and seven days, the way turns red, and the leads get a report.
 //
-// Table: contact_point.
+// The room changes no way out and withholds no alarm: a red way still carries.
+// Links are kept as digests, and each does its one thing once.
+//
+// Tables: contact_point, contact_round, contact_ask, contact_link.
 package contact

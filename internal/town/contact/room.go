@@ -31,6 +31,7 @@ type Audit interface {
 // People are those who are told, and the towns.
 type People interface {
 	People(ctx context.Context, f identity.Filter) ([]identity.Person, error)
+	Alarmed(ctx context.Context) ([]identity.Alarmed, error)
 	Current(ctx context.Context) (identity.Tenant, error)
 	Tenants(ctx context.Context) ([]identity.Tenant, error)
 }
@@ -55,6 +56,10 @@ type Options struct {
 	// Resolver answers questions to DNS; nil: DNS is not asked, and what it would
 	// have to tell stays unknown.
 	Resolver identity.Resolver
+	// Carries tells whether the town in ctx has somebody who carries a kind.
+	Carries func(ctx context.Context, kind channel.Kind) bool
+	// Proved is told that a person has answered from their second address.
+	Proved func(ctx context.Context, id identity.PersonID, address string) error
 	// Locale is how the town in ctx writes.
 	Locale func(ctx context.Context) i18n.Locale
 }
@@ -63,6 +68,7 @@ type Options struct {
 type Room struct {
 	o     Options
 	sweep *jobs.Sweeper
+	asks  *jobs.Sweeper
 }
 
 // How often a point is looked at: daily, and sooner where DNS did not answer.
@@ -79,17 +85,22 @@ func New(o Options) *Room {
 	o.Log = o.Log.With("room", "contact")
 	r := &Room{o: o}
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "contact.points", Clock: o.Clock, Log: o.Log, Sweep: r.checkAll, Idle: 30 * time.Minute, Retry: 5 * time.Minute})
+	r.asks = jobs.NewSweeper(jobs.SweeperOptions{Name: "contact.asks", Clock: o.Clock, Log: o.Log, Sweep: r.askAll, Idle: time.Hour, Retry: time.Minute})
 	return r
 }
 
-// Start begins to look.
+// Start begins to look and to ask.
 func (r *Room) Start(ctx context.Context) error {
 	r.sweep.Start(ctx)
+	r.asks.Start(ctx)
 	return nil
 }
 
 // Stop ends it and waits for the look at hand.
-func (r *Room) Stop() { r.sweep.Stop() }
+func (r *Room) Stop() {
+	r.asks.Stop()
+	r.sweep.Stop()
+}
 
 var errForbidden = fault.New(fault.Forbidden, "contact.forbidden")
 
@@ -278,12 +289,8 @@ func (r *Room) tell(ctx context.Context, turned []Seen) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	now := r.o.Clock.Now()
 	for _, p := range admins {
-		l := r.o.Locale(ctx)
-		if p.Language != "" {
-			l.Lang = i18n.Parse(p.Language)
-		}
+		l := r.localeFor(ctx, p)
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s\n", l.Catalog.Text(l.Lang, "contact.mail_say"))
 		for _, s := range turned {
@@ -291,11 +298,8 @@ func (r *Room) tell(ctx context.Context, turned []Seen) error {
 			fmt.Fprintf(&b, "\n- %s\n  %s\n", what, wayOut)
 		}
 		fmt.Fprintf(&b, "\n%s%s\n", town.StaffURL, Path)
-		err := r.o.Outbox.Send(ctx, channel.Message{
-			ID: "contact-" + ident.NewID(now), Kind: channel.Mail, Class: channel.Single, Realm: channel.Live, To: p.Email, ToName: p.Name,
-			Subject: l.Catalog.Text(l.Lang, "contact.mail_subject", len(turned)), Text: b.String(), Language: string(l.Lang), Automatic: true, Date: now,
-		})
-		if err != nil {
+		m := channel.Message{Kind: channel.Mail, To: p.Email, Subject: l.Catalog.Text(l.Lang, "contact.mail_subject", len(turned)), Text: b.String()}
+		if err := r.send(ctx, p, m, l); err != nil {
 			return err
 		}
 	}

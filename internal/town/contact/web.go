@@ -20,6 +20,11 @@ const Path = "/contact"
 func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET "+Path, web.Staff(r.pagePoints))
 	s.Handle("POST "+Path+"/check", web.Staff(r.postCheck))
+	s.Handle("GET "+WaysPath, web.Staff(r.pageWays))
+	s.Handle("GET "+WaysPath+".csv", web.Staff(r.getWays))
+	s.Handle("POST "+WaysPath+"/ask", web.Staff(r.postAsk))
+	s.Handle("GET "+AskPath+"{token}", r.pageQuestion) // the address itself is the key
+	s.Handle("POST "+AskPath+"{token}", r.postQuestion)
 }
 
 func (r *Room) pagePoints(w http.ResponseWriter, req *http.Request) error {
@@ -112,6 +117,8 @@ type contactPointBody struct {
 // API hangs the points into /api/v1.
 func (r *Room) API(a *web.API) {
 	web.Operation(a, huma.Operation{OperationID: "list-contact-points", Method: http.MethodGet, Path: "/api/v1/contact/points", Summary: "List what an alarm depends on, and whether it falls together with the town", Tags: []string{"people"}}, scope, r.apiPoints)
+	web.Operation(a, huma.Operation{OperationID: "list-confirmations", Method: http.MethodGet, Path: "/api/v1/contact/ways", Summary: "List the ways to everybody who can be alarmed, and whether they confirmed them", Tags: []string{"people"}}, scope, r.apiWays)
+	web.Operation(a, huma.Operation{OperationID: "ask-for-confirmation", Method: http.MethodPost, Path: "/api/v1/contact/ways/ask", Summary: "Ask everybody who can be alarmed to confirm their ways now", Tags: []string{"people"}, DefaultStatus: http.StatusAccepted}, scope, r.apiAsk)
 	web.Operation(a, huma.Operation{OperationID: "check-contact-points", Method: http.MethodPost, Path: "/api/v1/contact/points/check", Summary: "Look at all contact points now", Tags: []string{"people"}, DefaultStatus: http.StatusOK}, scope, r.apiCheck)
 }
 

@@ -317,3 +317,17 @@ func (r *Room) Confirm(ctx context.Context, token string) (Person, error) {
 	})
 	return p, err
 }
+
+// Proved notes that the person has answered from the alternative address, by a
+// link of another room. It does nothing when another address has taken its place.
+func (r *Room) Proved(ctx context.Context, id PersonID, address string) error {
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		_, err := db.NewUpdate().Model((*personRow)(nil)).Set("alternative_verified = ?", r.o.Clock.Now()).
+			Where("tenant_id = ? AND id = ? AND alternative = ?", ident.TenantOf(ctx), id, address).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("identity: proved: %w", err)
+		}
+		r.hint(ctx, "person", string(id))
+		return nil
+	})
+}

@@ -1,0 +1,30 @@
+-- +goose Up
+CREATE TABLE contact_round (
+  tenant_id   TEXT NOT NULL,
+  id          TEXT NOT NULL,
+  started_at  TIMESTAMP NOT NULL,
+  reported_at TIMESTAMP,
+  asks        INTEGER NOT NULL,
+  by_name     TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE contact_ask (
+  tenant_id    TEXT NOT NULL,
+  id           TEXT NOT NULL,
+  round        TEXT NOT NULL,
+  person       TEXT NOT NULL,
+  kind         TEXT NOT NULL,
+  address      TEXT NOT NULL,
+  asked_at     TIMESTAMP NOT NULL,
+  remind_at    TIMESTAMP,
+  reminded     INTEGER NOT NULL,
+  confirmed_at TIMESTAMP,
+  PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX contact_ask_due ON contact_ask (tenant_id, remind_at);
+CREATE TABLE contact_link (
+  tenant_id TEXT NOT NULL,
+  hash      TEXT NOT NULL,
+  ask       TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, hash)
+);
