@@ -7,6 +7,7 @@ import (
 
 	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/town/contact"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/papers"
 )
@@ -141,6 +142,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "account"},
 		{What: "session", For: identity.SessionIdle, Counted: true},
 		{What: "link", For: identity.SessionMax, Counted: true},
+		{What: "confirmation", For: contact.KeepRounds, Counted: true},
 		{What: "incident", Chain: true},
 		{What: "audit", Chain: true},
 		{What: "signal", For: signal.DefaultKeep},

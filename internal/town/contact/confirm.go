@@ -33,8 +33,8 @@ const (
 	askHour   = 10
 	remindOne = 3 * 24 * time.Hour
 	remindTwo = 7 * 24 * time.Hour
-	// keepRounds is how long it is kept who confirmed what.
-	keepRounds = 400 * 24 * time.Hour
+	// KeepRounds is how long it is kept who confirmed what.
+	KeepRounds = 400 * 24 * time.Hour
 )
 
 // Standing says how far a way is confirmed; its word is "contact.standing_" +
@@ -483,7 +483,7 @@ func (r *Room) report(ctx context.Context, round roundRow, now time.Time) error 
 // gone. The newest round stays: the next one counts from it.
 func (r *Room) forget(ctx context.Context, now time.Time) error {
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		tenant, old := ident.TenantOf(ctx), now.Add(-keepRounds)
+		tenant, old := ident.TenantOf(ctx), now.Add(-KeepRounds)
 		_, err1 := db.NewDelete().Model((*askRow)(nil)).Where("tenant_id = ? AND asked_at < ?", tenant, old).Exec(ctx)
 		_, err2 := db.NewDelete().Model((*roundRow)(nil)).Where("tenant_id = ? AND started_at < ?", tenant, old).Exec(ctx)
 		_, err3 := db.NewDelete().Model((*linkRow)(nil)).Where("tenant_id = ? AND NOT EXISTS (SELECT 1 FROM contact_ask AS a WHERE a.tenant_id = ? AND a.id = link_row.ask)", tenant, tenant).Exec(ctx)
