@@ -25,6 +25,29 @@ type bundle struct {
 // Kind implements store.Job.
 func (bundle) Kind() string { return "bus.events" }
 
+// Storm implements jobs.StormJob.
+func (bundle) Storm() {}
+
+// Rests between two bundles on SQLite, while others want to write: twice as long as
+// the bundle held the writer, but no longer than this.
+const (
+	restTimes  = 2
+	restAtMost = 100 * time.Millisecond
+)
+
+// rest lets others write before the next bundle, where they wanted to meanwhile.
+func (b *Bus) rest(ctx context.Context, held time.Duration, wanted int64) {
+	if b.store.Postgres() || b.store.Wanted() == wanted || held <= 0 {
+		return
+	}
+	t := time.NewTimer(min(restTimes*held, restAtMost))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
 // TellAll states several facts inside the open transaction, in their order. Each
 // reaches every handler as with [Topic.Tell]; but a handler hears a bundle of them
 // in one transaction, so that a storm does not cost a commit for each drop.
@@ -66,7 +89,9 @@ func (b *Bus) deliverAll(ctx context.Context, all bundle) error {
 	ctx = ident.WithActor(ident.WithTenant(ctx, head.Tenant), head.Actor)
 	var errs []error
 	for _, h := range hs {
+		begun, wanted := b.clock.Now(), b.store.Wanted()+1
 		if b.together(ctx, all.Events, h) == nil {
+			b.rest(ctx, b.clock.Now().Sub(begun), wanted)
 			continue
 		}
 		for _, e := range all.Events {

@@ -49,11 +49,22 @@ type Jobs struct {
 	on   bool
 }
 
-// Queues of the product: alarms never wait behind bulk.
+// Queues of the product: alarms never wait behind bulk, and a single one not behind
+// a storm's bundles.
 const (
 	queueAlarm = "alarm"
 	queueBulk  = "bulk"
+	queueStorm = "storm"
 )
+
+// stormWorkers is how many bundles are worked on at once. On SQLite several would
+// only stand in line for the one writer, and everybody else behind them.
+func (j *Jobs) stormWorkers() int {
+	if j.o.Store.Postgres() {
+		return 4
+	}
+	return 1
+}
 
 // jobTimeout bounds one run of a job; a job that a dead node left behind is
 // taken over after rescueAfter. A failing job is tried for weeks: giving up
@@ -70,6 +81,13 @@ func New(o Options) *Jobs {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Jobs{o: o, workers: river.NewWorkers(), kick: newKicker()}
+}
+
+// StormJob marks a job that holds the writer for long, because it carries much at
+// once: few of them run at the same time.
+type StormJob interface {
+	store.Job
+	Storm()
 }
 
 // BulkJob marks a job for the slow lane; all others ride with the alarms.
@@ -130,7 +148,7 @@ func (j *Jobs) Open(work bool) error {
 	}
 	if work {
 		cfg.Workers = j.workers
-		cfg.Queues = map[string]river.QueueConfig{queueAlarm: {MaxWorkers: 8}, queueBulk: {MaxWorkers: 2}}
+		cfg.Queues = map[string]river.QueueConfig{queueAlarm: {MaxWorkers: 8}, queueBulk: {MaxWorkers: 2}, queueStorm: {MaxWorkers: j.stormWorkers()}}
 	}
 	var err error
 	if pool := j.o.Store.Pool(); pool != nil {
@@ -147,8 +165,11 @@ func (j *Jobs) Open(work bool) error {
 
 func (j *Jobs) enqueue(ctx context.Context, tx store.Tx, job store.Job) error {
 	opts := &river.InsertOpts{Queue: queueAlarm, MaxAttempts: maxAttempts}
-	if _, bulk := job.(BulkJob); bulk {
+	switch job.(type) {
+	case BulkJob:
 		opts.Queue = queueBulk
+	case StormJob:
+		opts.Queue = queueStorm
 	}
 	var err error
 	switch {

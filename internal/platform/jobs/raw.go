@@ -34,6 +34,11 @@ type bulkArgs struct{ rawArgs }
 // Bulk marks it.
 func (bulkArgs) Bulk() {}
 
+type stormArgs struct{ rawArgs }
+
+// Storm implements [StormJob].
+func (stormArgs) Storm() {}
+
 // Waiting lists the jobs that have not come to their end, oldest first.
 func Waiting(ctx context.Context, tx *sql.Tx, postgres bool) (out []Raw, err error) {
 	args := "json(args)"
@@ -66,8 +71,11 @@ func (j *Jobs) Readmit(ctx context.Context, raw []Raw) error {
 	return j.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, _ bun.IDB, enqueue store.Enqueue) error {
 		for _, r := range raw {
 			var job store.Job = rawArgs{r}
-			if r.Queue == queueBulk {
+			switch r.Queue {
+			case queueBulk:
 				job = bulkArgs{rawArgs{r}}
+			case queueStorm:
+				job = stormArgs{rawArgs{r}}
 			}
 			if err := enqueue(ctx, job); err != nil {
 				return err

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -72,7 +73,12 @@ type Store struct {
 	pool    *pgxpool.Pool // nil on SQLite
 	enqueue Enqueuer
 	sealing sealing
+	wanted  atomic.Int64 // how often a transaction was begun, or waits for it
 }
+
+// Wanted counts the transactions that were asked for, so that whoever has much to
+// write can tell whether others want to.
+func (s *Store) Wanted() int64 { return s.wanted.Load() }
 
 // File is the name of the SQLite database inside the data folder.
 const File = "tuermer.db"
@@ -255,6 +261,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, db bun.ID
 	if t := s.open(ctx); t != nil {
 		return fn(ctx, t.db, s.enqueuer(t))
 	}
+	s.wanted.Add(1)
 	t := &txState{store: s}
 	inner := context.WithValue(ctx, txKey{}, t)
 	run := func() error { return fn(inner, t.db, s.enqueuer(t)) }
