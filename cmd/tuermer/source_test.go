@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +42,7 @@ func (s *stage) source(args []string) error {
 		}
 		s.addresses[name] = url
 		return nil
-	case "meldet", "wird", "schreibt":
+	case "meldet", "wird", "schreibt", "signiert", "bleibt":
 	default:
 		return fmt.Errorf("„%s“: erwartet wird beginnt, meldet, schreibt oder wird abgewiesen", how)
 	}
@@ -51,7 +54,16 @@ func (s *stage) source(args []string) error {
 		return s.writes(name, url, how, rest)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: s.net.Dial, DisableKeepAlives: true}, Timeout: 20 * time.Second}
-	times, want := 1, http.StatusOK
+	times, want, key := 1, http.StatusOK, ""
+	switch how {
+	case "bleibt":
+		rest, want = []string{"{}"}, http.StatusUnauthorized
+	case "signiert":
+		if len(rest) != 2 {
+			return fmt.Errorf("„signiert“ braucht Schlüssel und Meldung")
+		}
+		key, rest = rest[0], rest[1:]
+	}
 	if how == "wird" {
 		rest, want = []string{"id=1&status=Down"}, http.StatusNotFound
 	}
@@ -62,7 +74,17 @@ func (s *stage) source(args []string) error {
 	}
 	post := func(i int) error {
 		body := strings.ReplaceAll(strings.ReplaceAll(rest[0], "{n}", fmt.Sprint(i+1)), "'", `"`)
-		res, err := client.Post(url, "application/x-www-form-urlencoded", strings.NewReader(body))
+		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if key != "" {
+			m := hmac.New(sha256.New, []byte(key))
+			m.Write([]byte(body))
+			req.Header.Set("X-Signature-256", "sha256="+hex.EncodeToString(m.Sum(nil)))
+		}
+		res, err := client.Do(req)
 		if err != nil {
 			return err
 		}

@@ -7,24 +7,35 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/web"
 )
 
 // sourceBody is a source as the API speaks of it.
 type sourceBody struct {
-	Name      string       `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
-	Title     string       `json:"title"`
-	Format    string       `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
-	Service   string       `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
-	Rhythm    *int64       `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
-	Mapping   *Mapping     `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
-	State     string       `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
-	HeardAt   *time.Time   `json:"heard_at,omitempty" readOnly:"true"`
-	UnreadAt  *time.Time   `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
-	RevokedAt *time.Time   `json:"revoked_at,omitempty" readOnly:"true"`
-	URL       string       `json:"url,omitempty" readOnly:"true" doc:"What to post or write to, told this once"`
-	Mailbox   *mailboxBody `json:"mailbox,omitempty" readOnly:"true" doc:"Whence its mails are fetched; in the answer for one source"`
-	Bodies    []takenBody  `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
+	Name      string            `json:"name" required:"false" doc:"Names the source; made of the title when it is left out"`
+	Title     string            `json:"title"`
+	Format    string            `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
+	Service   string            `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
+	Rhythm    *int64            `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
+	Mapping   *Mapping          `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
+	State     string            `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
+	HeardAt   *time.Time        `json:"heard_at,omitempty" readOnly:"true"`
+	UnreadAt  *time.Time        `json:"unread_at,omitempty" readOnly:"true" doc:"When something of it was last not understood"`
+	RevokedAt *time.Time        `json:"revoked_at,omitempty" readOnly:"true"`
+	URL       string            `json:"url,omitempty" readOnly:"true" doc:"What to post or write to, told this once"`
+	Signed    bool              `json:"signed,omitempty" readOnly:"true" doc:"It owes a signature"`
+	Refused   int64             `json:"refused,omitempty" readOnly:"true" doc:"How many bodies came without the signature lately"`
+	RefusedAt *time.Time        `json:"refused_at,omitempty" readOnly:"true"`
+	Paste     []sourcePasteBody `json:"paste,omitempty" readOnly:"true" doc:"What to enter in the other system, with the address in it, told this once"`
+	Mailbox   *mailboxBody      `json:"mailbox,omitempty" readOnly:"true" doc:"Whence its mails are fetched; in the answer for one source"`
+	Bodies    []takenBody       `json:"bodies,omitempty" readOnly:"true" doc:"Newest first; in the answer for one source"`
+}
+
+// sourcePasteBody is what to enter at one place of the other system.
+type sourcePasteBody struct {
+	Where string `json:"where" doc:"The place, in the language of the request"`
+	Text  string `json:"text"`
 }
 
 // mailboxBody is a mailbox from which mails are fetched.
@@ -77,6 +88,7 @@ func bodyOf(s Source) sourceBody {
 	b := sourceBody{
 		Name: s.Name, Title: s.Title, Format: string(s.Format), Service: s.Service, Rhythm: &rhythm, State: string(s.State()),
 		HeardAt: point(s.HeardAt), UnreadAt: point(s.UnreadAt), RevokedAt: point(s.RevokedAt),
+		Signed: s.Signed, Refused: s.Refused, RefusedAt: point(s.RefusedAt),
 	}
 	if s.Format.mapped() {
 		b.Mapping = &s.Mapping
@@ -116,6 +128,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("add-source", http.MethodPost, "", "Add a source; the answer holds its address", 201), scope, r.apiAdd)
 	web.Operation(a, op("get-source", http.MethodGet, "/{name}", "One source and what it sent", 200), scope, r.apiGet)
 	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm or mapping", 200), scope, r.apiChange)
+	web.Operation(a, op("sign-source", http.MethodPut, "/{name}/signature", "Have a source sign what it sends, or with an empty key no longer", 200), scope, r.apiSign)
 	web.Operation(a, op("set-source-mailbox", http.MethodPut, "/{name}/mailbox", "Fetch a source's mails from a mailbox", 200), scope, r.apiSetMailbox)
 	web.Operation(a, op("drop-source-mailbox", http.MethodDelete, "/{name}/mailbox", "Fetch them no longer and forget the password", 204), scope, r.apiDropMailbox)
 	web.Operation(a, op("revoke-source", http.MethodPost, "/{name}/revoke", "Refuse a source's address from now on", 200), scope, r.apiRevoke)
@@ -155,6 +168,9 @@ func (r *Room) apiAdd(ctx context.Context, in *sourceInput) (*web.One[sourceBody
 	}
 	b := bodyOf(s)
 	b.URL = url
+	for _, p := range howTo(s.Format, url) {
+		b.Paste = append(b.Paste, sourcePasteBody{i18n.T(ctx, "intake.paste_"+p.Where), p.Text})
+	}
 	return &web.One[sourceBody]{Body: b}, nil
 }
 
@@ -184,6 +200,21 @@ func (r *Room) apiChange(ctx context.Context, in *sourceChangeInput) (*web.One[s
 	s := in.Body.source()
 	s.Name = in.Name
 	if err := r.Change(ctx, s); err != nil {
+		return nil, err
+	}
+	s, err := r.Get(ctx, in.Name)
+	return &web.One[sourceBody]{Body: bodyOf(s)}, err
+}
+
+type signSourceInput struct {
+	Name string `path:"name"`
+	Body struct {
+		Secret string `json:"secret" writeOnly:"true" doc:"Key of the HMAC-SHA256 over the body; told to nobody again"`
+	}
+}
+
+func (r *Room) apiSign(ctx context.Context, in *signSourceInput) (*web.One[sourceBody], error) {
+	if err := r.Sign(ctx, in.Name, in.Body.Secret); err != nil {
 		return nil, err
 	}
 	s, err := r.Get(ctx, in.Name)

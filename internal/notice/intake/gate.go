@@ -91,7 +91,7 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	if rest != "" {
 		b.Path = strings.Split(rest, "/")
 	}
-	if err := r.take(req.Context(), token, Format(word), b, public); err != nil {
+	if err := r.take(req.Context(), token, Format(word), b, req.Header, public); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -106,5 +107,5 @@ func (r *Room) acquaint(ctx context.Context, row sourceRow) acquaintance {
 
 // same reports whether what was parsed by a is what row would make of it.
 func (a acquaintance) same(row sourceRow) bool {
-	return a.Token == row.Token && a.Format == row.Format && a.Mapping == row.Mapping && a.Service == row.Service && a.Title == row.Title
+	return a.Token == row.Token && a.Format == row.Format && a.Mapping == row.Mapping && a.Service == row.Service && a.Title == row.Title && bytes.Equal(a.Secret, row.Secret)
 }

@@ -289,7 +289,7 @@ func TestDovecotMailbox(t *testing.T) {
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case <-exited:
-			case <-time.After(10 * time.Second):
+			case <-time.After(2 * time.Second): // it waits for its children
 				_ = cmd.Process.Kill()
 				<-exited
 			}

@@ -26,6 +26,8 @@ const (
 	aboutSilence about = "silent"
 	aboutReading about = "unread"
 	aboutMailbox about = "mailbox"
+	// aboutSignature: something came without the signature that it owes.
+	aboutSignature about = "unsigned"
 )
 
 // tell raises or ends what is wrong with a source itself. Key and episode are
@@ -53,6 +55,11 @@ func (r *Room) tell(ctx context.Context, row sourceRow, what about, state signal
 func (r *Room) quiet(ctx context.Context, row sourceRow) error {
 	if row.Silent {
 		if err := r.tell(ctx, row, aboutSilence, signal.Resolved); err != nil {
+			return err
+		}
+	}
+	if !row.RefusedAt.IsZero() {
+		if err := r.tell(ctx, row, aboutSignature, signal.Resolved); err != nil {
 			return err
 		}
 	}
@@ -95,6 +102,19 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (next time.Time, err er
 				fell := !row.Silent && !due(*row, r.started).After(now)
 				row.Silent = row.Silent || fell
 				return aboutSilence, signal.Firing, fell
+			}); err != nil {
+				return next, err
+			}
+		}
+		if over := row.RefusedAt.Add(unreadFor); !row.RefusedAt.IsZero() && over.After(now) {
+			next = earlier(next, over)
+		} else if !row.RefusedAt.IsZero() {
+			if err := r.change(ctx, row.Name, func(row *sourceRow) (about, signal.State, bool) {
+				over := !row.RefusedAt.IsZero() && !row.RefusedAt.Add(unreadFor).After(now)
+				if over {
+					row.Refused, row.RefusedAt = 0, time.Time{}
+				}
+				return aboutSignature, signal.Resolved, over
 			}); err != nil {
 				return next, err
 			}
@@ -142,7 +162,7 @@ func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (abo
 		if !changed {
 			return nil
 		}
-		if err := r.put(ctx, db, row, "silent", "unread_at"); err != nil {
+		if err := r.put(ctx, db, row, "silent", "unread_at", "refused", "refused_at"); err != nil {
 			return err
 		}
 		r.hint(ctx, name)

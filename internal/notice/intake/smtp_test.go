@@ -151,7 +151,7 @@ func TestMailServerKeepsItsBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(50 * time.Second)) // less than what a quiet line may take
+	_ = conn.SetDeadline(time.Now().Add(50 * time.Second))                                                 // less than what a quiet line may take
 	fmt.Fprint(conn, "EHLO x\r\nMAIL FROM:<a@b>\r\n"+strings.Repeat("RCPT TO:<ada@lage.example>\r\n", 50)) // pipelined
 	in := textproto.NewReader(bufio.NewReader(conn))
 	var refused, enough int

@@ -43,6 +43,9 @@ type Source struct {
 	HeardAt   time.Time // the last word of it
 	UnreadAt  time.Time // the last word that was not understood; zero when that is over
 	Silent    bool
+	Signed    bool      // it owes a signature; see [Room.Sign]
+	Refused   int64     // how many bodies came without it
+	RefusedAt time.Time // the last of them; zero when that is over
 }
 
 // State is how a source is.
@@ -135,15 +138,16 @@ type Options struct {
 
 // Room keeps the sources of all tenants and takes what they send.
 type Room struct {
-	o       Options
-	sweeper *jobs.Sweeper
-	queue   *queue
-	book    *book
-	pacer   pacer
-	senders reporters              // of outages
-	mounted map[string]web.Handler // by word; see [Room.Mount]
-	posts   *posts
-	started time.Time
+	o        Options
+	sweeper  *jobs.Sweeper
+	queue    *queue
+	book     *book
+	pacer    pacer
+	senders  reporters              // of outages
+	mounted  map[string]web.Handler // by word; see [Room.Mount]
+	posts    *posts
+	unsigned unsignedCount
+	started  time.Time
 }
 
 // New makes the room.
@@ -188,6 +192,9 @@ type sourceRow struct {
 	HeardAt       time.Time    `bun:"heard_at,nullzero"`
 	UnreadAt      time.Time    `bun:"unread_at,nullzero"`
 	Silent        bool         `bun:"silent"`
+	Secret        []byte       `bun:"secret"`
+	Refused       int64        `bun:"refused"`
+	RefusedAt     time.Time    `bun:"refused_at,nullzero"`
 }
 
 func when(t time.Time) time.Time {
@@ -203,6 +210,7 @@ func (row sourceRow) source() Source {
 	s := Source{
 		Name: row.Name, Title: row.Title, Format: row.Format, Service: row.Service, Rhythm: time.Duration(row.Rhythm) * time.Second,
 		CreatedAt: when(row.CreatedAt), RevokedAt: when(row.RevokedAt), HeardAt: when(row.HeardAt), UnreadAt: when(row.UnreadAt), Silent: row.Silent,
+		Signed: len(row.Secret) > 0, Refused: row.Refused, RefusedAt: when(row.RefusedAt),
 	}
 	if json.Unmarshal([]byte(row.Mapping), &s.Mapping) != nil {
 		s.Mapping = Mapping{}
@@ -283,7 +291,7 @@ func (r *Room) Add(ctx context.Context, s Source) (url string, err error) {
 	token := TokenPrefix + strings.ToLower(rand.Text())
 	row := sourceRow{
 		TenantID: tenant, Name: s.Name, Title: s.Title, Format: s.Format, Token: digest(token), Service: s.Service,
-		Rhythm: int64(s.Rhythm / time.Second), Mapping: string(mapping), CreatedAt: r.o.Clock.Now(),
+		Rhythm: int64(s.Rhythm / time.Second), Mapping: string(mapping), CreatedAt: r.o.Clock.Now(), Secret: []byte{},
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		old, err := r.get(ctx, db, s.Name)
@@ -295,7 +303,7 @@ func (r *Room) Add(ctx context.Context, s Source) (url string, err error) {
 		}
 		_, err = db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
 			Set("title = EXCLUDED.title, format = EXCLUDED.format, token = EXCLUDED.token, service = EXCLUDED.service, rhythm = EXCLUDED.rhythm").
-			Set("mapping = EXCLUDED.mapping, created_at = EXCLUDED.created_at, revoked_at = NULL, heard_at = NULL, unread_at = NULL, silent = EXCLUDED.silent").Exec(ctx)
+			Set("mapping = EXCLUDED.mapping, created_at = EXCLUDED.created_at, revoked_at = NULL, heard_at = NULL, unread_at = NULL, silent = EXCLUDED.silent, secret = EXCLUDED.secret, refused = 0, refused_at = NULL").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("intake: add: %w", err)
 		}
@@ -371,8 +379,8 @@ func (r *Room) Revoke(ctx context.Context, name string) error {
 		if err := r.dropBox(ctx, db, row); err != nil {
 			return err
 		}
-		row.RevokedAt, row.Silent, row.UnreadAt = r.o.Clock.Now(), false, time.Time{}
-		if err := r.put(ctx, db, row, "revoked_at", "silent", "unread_at"); err != nil {
+		row.RevokedAt, row.Silent, row.UnreadAt, row.RefusedAt, row.Secret = r.o.Clock.Now(), false, time.Time{}, time.Time{}, []byte{}
+		if err := r.put(ctx, db, row, "revoked_at", "silent", "unread_at", "refused_at", "secret"); err != nil {
 			return err
 		}
 		r.hint(ctx, name)

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -74,10 +76,10 @@ func (k *kept) read() {
 // nil when both are stored, also for a body that nobody understands: that is
 // ours to mend, and the sender would only give up.
 func (r *Room) Take(ctx context.Context, token string, f Format, b Body) error {
-	return r.take(ctx, token, f, b, false)
+	return r.take(ctx, token, f, b, nil, false)
 }
 
-func (r *Room) take(ctx context.Context, token string, f Format, b Body, public bool) error {
+func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.Header, public bool) error {
 	a, err := r.byToken(ctx, token)
 	if err != nil {
 		return err
@@ -85,16 +87,39 @@ func (r *Room) take(ctx context.Context, token string, f Format, b Body, public 
 	if f != a.Format || public && (r.o.Public == nil || !r.o.Public(ident.WithTenant(ctx, a.TenantID))) {
 		return errNoAddress
 	}
-	return r.takeFrom(ctx, a, b, public)
+	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, r.o.Clock.Now()) {
+		return errBusy
+	}
+	if a, err = r.verify(ctx, a, h, b.Data); err != nil {
+		return err
+	}
+	err = r.store(ctx, a, b)
+	if errors.Is(err, errStale) { // the key is another since then
+		if a, err = r.verify(ctx, a, h, b.Data); err == nil {
+			err = r.store(ctx, a, b)
+		}
+	}
+	if errors.Is(err, errStale) {
+		err = errBusy
+	}
+	return err
 }
+
+// errStale: what was remembered of a source's key is old.
+var errStale = errors.New("intake: the source owes another signature")
 
 // takeFrom keeps what a source has sent, whichever way it came; public is the pace
 // of a way on which everybody may try.
 func (r *Room) takeFrom(ctx context.Context, a acquaintance, b Body, public bool) error {
-	now := r.o.Clock.Now()
-	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, now) {
+	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, r.o.Clock.Now()) {
 		return errBusy
 	}
+	return r.store(ctx, a, b)
+}
+
+// store waits until a body is stored with what it reports.
+func (r *Room) store(ctx context.Context, a acquaintance, b Body) error {
+	now := r.o.Clock.Now()
 	sum, path, query := sha256.New(), strings.Join(b.Path, "/"), b.Query.Encode()
 	for _, s := range []string{b.ContentType, query, path, b.Event} {
 		fmt.Fprintf(sum, "%d:%s", len(s), s)
@@ -221,6 +246,11 @@ func (r *Room) keep(batch []*kept) (out outcome, err error) {
 			if !ok || row.Token != k.from.Token || !row.RevokedAt.IsZero() {
 				r.book.forget(k.from.Token)
 				out[k] = errNoAddress
+				continue
+			}
+			if len(row.Secret) > 0 && !bytes.Equal(row.Secret, k.from.Secret) {
+				r.book.forget(k.from.Token)
+				out[k] = errStale
 				continue
 			}
 			if !k.from.same(row) { // another node or a command has changed it

@@ -10,6 +10,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
 )
 
@@ -24,6 +25,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /source", web.Staff(r.postNew))
 	s.Handle("GET /source/{name}", web.Staff(r.pageOne))
 	s.Handle("POST /source/{name}", web.Staff(r.postChange))
+	s.Handle("POST /source/{name}/signature", web.Staff(r.postSignature))
 	s.Handle("POST /source/{name}/mailbox", web.Staff(r.postMailbox))
 	s.Handle("GET /source/{name}/revoke", web.Staff(r.pageRevoke))
 	s.Handle("POST /source/{name}/revoke", web.Staff(r.postRevoke))
@@ -208,15 +210,20 @@ type view struct {
 	Box       Mailbox // of a source that writes mails
 	HasBox    bool
 	BoxForm   *web.Form
+	SignForm  *web.Form
 }
 
 func (r *Room) view(ctx context.Context, name string) (v view, err error) {
 	if err := mayRead(ctx); err != nil {
 		return v, err
 	}
+	if err := r.countUnsigned(ctx, ident.TenantOf(ctx), name, true); err != nil {
+		return v, err
+	}
 	if v.Source, err = r.Get(ctx, name); err != nil {
 		return v, err
 	}
+	v.SignForm = web.NewForm(nil)
 	v.MayChange, v.Form, v.BoxForm = mayChange(ctx) == nil && v.State() != Revoked, web.NewForm(nil), web.NewForm(nil)
 	fillMapping(v.Form, v.Source)
 	if v.Format == Mail {
@@ -282,6 +289,40 @@ func (r *Room) postChange(w http.ResponseWriter, req *http.Request) error {
 		}
 		return web.Render(w, req, onePage(v))
 	}
+	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, onePage(v))
+}
+
+// postSignature has a source sign what it sends, or no longer.
+func (r *Room) postSignature(w http.ResponseWriter, req *http.Request) error {
+	ctx, name := req.Context(), req.PathValue("name")
+	if err := mayChange(ctx); err != nil {
+		return err
+	}
+	f, err := web.ReadForm(req)
+	if err != nil {
+		return err
+	}
+	key := f.Get("secret")
+	if f.Get("do") == "off" {
+		key = ""
+	} else {
+		f.Require("secret")
+	}
+	if f.OK() {
+		err := r.Sign(ctx, name, key)
+		if err == nil {
+			return web.SeeOther(w, req, "/source/"+name)
+		}
+		if !f.Take(err) {
+			return err
+		}
+	}
+	v, err := r.view(ctx, name)
+	if err != nil {
+		return err
+	}
+	f.Values.Del("secret")
+	v.SignForm = f
 	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, onePage(v))
 }
 
