@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -18,6 +19,7 @@ import (
 // carried: the running copy outside, with the program as it is delivered.
 var carried = []badDay{
 	{"the machine is lost while the database is copied", loseTheMachine},
+	{"no room for backups", noRoomForBackups},
 }
 
 // copiesOf answers how the copies stand.
@@ -149,4 +151,87 @@ func sealedOnly(t *testing.T, dir string, words ...string) {
 	if err != nil || n < 3 {
 		t.Errorf("%d files outside, %v", n, err)
 	}
+}
+
+// noRoomForBackups: the disk for backups, on which the running copy lies too, is
+// full. Each says so in words, nothing half stays, check is red, and alarms go out
+// as ever. When there is room again, both catch up.
+func noRoomForBackups(t *testing.T, r *built) {
+	mails, tg := newPost(t), newTargets(t)
+	h := r.house(t, "")
+	small, key := filepath.Join(h.dir, "klein"), filepath.Join(h.dir, "key.txt")
+	if err := os.Mkdir(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=8m,mode=0700"); err != nil {
+		t.Skipf("needs the right to mount a small tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(small, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	town := townYAML + smtpYAML(mails) + servicesYAML(2, tg.addr, once)
+	h.configure(town)
+	code, public, errs := h.once("backup-key", key)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	folder, out := filepath.Join(small, "sicherung"), filepath.Join(small, "kopie")
+	if err := os.Mkdir(out, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.configure(town + fmt.Sprintf("backup: {to: [%s], at: \"02:30\", folder: %s, replica: {every: 1s, targets: [{name: klein, url: %s}]}}\n", strings.TrimSpace(public), folder, out))
+	p := h.serve()
+	publisher, admin := h.token(ada), h.token(bert)
+	state := func() (out map[string]any) {
+		_, out, _ = p.call(admin, "GET", "/api/v1/backups", "")
+		return out
+	}
+	files := func() int { list, _ := state()["items"].([]any); return len(list) }
+	within(t, 90*time.Second, "the first backup and copy", func() bool { return files() == 1 && !p.copiesOf(admin)["klein"].IsZero() })
+
+	filler := filepath.Join(small, "voll")
+	f, err := os.OpenFile(filler, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 4096); err == nil; {
+		_, err = f.Write(block)
+	}
+	_ = f.Close()
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	p.must(admin, "POST", "/api/v1/backups", "", http.StatusOK)
+	within(t, 60*time.Second, "a word about the backup", func() bool { return strings.Contains(fmt.Sprint(state()["failed"]), "kein Platz mehr") })
+	p.must(publisher, "POST", "/api/v1/incidents", `{"title":"Es wird eng"}`, http.StatusCreated)
+	within(t, 60*time.Second, "a word about the copy", func() bool { return strings.Contains(fmt.Sprint(state()["copies"]), "reason:full") })
+	if code, said, errs := h.once("backup", filepath.Join(small, "hand.backup"), "--to", strings.TrimSpace(public)); code != exitFailure || !strings.Contains(errs, "Der Datenträger ist voll") {
+		t.Errorf("a backup by hand: %d %s %s", code, said, errs)
+	}
+	if _, said, errs := h.once("check"); !strings.Contains(said+errs, "kein Platz mehr") {
+		t.Errorf("check says nothing of it: %s %s", said, errs)
+	}
+	for _, what := range []string{"*.backup", ".tuermer-part-*", "sicherung/.tuermer-part-*", "sicherung/*.new"} {
+		if left, _ := filepath.Glob(filepath.Join(small, what)); len(left) > 0 {
+			t.Errorf("left half: %v", left)
+		}
+	}
+	seen := tg.fail("/01")
+	within(t, 30*time.Second, "the outage is seen", func() bool { return isClosed(seen) })
+	within(t, 60*time.Second, "the alarm", func() bool { return len(mails.find(ada, "gestört", dienst(1))) > 0 })
+	if status, _, err := fetch(t.Context(), p.public+"/"); err != nil || status != http.StatusOK {
+		t.Errorf("the public page: %d %v", status, err)
+	}
+
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	free := time.Now()
+	p.must(admin, "POST", "/api/v1/backups", "", http.StatusOK)
+	within(t, 180*time.Second, "the next backup and copy", func() bool {
+		return files() == 2 && state()["failed"] == nil && p.copiesOf(admin)["klein"].After(free)
+	})
+	p.endsWell()
 }

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/keep"
 )
 
 // resolverAt asks one name server, or those of the machine where addr is empty.
@@ -106,7 +108,31 @@ func (a *App) checkPeople(ctx context.Context, s Settings) (out []CheckResult, e
 func (a *App) checkBackup(_ context.Context, s Settings) ([]CheckResult, error) {
 	b, _ := backupConfig(a.configs())
 	if len(b.To) > 0 && b.At != "" {
-		return nil, nil
+		return a.checkLastBackup(s)
 	}
 	return []CheckResult{{Red: true, What: a.catalog.Text(s.Lang, "app.check_backup"), WayOut: a.catalog.Text(s.Lang, "app.check_backup_out")}}, nil
+}
+
+// checkLastBackup names a backup that failed, and a folder that has no room for the
+// next one.
+func (a *App) checkLastBackup(s Settings) ([]CheckResult, error) {
+	setting, err := a.keepSetting(a.configs())
+	if err != nil {
+		return nil, err
+	}
+	say := func(key string, args ...any) []CheckResult {
+		return []CheckResult{{Red: true, What: a.catalog.Text(s.Lang, key, args...), WayOut: a.catalog.Text(s.Lang, "app.check_backup_failed_out")}}
+	}
+	if errors.Is(writable(setting.Folder), errDiskFull) {
+		return say("app.check_backup_full", setting.Folder), nil
+	}
+	last, err := keep.LastAttempt(setting.Folder)
+	if err != nil || last.Error == "" {
+		return nil, err
+	}
+	why := last.Error
+	if last.Reason != "" {
+		why = a.catalog.Text(s.Lang, "keep.fail_"+last.Reason)
+	}
+	return say("app.check_backup_failed", last.At.Format("2006-01-02 15:04 UTC"), why), nil
 }

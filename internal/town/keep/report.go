@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -26,6 +27,31 @@ type Attempt struct {
 	Rows  int64     `json:"rows"`
 	Took  int64     `json:"took_ms"`
 	Error string    `json:"error,omitempty"`
+	// Reason has the text keep.fail_REASON; empty where only Error tells.
+	Reason string `json:"reason,omitempty"`
+}
+
+// reasonOf finds the word for what a person can do something about.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "full"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "denied"
+	case errors.Is(err, fs.ErrNotExist):
+		return "missing"
+	default:
+		return ""
+	}
+}
+
+// LastAttempt is the backup that was tried last into a folder, by what stands
+// beside it; the zero value if nothing does.
+func LastAttempt(folder string) (Attempt, error) {
+	r := &Room{}
+	r.setting.Store(&Setting{Folder: folder})
+	report, err := r.read()
+	return report.Backup, err
 }
 
 func (a Attempt) failedAt() time.Time {
@@ -68,13 +94,18 @@ func (r *Room) read() (out Report, err error) {
 	}
 	text, err := os.ReadFile(filepath.Join(r.set().Folder, reportFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
+		text, err = []byte("{}"), nil
 	}
 	if err != nil {
 		return out, fmt.Errorf("keep: report: %w", err)
 	}
 	if json.Unmarshal(text, &out) != nil {
 		return Report{}, nil // it is written anew by the next round
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed.At.After(out.Backup.At) { // there was no room to write it down
+		out.Backup = r.failed
 	}
 	return out, nil
 }
@@ -87,7 +118,7 @@ func (r *Room) write(rep Report) error {
 	path := filepath.Join(r.set().Folder, reportFile)
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keep: report: %w", err)
+		return errors.Join(fmt.Errorf("keep: report: %w", err), os.Remove(tmp))
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("keep: report: %w", err)

@@ -100,6 +100,7 @@ type Room struct {
 	bad    string          // what was told last
 	told   bool
 	busy   bool
+	failed Attempt // the last one that failed, for its report may have had no room
 }
 
 // New makes the room; it does nothing before Start.
@@ -199,8 +200,12 @@ func (r *Room) round(ctx context.Context, now time.Time) (time.Time, error) {
 		if files, err = r.list(); err != nil {
 			return time.Time{}, err
 		}
-		if err := r.write(report); err != nil {
+		if err := r.write(report); report.Backup.Error == "" && err != nil {
 			return time.Time{}, err
+		} else if report.Backup.Error != "" {
+			r.mu.Lock()
+			r.failed = report.Backup // a full disk has no room for a report either
+			r.mu.Unlock()
 		}
 	}
 	if n := len(files); n > 0 && report.Trial.dueFor(files[n-1].Name, now) && ctx.Err() == nil {
@@ -226,7 +231,7 @@ func (r *Room) makeOwn(ctx context.Context, now time.Time) (a Attempt) {
 	a.Rows, a.Took = rows, r.o.Clock.Now().Sub(now).Milliseconds()
 	if err != nil {
 		r.o.Log.ErrorContext(ctx, "no backup was made", "err", err)
-		a.Error = err.Error()
+		a.Error, a.Reason = err.Error(), reasonOf(err)
 		return a
 	}
 	r.o.Log.InfoContext(ctx, "backup made", "file", a.File, "rows", rows)

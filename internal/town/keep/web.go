@@ -137,6 +137,8 @@ type backupsBody struct {
 	TrialError string           `json:"trial_error,omitempty"`
 	Rows       int64            `json:"trial_rows"`
 	Chains     int              `json:"trial_chains"`
+	FailedAt   *time.Time       `json:"failed_at,omitempty" doc:"When the last backup failed; missing when it did not"`
+	Failed     string           `json:"failed,omitempty" doc:"Why"`
 	Held       int              `json:"held" doc:"Messages that a restore holds until a person decides"`
 	Copies     []backupCopyBody `json:"copies" doc:"Places to which the database is carried while it is written"`
 }
@@ -169,6 +171,9 @@ func (r *Room) apiState(ctx context.Context, _ *struct{}) (*struct{ Body backups
 	if s.Finding.Bad {
 		b.Bad = i18n.T(ctx, s.Finding.Title)
 	}
+	if s.Report.Backup.Error != "" {
+		b.FailedAt, b.Failed = orNil(s.Report.Backup.At), failWords(ctx, s.Report.Backup)
+	}
 	for _, c := range s.Copies {
 		b.Copies = append(b.Copies, backupCopyBody{c.Name, orNil(c.Through), int64(c.Lag.Seconds()), c.Late, c.Reason, c.Err})
 	}
@@ -196,6 +201,14 @@ func (r *Room) apiHeld(ctx context.Context, in *struct{ Body backupHeldBody }) (
 		return nil, err
 	}
 	return &struct{ Body backupHeldAnswerBody }{backupHeldAnswerBody{n}}, nil
+}
+
+// failWords say why a backup failed.
+func failWords(ctx context.Context, a Attempt) string {
+	if a.Reason == "" {
+		return a.Error
+	}
+	return i18n.T(ctx, "keep.fail_"+a.Reason)
 }
 
 // copyReason says why a place did not take the copy.
