@@ -4,8 +4,8 @@
 //
 //	go run ./bench/intake
 //
-// First many things of one source fall ill and recover, then one of them repeats
-// itself. Senders share the machine with the program. No peer has a figure here.
+// First a storm of a thousand is timed until somebody is told of it (R4.14). Then many
+// things of one source fall ill, then one of them repeats itself. Senders share the machine with the program. No peer has a figure here.
 package main
 
 import (
@@ -29,12 +29,18 @@ func main() {
 	events := flag.Int("events", 20_000, "reports of different things")
 	repeats := flag.Int("repeats", 100_000, "of one and the same report")
 	senders := flag.Int("senders", 32, "at once")
+	gust := flag.Int("storm", 1000, "reports in ten seconds, timed until somebody is told; 0: none")
 	flag.Parse()
 	rig.Main(func(ctx context.Context, dir string) error {
 		rig.Machine()
 		bin, err := rig.Build(ctx, dir)
 		if err != nil {
 			return err
+		}
+		if *gust > 0 {
+			if err := storm(ctx, bin, dir, *gust); err != nil {
+				return fmt.Errorf("storm: %w", err)
+			}
 		}
 		p, err := rig.Serve(bin, filepath.Join(dir, "n11"), rig.Town)
 		if err != nil {
@@ -50,9 +56,7 @@ func main() {
 		if !ok {
 			return errors.New("source add told no address")
 		}
-		b := &bench{url: p.Staff + "/in/" + path, senders: *senders, client: &http.Client{
-			Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: *senders},
-		}}
+		b := newBench(p.Staff+"/in/"+path, *senders)
 		defer b.client.CloseIdleConnections()
 		if err := b.measure(p, "different things", *events, func(i int) string {
 			return fmt.Sprintf("id=%d&device=SRV%d&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout", i, i%100)
@@ -69,6 +73,12 @@ type bench struct {
 	url     string
 	senders int
 	client  *http.Client
+}
+
+func newBench(url string, senders int) *bench {
+	return &bench{url: url, senders: senders, client: &http.Client{
+		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: senders},
+	}}
 }
 
 // measure sends n bodies and prints how many a second were taken.
