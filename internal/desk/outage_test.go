@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -82,6 +83,15 @@ func TestOutageForm(t *testing.T) {
 		t.Errorf("%+v %v", page, to.got)
 	}
 	if _, html := ask(http.MethodGet, "/en/stoerung/danke", nil); !strings.Contains(html, "Thank you") || !strings.Contains(html, `href="/en/"`) {
+		t.Error(html)
+	}
+	// Of many services one is chosen from a list.
+	for i := range manyServices {
+		if err := sv.Save(w.Ctx, service.Service{Slug: fmt.Sprintf("s%d", i), Name: fmt.Sprintf("Dienst %d", i), Public: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, html := ask(http.MethodGet, "/en/stoerung?service=portal", nil); !strings.Contains(html, `<option value="portal" selected>`) || strings.Contains(html, `name="service" value=`) {
 		t.Error(html)
 	}
 	if _, err := g.Answer(ctx, httptest.NewRequest(http.MethodGet, "/stoerung/x", nil)); fault.KindOf(err) != fault.NotFound {
