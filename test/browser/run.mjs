@@ -144,6 +144,9 @@ async function thread(browser, { name, width, scripts = true, released }, findin
     await citizen.click("Frühere Störungen", { role: "link" });
     await citizen.sees(/Bürgerportal/);
     await citizen.look("public-archive");
+    await citizen.goto(`${world.public}/stoerung`);
+    await citizen.sees(/Was funktioniert nicht/);
+    await citizen.look("public-outage");
     if (name === "desktop") await tour(browser, world, findings, await a.context.storageState(), await b.context.storageState());
   } finally {
     for (const r of readers) {
