@@ -25,8 +25,8 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "seal", "store", "jobs", "bus", "backup", "depot", "replica", "i18n", "web", "fence", "paper", "personal", "storetest", "depottest", "zonetest"}},
-	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact"}},
+	{"platform", []string{"fault", "clock", "ident", "seal", "store", "jobs", "bus", "backup", "depot", "replica", "i18n", "web", "fence", "paper", "personal", "retain", "storetest", "depottest", "zonetest"}},
+	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact", "deletion"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
 	{"raise", []string{"roster", "chain", "alert"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},

@@ -5,11 +5,17 @@ import (
 	"net/url"
 	"time"
 
+	"tuermer/internal/inform/publish"
+	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/roster"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/papers"
+	"tuermer/internal/town/plan"
 )
 
 // paperFacts gathers the active configuration of the town in ctx for its papers. What
@@ -132,13 +138,18 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "pace", For: 15 * time.Minute},
 	}
 	if f.Surveys {
-		f.Keeps = append(f.Keeps, papers.Keep{What: "survey"})
+		f.Keeps = append(f.Keeps, papers.Keep{What: "survey", For: review.KeepOpinions})
 	}
 	f.Keeps = append(f.Keeps, papers.Keep{What: "outage", For: intake.KeepBodies})
 	f.Keeps = append(f.Keeps, []papers.Keep{
 		{What: "audience"},
-		{What: "ledger"},
-		{What: "outbox"},
+		{What: "ledger", For: publish.KeepLedger},
+		{What: "outbox", For: channel.KeepOutbox},
+		{What: "woken", For: alert.KeepWoken},
+		{What: "duty", For: roster.KeepDuty},
+		{What: "token", For: identity.KeepTokens},
+		{What: "opening", For: identity.KeepOpenings},
+		{What: "hidden", For: plan.KeepLinks},
 		{What: "account"},
 		{What: "session", For: identity.SessionIdle, Counted: true},
 		{What: "link", For: identity.SessionMax, Counted: true},

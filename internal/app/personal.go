@@ -25,7 +25,7 @@ type holder interface{ Personal() []personal.Rule }
 // personalRules are those of all rooms.
 func (a *App) personalRules() (out []personal.Rule) {
 	for _, h := range []holder{
-		a.identity, a.audit, a.channel, a.plan, a.service, a.papers, a.contact, a.roster, a.chain, a.alert, a.incident, a.board,
+		a.identity, a.audit, a.channel, a.plan, a.service, a.papers, a.contact, a.deletion, a.roster, a.chain, a.alert, a.incident, a.board,
 		a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise,
 	} {
 		out = append(out, h.Personal()...)
@@ -35,7 +35,7 @@ func (a *App) personalRules() (out []personal.Rule) {
 
 // impersonal are tables with very many rows that machines write and no person
 // stands in.
-var impersonal = []string{"monitor_result", "monitor_journal", "monitor_chunk", "monitor_rollup", "bus_handled", "signal_signal", "signal_key", "signal_episode", "sonde_result", "sonde_nonce"}
+var impersonal = []string{"monitor_result", "monitor_journal", "monitor_chunk", "monitor_rollup", "bus_handled", "signal_signal", "signal_key", "signal_episode", "sonde_result", "sonde_nonce", "deletion_record"}
 
 // PersonalData is all that an install holds about a person.
 type PersonalData struct {

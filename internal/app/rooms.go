@@ -41,6 +41,7 @@ import (
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
+	"tuermer/internal/town/deletion"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/keep"
 	"tuermer/internal/town/papers"
@@ -65,6 +66,7 @@ type rooms struct {
 	papers   *papers.Room
 	keep     *keep.Room
 	contact  *contact.Room
+	deletion *deletion.Room
 
 	signal  *signal.Room
 	monitor *monitor.Room
@@ -95,7 +97,7 @@ type rooms struct {
 func Migrations() []store.Migrations {
 	return []store.Migrations{
 		jobs.Migrations(), bus.Migrations(),
-		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(), contact.Migrations(),
+		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(), contact.Migrations(), deletion.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
 		roster.Migrations(), chain.Migrations(), alert.Migrations(),
 		incident.Migrations(), staff.Migrations(),
@@ -109,7 +111,7 @@ func Migrations() []store.Migrations {
 func Texts() []fs.FS {
 	return []fs.FS{
 		web.Texts(), depot.Texts(), configTexts,
-		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(),
+		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(), deletion.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
 		roster.Texts(), chain.Texts(), alert.Texts(),
 		incident.Texts(), staff.Texts(),
@@ -268,6 +270,9 @@ func (a *App) build() (err error) {
 	if a.keep, err = a.newKeep(); err != nil {
 		return err
 	}
+	a.deletion = deletion.New(deletion.Options{
+		Store: a.store, Clock: c, Log: log, Audit: a.audit, Towns: a.identity, Rules: a.retention, Open: a.openTimes,
+	})
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
@@ -282,7 +287,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.identity, a.channel, a.contact, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.deletion, a.identity, a.channel, a.contact, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -314,7 +319,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

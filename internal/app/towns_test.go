@@ -33,6 +33,7 @@ import (
 	"tuermer/internal/raise/chain"
 	"tuermer/internal/raise/roster"
 	"tuermer/internal/town/channel"
+	"tuermer/internal/town/deletion"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
 	"tuermer/internal/town/service"
@@ -87,6 +88,7 @@ type testTown struct {
 	feedKey  string
 	asked    string // secret of a question whether a way reaches somebody
 	peer     string // id of another install, invited to a mutual watch
+	hold     string // keeps data from being deleted
 }
 
 // install is a product with two towns; nothing moves by itself in it.
@@ -174,6 +176,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	_, sealed, err := a.identity.SealAccess(admin, "", "Tresor "+w.mark)
 	must(err)
 	w.sealed = sealed.ID
+	held, err := a.deletion.Hold(admin, deletion.Hold{From: "2026-01-01", Reason: "Sperre " + w.mark})
+	must(err)
+	w.hold = held.ID
 	_, err = a.pulse.Invite(admin, "Nachbar "+w.mark)
 	must(err)
 	watch, err := a.pulse.Overview(admin)
@@ -555,6 +560,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.roster}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
+	case strings.HasPrefix(base, "/deletion/holds"):
+		ids = []string{w.hold}
+	case strings.HasPrefix(base, "/deletion/runs"):
+		ids = []string{"gibt-es-nicht"} // a day is nobody's
 	case strings.HasPrefix(base, "/papers"):
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/review"):
@@ -600,7 +609,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	for i, id := range ids {
 		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{step}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
-			"{format}", "prtg", "{rest...}", "x", "{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
+			"{format}", "prtg", "{rest...}", "x", "{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{day}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)
 		if strings.Contains(out[i], "{") {
 			in.t.Fatalf("%s: %s", c, out[i])

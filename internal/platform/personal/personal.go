@@ -163,6 +163,17 @@ func (w Who) says(text string) bool {
 	return slices.ContainsFunc(w.words(), func(word string) bool { return strings.Contains(text, strings.ToLower(word)) })
 }
 
+// Tables names the tables that hold rows of tenants with words in them: what could
+// speak of a person.
+func Tables(ctx context.Context, s *store.Store) ([]string, error) {
+	all, err := tables(ctx, s)
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = t.name
+	}
+	return out, err
+}
+
 // Find lists the rows of the tenant in ctx that are about the person; skip are
 // tables that hold no person and very many rows.
 func Find(ctx context.Context, s *store.Store, who Who, skip ...string) ([]Hit, error) {

@@ -476,7 +476,8 @@ func TestTexts(t *testing.T) {
 	// purposes and names that are no texts; mails have _subject and _body
 	other := map[string]bool{"identity.device": true, "identity.confirm": true, "identity.independence": true}
 	for _, f := range files {
-		if ext := filepath.Ext(f); ext != ".go" && ext != ".templ" || strings.HasSuffix(f, "_test.go") {
+		// Names of rules stand in retention.go; the room deletion has their words.
+		if ext := filepath.Ext(f); ext != ".go" && ext != ".templ" || strings.HasSuffix(f, "_test.go") || f == "retention.go" {
 			continue
 		}
 		src, err := os.ReadFile(f)

@@ -1,0 +1,8 @@
+package chain
+
+import "tuermer/internal/platform/retain"
+
+// Retention says how long this room keeps what, and why what has no period stays.
+func (r *Room) Retention() []retain.Rule {
+	return retain.Kept("chain", retain.Settings, "chain_policy")
+}

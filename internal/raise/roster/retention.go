@@ -1,0 +1,22 @@
+package roster
+
+import "tuermer/internal/platform/retain"
+
+// How long it is kept who was on duty, after the shift: two years, the time for
+// which records of working hours are asked for; and a calendar link, once revoked.
+const (
+	KeepDuty  = 731 * retain.Day
+	KeepFeeds = 90 * retain.Day
+)
+
+// Retention says how long this room keeps what, and why what has no period stays.
+func (r *Room) Retention() []retain.Rule {
+	out := []retain.Rule{
+		{Name: "roster.duty", Table: "roster_override", Act: retain.Delete, For: KeepDuty, Age: "to_at"},
+		{Name: "roster.duty", Table: "roster_swap", Act: retain.Delete, For: KeepDuty, Age: "give_to", Where: "state <> 'asked'"},
+		{Name: "roster.feed", Table: "roster_feed", Act: retain.Delete, For: KeepFeeds, Age: "revoked_at"},
+	}
+	out = append(out, retain.Kept("roster", retain.Settings, "roster_entry", "roster_day")...)
+	out = append(out, retain.Kept("roster", retain.Plain, "roster_notice")...)
+	return out
+}

@@ -1,0 +1,8 @@
+package service
+
+import "tuermer/internal/platform/retain"
+
+// Retention says how long this room keeps what, and why what has no period stays.
+func (r *Room) Retention() []retain.Rule {
+	return retain.Kept("service", retain.Settings, "service_entry")
+}
