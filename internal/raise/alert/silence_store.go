@@ -54,7 +54,7 @@ func silenceRowOf(tenant ident.Tenant, s Silence) (silenceRow, error) {
 	}
 	return silenceRow{
 		TenantID: tenant, ID: s.ID, Service: s.Match.Service, Source: s.Match.Source, Monitor: s.Match.Monitor, Labels: string(labels),
-		StartsAt: s.From, EndsAt: s.Until, Reason: s.Reason, CreatedAt: s.CreatedAt, CreatedBy: s.CreatedBy, CreatedName: s.CreatedName,
+		StartsAt: clock.Cut(s.From), EndsAt: clock.Cut(s.Until), Reason: s.Reason, CreatedAt: s.CreatedAt, CreatedBy: s.CreatedBy, CreatedName: s.CreatedName,
 		EndedAt: s.EndedAt, EndedName: s.EndedName,
 	}, nil
 }
