@@ -122,6 +122,7 @@ type stage struct {
 	spaces    map[string]*webSpace
 	next      *neighbour
 	names     *zonetest.Zone // nil: DNS is not asked
+	outside   string         // folder of the running copy and its key; empty: there is none
 }
 
 // settle is how long everything may take that follows from an act at once;
@@ -156,6 +157,9 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 		if f.Name == "tuermer.yaml" {
 			yaml = f.Data
 		}
+	}
+	if yaml, err = s.copyPlaces(yaml); err != nil {
+		t.Fatal(err)
 	}
 	if s.config, _, err = app.ParseConfig("tuermer.yaml", often(yaml)); err != nil {
 		t.Fatal(err)
@@ -246,7 +250,7 @@ func often(yaml []byte) []byte {
 
 func (s *stage) options() app.Options {
 	return app.Options{
-		Lookup: s.lookup(), Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
+		Serve: s.outside != "", Lookup: s.lookup(), Config: s.config, Dir: s.dir, StaffAddr: staffHost, PublicAddr: publicHost, MailAddr: s.config.Listen.Mail, Version: "test", Log: s.log,
 		Clock: skewed{&s.skew}, Quiet: s.database == "", Database: s.database, Listen: s.net.Listen, Dial: s.dialFrom("Türmer"), Roots: s.roots,
 		Facts: func() health.Facts { return health.Facts{Hosts: []netip.Addr{netip.MustParseAddr("198.51.100.7")}} },
 	}

@@ -25,6 +25,9 @@ var outside = map[string]act{
 	"Push":          {1, (*stage).pushTo},
 	"Platte":        {2, (*stage).disk},
 	"Schlüssel":     {1, (*stage).key},
+	"Kopie":         {1, (*stage).copyAway},
+	"Maschine":      {1, (*stage).machine},
+	"Zurückspielen": {1, (*stage).bringBack},
 	"Fremder":       {2, (*stage).stranger},
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -190,6 +191,9 @@ func (r *Replica) Start(ctx context.Context) (err error) {
 	if r.guard, err = guard(r.o.Database); err != nil {
 		return err
 	}
+	if err := prepare(ctx, r.o.Database); err != nil {
+		return errors.Join(err, r.guard.Close())
+	}
 	log := slog.New(calm{r.log.Handler()})
 	r.db = litestream.NewDB(r.o.Database)
 	r.db.SetMetaPath(filepath.Join(r.o.Folder, "work"))
@@ -279,6 +283,25 @@ func (r *Replica) seen(ctx context.Context, at time.Time, err error) {
 			r.log.ErrorContext(ctx, "the work folder of the copy cannot be made anew", "err", err)
 		}
 	}
+}
+
+// prepare makes litestream's two tables while nobody writes yet. Later it would
+// wait for the one writer with its own lock held.
+func prepare(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return fmt.Errorf("replica: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for _, q := range []string{
+		`CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)`,
+		`CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER)`,
+	} {
+		if _, err := db.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("replica: %w", err)
+		}
+	}
+	return nil
 }
 
 // Broken notes that it could not start, for [Replica.Status], and answers what is
