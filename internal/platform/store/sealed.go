@@ -251,7 +251,7 @@ func (s *Store) Compact(ctx context.Context) error {
 		return nil
 	}
 	for _, q := range []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
-		if _, err := s.write.DB.ExecContext(ctx, q); err != nil {
+		if _, err := s.write.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("store: compact: %w", err)
 		}
 	}
