@@ -170,6 +170,21 @@ type alertCourse struct {
 	Way    string     `json:"way,omitempty"`
 	Word   string     `json:"word,omitempty" doc:"A reason, a name or the number of the step"`
 	Until  *time.Time `json:"until,omitempty"`
+	Times  int        `json:"times" doc:"How often; what is tried in vain again and again is one line"`
+	LastAt *time.Time `json:"last_at,omitempty" doc:"When it happened last"`
+}
+
+func courseBodies(all []Course) []alertCourse {
+	out := make([]alertCourse, 0, len(all))
+	for _, c := range all {
+		out = append(out, alertCourse{c.At, string(c.What), c.Person, c.Name, c.Way, c.Word, orNil(c.Until), c.Times, orNil(c.LastAt)})
+	}
+	return out
+}
+
+type alertCourseQuery struct {
+	web.Paging
+	ID string `path:"id" doc:"Id of the alert"`
 }
 
 // answerAPI adds the operations beside taking and closing.
@@ -177,6 +192,23 @@ func (r *Room) answerAPI(a *web.API) {
 	op := func(id, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/alerts/{id}/" + path, Tags: []string{"alerts"}, Summary: summary}
 	}
+	web.Operation(a, huma.Operation{
+		OperationID: "list-alert-course", Method: http.MethodGet, Path: "/api/v1/alerts/{id}/course", Tags: []string{"alerts"},
+		Summary: "What happened to wake people for an alert, oldest first",
+	}, "alerts", func(ctx context.Context, q *alertCourseQuery) (*web.List[alertCourse], error) {
+		if _, err := r.Get(ctx, ID(q.ID)); err != nil {
+			return nil, err
+		}
+		all, err := r.Course(ctx, ID(q.ID), CourseFilter{After: q.After, Limit: q.Limit})
+		if err != nil {
+			return nil, err
+		}
+		next := ""
+		if len(all) > 0 && len(all) == q.Limit {
+			next = all[len(all)-1].ID
+		}
+		return web.NewList(courseBodies(all), next), nil
+	})
 	web.Operation(a, op("decline-alert", "decline", "Decline an alert to which one was called; whoever is next is told"), "alerts",
 		func(ctx context.Context, p *alertPath) (*web.One[alertBody], error) {
 			return r.answered(ctx, func(ctx context.Context) (Alert, error) { return r.Decline(ctx, ID(p.ID)) })

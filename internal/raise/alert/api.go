@@ -138,14 +138,12 @@ func (r *Room) apiGet(ctx context.Context, p *alertPath) (*web.One[alertBody], e
 	if err != nil {
 		return nil, err
 	}
-	course, err := r.Course(ctx, a.ID)
+	course, err := r.Course(ctx, a.ID, CourseFilter{})
 	if err != nil {
 		return nil, err
 	}
 	d := bodyOf(a, r.url(ctx, a.ID))
-	for _, c := range course {
-		d.Course = append(d.Course, alertCourse{c.At, string(c.What), c.Person, c.Name, c.Way, c.Word, orNil(c.Until)})
-	}
+	d.Course = courseBodies(course)
 	for _, x := range decisions {
 		d.Decisions = append(d.Decisions, alertDecision{x.PersonID, x.Name, x.Woken, string(x.Reason)})
 	}

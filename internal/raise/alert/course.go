@@ -9,6 +9,7 @@ import (
 
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
 )
 
 // What names one thing that happened to wake people, or to let them sleep.
@@ -46,6 +47,11 @@ type Course struct {
 	Way    string // mail, alternative, sms …
 	Word   string
 	Until  time.Time
+	// Times is how often it happened, LastAt when it did last: what is tried in
+	// vain every minute is one line.
+	Times  int
+	LastAt time.Time
+	ID     string // names the line; set by [Room.Course]
 }
 
 type courseRow struct {
@@ -61,6 +67,8 @@ type courseRow struct {
 	Word          string       `bun:"word"`
 	Until         time.Time    `bun:"until,nullzero"`
 	MessageID     string       `bun:"message_id"`
+	Times         int          `bun:"times"`
+	LastAt        time.Time    `bun:"last_at,nullzero"`
 }
 
 // note writes one line of the course.
@@ -68,8 +76,13 @@ func (t turn) note(ctx context.Context, id ID, c Course) error { return t.noted(
 
 // noted is note about a message.
 func (t turn) noted(ctx context.Context, id ID, c Course, message string) error {
+	if t.again && (message == "" || c.What == WayFailed) {
+		if folded, err := t.fold(ctx, id, c); err != nil || folded {
+			return err
+		}
+	}
 	row := courseRow{
-		TenantID: t.tenant, ID: ident.NewID(t.now), AlertID: id, At: t.now, What: c.What, PersonID: c.Person, Name: c.Name,
+		Times: 1, TenantID: t.tenant, ID: ident.NewID(t.now), AlertID: id, At: t.now, What: c.What, PersonID: c.Person, Name: c.Name,
 		Way: c.Way, Word: c.Word, Until: c.Until, MessageID: message,
 	}
 	if _, err := t.db.NewInsert().Model(&row).Exec(ctx); err != nil {
@@ -78,17 +91,47 @@ func (t turn) noted(ctx context.Context, id ID, c Course, message string) error 
 	return nil
 }
 
+// fold counts a line that says again what an earlier one said; false: none did.
+func (t turn) fold(ctx context.Context, id ID, c Course) (bool, error) {
+	var row courseRow
+	err := t.db.NewSelect().Model(&row).Where("tenant_id = ? AND alert_id = ? AND what = ?", t.tenant, id, c.What).
+		Where("person_id = ? AND name = ? AND way = ? AND word = ?", c.Person, c.Name, c.Way, c.Word).OrderExpr("id DESC").Limit(1).Scan(ctx)
+	if store.NotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("alert: course: %w", err)
+	}
+	row.Times, row.LastAt, row.Until = row.Times+1, t.now, c.Until
+	if _, err := t.db.NewUpdate().Model(&row).Column("times", "last_at", "until").WherePK().Exec(ctx); err != nil {
+		return false, fmt.Errorf("alert: course: %w", err)
+	}
+	return true, nil
+}
+
+// CourseFilter chooses from the lines of a course; its zero value: the first ones.
+type CourseFilter struct {
+	After string // id of the last line of the page before
+	Limit int    // 0 means 1000, which is the most
+}
+
 // Course lists what happened to wake people for an alert, oldest first.
-func (r *Room) Course(ctx context.Context, id ID) ([]Course, error) {
+func (r *Room) Course(ctx context.Context, id ID, f CourseFilter) ([]Course, error) {
 	var rows []courseRow
-	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
-		Where("tenant_id = ? AND alert_id = ?", ident.TenantOf(ctx), id).OrderExpr("id").Limit(1000).Scan(ctx)
+	if f.Limit <= 0 || f.Limit > 1000 {
+		f.Limit = 1000
+	}
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id = ? AND id > ?", ident.TenantOf(ctx), id, f.After).
+		OrderExpr("id").Limit(int64(f.Limit)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("alert: course: %w", err)
 	}
 	out := make([]Course, len(rows))
 	for i, c := range rows {
-		out[i] = Course{clock.Cut(c.At), c.What, c.PersonID, c.Name, c.Way, c.Word, when(c.Until)}
+		out[i] = Course{
+			At: clock.Cut(c.At), What: c.What, Person: c.PersonID, Name: c.Name, Way: c.Way, Word: c.Word, Until: when(c.Until),
+			Times: c.Times, LastAt: when(c.LastAt), ID: c.ID,
+		}
 	}
 	return out, nil
 }

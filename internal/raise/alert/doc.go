@@ -21,6 +21,10 @@
 // When nobody takes an alert within five minutes, those next in that line are
 // told too, and so on until everybody was.
 //
+// An alarm can be held back for a named reason: somebody has silenced it
+// ([Silence]), or it is the effect of another one that is awake ([Behind]). The
+// alert is open and listed meanwhile, and alarms by itself when the reason is gone.
+//
 // Doubt never silences (I20): every firing signal is in an open alert or is
 // listed as [Withheld] with its [Reason]; an alert for which nobody could be
 // told is listed too, and the room keeps looking for somebody. Why a person was

@@ -252,6 +252,13 @@ func (r *Room) answeredBy(ctx context.Context, t turn, a *Alert, person, name st
 	if err != nil {
 		return err
 	}
+	if row == nil && rn != nil && person != "" {
+		// Who takes it before their turn is not woken when it comes.
+		row = &pageRow{TenantID: t.tenant, AlertID: a.ID, PersonID: person, Name: name, Step: -1, Ways: "[]", State: answered}
+		if _, err := t.db.NewInsert().Model(row).Exec(ctx); err != nil {
+			return fmt.Errorf("alert: page: %w", err)
+		}
+	}
 	if rn != nil {
 		if err := r.awake(ctx, t, a, rn); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
 
@@ -50,3 +51,13 @@ func SendSpooled(r *Room, ctx context.Context, now time.Time) error {
 
 // Spooled counts what the spool holds.
 func Spooled(r *Room) int { return len(r.spool.alarms) }
+
+// Settle tells what became of a message in the outbox, Receive what the other
+// side reports of it.
+func Settle(r *Room, ctx context.Context, at time.Time, e channel.SettledEvent) error {
+	return r.onSettled(ctx, bus.Event[channel.SettledEvent]{At: at, Data: e})
+}
+
+func Receive(r *Room, ctx context.Context, at time.Time, e channel.ReceivedEvent) error {
+	return r.onReceived(ctx, bus.Event[channel.ReceivedEvent]{At: at, Data: e})
+}

@@ -217,9 +217,11 @@ func (l letter) writeGrown(at i18n.Locale) (subject, text string) {
 	a := l.alert
 	firing, all := a.Confirmed()
 	var names []string
-	for _, s := range a.Signals {
-		if s.State == signal.Firing {
-			names = append(names, s.Title)
+	for _, g := range bySite(a.Signals) {
+		for _, s := range g.Sources {
+			if s.State == signal.Firing {
+				names = append(names, s.Title)
+			}
 		}
 	}
 	w := &paper{}
@@ -235,6 +237,7 @@ func (l letter) writeGrown(at i18n.Locale) (subject, text string) {
 		w.text(say(at, "since", at.Short(a.Since)))
 		w.gap()
 		w.text(say(at, "grown_list", firing))
+		w.sites(at, a.Signals)
 		for _, s := range names[:min(len(names), named)] {
 			w.wrapped("- ", "  ", s)
 		}
@@ -251,4 +254,27 @@ func (l letter) writeGrown(at i18n.Locale) (subject, text string) {
 	w.line(l.page)
 	w.sign(at, l.town)
 	return subject, w.String()
+}
+
+// sites tells how much fails where, the place that failed first on top.
+func (p *paper) sites(at i18n.Locale, all []Source) {
+	groups := bySite(all)
+	if len(groups) < 2 {
+		return
+	}
+	p.gap()
+	for i, g := range groups {
+		switch {
+		case g.Firing == 0:
+		case i >= named:
+			p.text(say(at, "site_rest", len(groups)-i))
+			p.gap()
+			return
+		case g.Site == "":
+			p.wrapped("- ", "  ", say(at, "no_site", g.Firing, g.First.Title))
+		default:
+			p.wrapped("- ", "  ", say(at, "site", g.Site, g.Firing, g.First.Title))
+		}
+	}
+	p.gap()
 }

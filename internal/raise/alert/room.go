@@ -678,6 +678,7 @@ func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 		case a.State == StateClosed || a.State == StateAcknowledged && a.Woken > 0:
 			a.NextAt = time.Time{}
 		case a.Woken == 0:
+			t.again = true
 			if err := r.wake(ctx, t, &a, false); err != nil {
 				return err
 			}

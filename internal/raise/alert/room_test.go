@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/storetest"
 	"tuermer/internal/raise/alert"
+	"tuermer/internal/raise/chain"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
@@ -32,6 +33,8 @@ type world struct {
 	refuse   string // an address that the outbox does not take
 	audited  []string
 	hook     []alert.Hook
+	chains   *chain.Room
+	seq      int64
 	graph    []service.Service // what depends on what
 }
 

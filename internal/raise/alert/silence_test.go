@@ -112,7 +112,7 @@ func TestSilence(t *testing.T) {
 			t.Fatal(now, over)
 		}
 		var words []string
-		course, err := r.Course(sw.Ctx, a.ID)
+		course, err := r.Course(sw.Ctx, a.ID, alert.CourseFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}

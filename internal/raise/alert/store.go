@@ -177,6 +177,7 @@ type turn struct {
 	enqueue store.Enqueue
 	tenant  ident.Tenant
 	now     time.Time
+	again   bool // what is noted says again what was in vain before
 }
 
 func (r *Room) inTurn(ctx context.Context, fn func(ctx context.Context, t turn) error) error {
@@ -192,7 +193,7 @@ func (r *Room) inTurn(ctx context.Context, fn func(ctx context.Context, t turn) 
 		if _, err := db.NewUpdate().Model(row).Set("tenant_id = tenant_id").WherePK().Exec(ctx); err != nil {
 			return fmt.Errorf("alert: turn: %w", err)
 		}
-		return fn(ctx, turn{r, db, enqueue, tenant, r.o.Clock.Now()})
+		return fn(ctx, turn{r: r, db: db, enqueue: enqueue, tenant: tenant, now: r.o.Clock.Now()})
 	})
 }
 

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tuermer/internal/notice/signal"
@@ -48,8 +49,11 @@ type alertView struct {
 	Form      *web.Form
 	Answer    answerView
 	Course    []Course
-	HeldBy    HeldBy
-	Effects   []Alert
+	// CourseNext leads to the lines that follow; CourseFrom: some came before.
+	CourseNext string
+	CourseFrom bool
+	HeldBy     HeldBy
+	Effects    []Alert
 }
 
 // told is what became of one person's messages.
@@ -234,4 +238,66 @@ func (v listView) quiet(ctx context.Context) string {
 // isMe reports whether the reader is the person.
 func isMe(ctx context.Context, person string) bool {
 	return person != "" && ident.ActorOf(ctx).Person == person
+}
+
+// courseLinks lead to the beginning of the course and on.
+func (v alertView) courseLinks(ctx context.Context) (out []web.PageLink) {
+	base := "/alert/" + url.PathEscape(string(v.Alert.ID))
+	if v.CourseFrom {
+		out = append(out, web.PageLink{Href: base + "#course", Text: i18n.T(ctx, "alert.course.first")})
+	}
+	if v.CourseNext != "" {
+		out = append(out, web.PageLink{Href: base + "?course=" + url.QueryEscape(v.CourseNext) + "#course", Text: i18n.T(ctx, "alert.course.more"), Rel: "next"})
+	}
+	return out
+}
+
+// sited are the sources of one site, or of none.
+type sited struct {
+	Site    string
+	Firing  int
+	First   Source // the first of them to fail that still does, else the first at all
+	Sources []Source
+}
+
+// manySources is from how many on an alert's sources are shown by site.
+const manySources = 12
+
+// bySite gathers sources by the site that they name, the one that failed first on
+// top: it is the likeliest cause.
+func bySite(all []Source) []sited {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b Source) int {
+		if fa, fb := a.State == signal.Firing, b.State == signal.Firing; fa != fb {
+			if fa {
+				return -1
+			}
+			return 1
+		}
+		return a.Since.Compare(b.Since)
+	})
+	var out []sited
+	at := map[string]int{}
+	for _, s := range all {
+		site := s.Labels["site"]
+		i, ok := at[site]
+		if !ok {
+			i = len(out)
+			at[site] = i
+			out = append(out, sited{Site: site, First: s})
+		}
+		if s.State == signal.Firing {
+			out[i].Firing++
+		}
+		out[i].Sources = append(out[i].Sources, s)
+	}
+	return out
+}
+
+// title is a site in one line: how much fails there, and what did first.
+func (g sited) title(ctx context.Context) string {
+	if g.Site == "" {
+		return i18n.T(ctx, "alert.page.of_no_site", g.Firing, g.First.Title)
+	}
+	return i18n.T(ctx, "alert.page.of_site", g.Site, g.Firing, g.First.Title)
 }

@@ -29,6 +29,9 @@ func (r *Room) Routes(s *web.Site) {
 // perPage is the length of the list's pages.
 const perPage = 50
 
+// courseLines is how much of a course one page shows.
+const courseLines = 200
+
 // withheldFor is how long a withheld alarm stays listed after its end.
 const withheldFor = 24 * time.Hour
 
@@ -95,8 +98,13 @@ func (r *Room) showAlert(w http.ResponseWriter, req *http.Request, status int, f
 	if v.Answer, err = r.answerView(ctx, a); err != nil {
 		return err
 	}
-	if v.Course, err = r.Course(ctx, id); err != nil {
+	if v.Course, err = r.Course(ctx, id, CourseFilter{After: req.FormValue("course"), Limit: courseLines + 1}); err != nil {
 		return err
+	}
+	v.CourseFrom = req.FormValue("course") != ""
+	if len(v.Course) > courseLines {
+		v.Course = v.Course[:courseLines]
+		v.CourseNext = v.Course[courseLines-1].ID
 	}
 	if v.HeldBy, err = r.HeldBy(ctx, a); err != nil {
 		return err
