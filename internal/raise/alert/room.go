@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -434,8 +435,19 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 	if err != nil {
 		return err
 	}
+	// Who has answered, of their own accord or when asked, is not asked again.
+	pages, err := t.pages(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	asked := maps.Clone(told)
+	for _, p := range pages {
+		if p.State == answered || p.State == declined {
+			asked[identity.PersonID(p.PersonID)] = true
+		}
+	}
 	var next []chosen
-	for _, p := range widen(levels, told) {
+	for _, p := range widen(levels, asked) {
 		next = append(next, chosen{p, NoAnswer, true})
 	}
 	m := mailing{r: r, t: t, alert: *a, service: svc}
@@ -443,6 +455,7 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 		return err
 	}
 	a.Woken = len(told)
+	maps.Copy(told, asked)
 	// Who could not be told now is not asked again and again.
 	for _, c := range next {
 		told[c.person.ID] = true
