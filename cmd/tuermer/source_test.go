@@ -143,8 +143,7 @@ func (s *stage) writes(name, to, how string, rest []string) error {
 	c := smtp.NewClient(conn)
 	defer c.Close()
 	err = c.SendMail("prtg@rathaus.example", []string{to}, strings.NewReader(mail))
-	var said *smtp.SMTPError
-	if errors.As(err, &said) && said.Code == want || err == nil && want == 0 {
+	if said, ok := errors.AsType[*smtp.SMTPError](err); ok && said.Code == want || err == nil && want == 0 {
 		return nil
 	}
 	return fmt.Errorf("die Antwort ist %w", err)

@@ -33,13 +33,14 @@ type saying struct {
 	over                   bool
 }
 
-// systems are how systems say it, and whether they name the occurrence and its
-// beginning.
-var systems = []struct {
+// system is how one says it, and whether it names the occurrence and its beginning.
+type system struct {
 	format intake.Format
 	names  bool
 	body   func(s saying, id int) string
-}{
+}
+
+var systems = []system{
 	{intake.PRTG, false, func(s saying, _ int) string {
 		return fmt.Sprintf("id=%d&device=D&sensor=S&status=%s", s.thing, map[bool]string{false: "Down", true: "Down ended (now: Up)"}[s.over])
 	}},
@@ -185,10 +186,4 @@ func TestI20_HistoriesEndAsTheOracleSays(t *testing.T) {
 	})
 }
 
-func isMail(s struct {
-	format intake.Format
-	names  bool
-	body   func(s saying, id int) string
-}) bool {
-	return s.format == intake.Mail
-}
+func isMail(s system) bool { return s.format == intake.Mail }

@@ -177,8 +177,7 @@ func (r *Room) walk(ctx context.Context, row boxRow) {
 			return
 		}
 		problem := "unreachable"
-		var b boxError
-		if errors.As(err, &b) {
+		if b, ok := errors.AsType[boxError](err); ok {
 			problem = b.problem
 		} else if fence.Refused(err) {
 			problem = "outside"
@@ -220,14 +219,14 @@ func (r *Room) visit(ctx context.Context, row boxRow) error {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	if err := c.Login(row.Login, string(password)).Wait(); err != nil {
-		if said := new(imap.Error); errors.As(err, &said) && said.Type == imap.StatusResponseTypeNo {
+		if said, ok := errors.AsType[*imap.Error](err); ok && said.Type == imap.StatusResponseTypeNo {
 			return boxError{"login", err}
 		}
 		return err
 	}
 	box, err := c.Select(row.Folder, nil).Wait()
 	if err != nil {
-		if said := new(imap.Error); errors.As(err, &said) && said.Type == imap.StatusResponseTypeNo {
+		if said, ok := errors.AsType[*imap.Error](err); ok && said.Type == imap.StatusResponseTypeNo {
 			return boxError{"folder", err}
 		}
 		return err
@@ -384,7 +383,7 @@ func (r *Room) take1(ctx context.Context, c *imapclient.Client, row boxRow, uid 
 		}
 		seen := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagSeen}, Silent: true}
 		if err := c.Store(imap.UIDSetNum(uid), seen, nil).Close(); err != nil {
-			if said := new(imap.Error); !errors.As(err, &said) { // a mailbox that may only be read is read
+			if _, said := errors.AsType[*imap.Error](err); !said { // a mailbox that may only be read is read
 				return err
 			}
 		}

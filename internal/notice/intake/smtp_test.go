@@ -48,8 +48,7 @@ func mailOf(id, subject string) string {
 }
 
 func codeOf(err error) int {
-	var said *smtp.SMTPError
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*smtp.SMTPError](err); ok {
 		return said.Code
 	}
 	return 0
