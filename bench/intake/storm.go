@@ -113,7 +113,7 @@ func (s *sink) take(to string, raw string) {
 	if err != nil {
 		return
 	}
-	var body io.Reader = m.Body
+	body := m.Body
 	if strings.EqualFold(m.Header.Get("Content-Transfer-Encoding"), "quoted-printable") {
 		body = quotedprintable.NewReader(body)
 	}

@@ -161,7 +161,7 @@ func groups(p *regexp.Regexp, s string) map[string]string {
 	return out
 }
 
-// "[%sitename] %device %name %status %down (%message)"
+// PRTG writes "[%sitename] %device %name %status %down (%message)".
 var prtgSubject = regexp.MustCompile(`(?i)^\[(?P<site>[^\]]*)\]\s*(?P<key>\S.*?)\s+(?P<state>(?:down|up|warning|unusual|unknown|paused|error|ok|fehler|warnung|ungewöhnlich|unbekannt|pausiert|ausgefallen|angehalten)` +
 	`(?:\s+\((?:acknowledged|partial|bestätigt|teilweise)\))?(?:\s+(?:ended|beendet)\s+\((?:now|jetzt)\s*:[^)]*\))?(?:\s+escalation)?)\s*(?:\((?P<text>.*)\))?$`)
 

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -34,9 +35,7 @@ func TestI20_UnsignedIsRefusedAndSaid(t *testing.T) {
 		post := func(room *intake.Room, body string, h http.Header) int {
 			t.Helper()
 			req := httptest.NewRequest(http.MethodPost, "http://lage.example/in/"+token+"/pagerduty", strings.NewReader(body))
-			for name, v := range h {
-				req.Header[name] = v
-			}
+			maps.Copy(req.Header, h)
 			rec := httptest.NewRecorder()
 			room.Gate(http.NotFoundHandler(), false).ServeHTTP(rec, req)
 			return rec.Code
