@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"tuermer/internal/town/channel"
 )
 
 // strictestKind is what an audience is taken for while nobody has said its kind:
@@ -78,6 +80,14 @@ func (r *configReader) checkReferences(c *Config) {
 		}
 		for j, slug := range w.Audiences {
 			r.exists(slug, append(slices.Clone(audiences), audienceKinds...), fmt.Sprintf("webhooks[%d].audiences[%d]", i, j), "audiences", "config.no_audience")
+		}
+		if path, form := fmt.Sprintf("webhooks[%d]", i), channel.Form(w.Form); !r.tainted[path] && w.URL != "" {
+			if !form.Address(w.URL) {
+				r.refuse(r.where(path), path+".url", "config.hook_address_"+w.Form)
+			}
+			if form.NeedsSecret() && w.SecretFile == "" {
+				r.refuse(r.where(path), path+".secret_file", "config.hook_token", w.Name)
+			}
 		}
 		if path := fmt.Sprintf("webhooks[%d]", i); w.StatementsOnly && len(w.Audiences) == 0 && !r.tainted[path] {
 			r.refuse(r.where(path), path+".statements_only", "config.deaf_webhook")

@@ -23,7 +23,7 @@ var (
 	roles         = []string{"admin", "it", "publisher", "approver", "reader", "dpo"}
 	audienceKinds = []string{"citizens", "press", "staff", "leadership", "council", "partners", "it", "authority"}
 	articles      = []string{"der", "die", "das", "plural"}
-	hookForms     = []string{"slack", "teams", "mattermost"}
+	hookForms     = []string{"slack", "teams", "mattermost", "rocketchat", "matrix", "ntfy", "threema", "signal"}
 	autoPublic    = []string{"never", "checking", "confirmed"}
 	tlsModes      = []string{"none", "starttls", "tls"}
 	languages     = []string{"de", "en"}

@@ -131,7 +131,7 @@ type lage struct {
 	Commitments []incident.Commitment
 	Withheld    []alert.Withheld
 	Behind      map[alert.ID][]alert.Alert // held back because of the alert
-	Held        []monitor.HeldGroup // withheld by the monitors themselves
+	Held        []monitor.HeldGroup        // withheld by the monitors themselves
 	Uplink      monitor.UplinkView
 	Pulse       pulse.Overview
 	Disputed    []monitor.Monitor // failing, as too few vantage points see

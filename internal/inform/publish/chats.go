@@ -93,7 +93,7 @@ type saidDocument struct {
 
 // toChat puts the words of v into the form of the chat.
 func (r *Room) toChat(m channel.Message, c Chat, row deliveryRow, v variantRow, t identity.Tenant, public bool) (channel.Message, error) {
-	m.To, m.Secret, m.Declared = c.URL, c.Secret, c.Declared
+	m.To, m.Secret, m.Declared, m.Form = c.URL, c.Secret, c.Declared, c.Form
 	// Below the mail's signature stands why its reader has it: no chat is in a list.
 	v.Body, _, _ = strings.Cut(v.Body, "\n-- \n")
 	v.Body = strings.TrimSpace(v.Body)

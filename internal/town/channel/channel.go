@@ -80,7 +80,10 @@ type Message struct {
 	Answer string `json:",omitempty"`
 	// Attached goes with a mail; other adapters leave it out.
 	Attached []Attachment
-	// Secret signs a webhook body with HMAC-SHA256; empty: unsigned.
+	// Form is whose form a webhook speaks; empty: our own document, or a body that
+	// says all.
+	Form Form `json:",omitempty"`
+	// Secret is a product's token, or signs a webhook body with HMAC-SHA256; empty: unsigned.
 	Secret []byte
 	// Date is the Date header; the moment the message was written, not sent.
 	Date time.Time

@@ -24,7 +24,9 @@ const (
 )
 
 // Forms lists them.
-func Forms() []Form { return []Form{Plain, Slack, Teams, Mattermost} }
+func Forms() []Form {
+	return []Form{Plain, Slack, Teams, Mattermost, RocketChat, Matrix, Ntfy, Threema, Signal}
+}
 
 // Chat reports whether people read it, rather than a program.
 func (f Form) Chat() bool { return f != Plain }
@@ -67,6 +69,8 @@ func (f Form) Body(n Note) ([]byte, error) {
 		return marshal(mattermostMessage(n))
 	case Teams:
 		return teamsMessage(n)
+	case RocketChat, Matrix, Ntfy, Threema, Signal:
+		return f.more(n)
 	case Plain:
 	}
 	return nil, fmt.Errorf("channel: no chat has the form %q", f)

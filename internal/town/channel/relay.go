@@ -116,6 +116,9 @@ func (h Hook) check() error {
 	if !KnownForm(h.Form) {
 		err = err.Field("form", "channel.hook_form")
 	}
+	if err.Fields["url"] == "" && err.Fields["form"] == "" && !h.Form.Address(h.URL) {
+		err = err.Field("url", "channel.hook_address_"+string(h.Form))
+	}
 	if h.Quiet && len(h.Audiences) == 0 {
 		err = err.Field("hears", "channel.hook_deaf")
 	}
@@ -230,6 +233,15 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 		}
 	}
 	return r.configure(ctx, "channel.hook_saved", "hook:"+h.Name, func(ctx context.Context, db bun.IDB) error {
+		if h.Form.NeedsSecret() && len(row.Secret) == 0 {
+			kept, err := db.NewSelect().Model((*hookRow)(nil)).Where("tenant_id = ? AND name = ? AND secret IS NOT NULL", tenant, h.Name).Exists(ctx)
+			if err != nil {
+				return err
+			}
+			if !kept {
+				return fault.New(fault.Invalid, "channel.hook_invalid").Field("secret", "channel.hook_token")
+			}
+		}
 		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
 			Set("url = EXCLUDED.url").Set("form = EXCLUDED.form").Set("audiences = EXCLUDED.audiences").Set("quiet = EXCLUDED.quiet").
 			Set("updated_at = EXCLUDED.updated_at")

@@ -25,13 +25,19 @@ import (
 type Post struct {
 	Title, Text string
 	Link, Label string
+	Urgent      bool // where the product knows urgency
 }
 
 // Server takes posts in one form and keeps them.
 type Server struct {
-	Form string // slack, teams or mattermost
+	Form string // slack, teams, mattermost, rocketchat, matrix, ntfy, threema, signal
+	// Token is whose token may write; empty: anybody's. Of the latter five alone.
+	Token string
 
 	mu       sync.Mutex
+	trouble  Trouble
+	free     chan struct{}
+	names    map[string]bool
 	posts    []Post
 	faults   []error
 	throttle int
@@ -60,6 +66,12 @@ func (s *Server) Faults() []error {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch s.Form {
+	case "slack", "teams", "mattermost":
+	default:
+		s.serveMore(w, r)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))

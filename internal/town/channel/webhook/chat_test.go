@@ -37,8 +37,8 @@ func TestChatsReadWhatWasWritten(t *testing.T) {
 			t.Skip()
 		}
 		for _, f := range channel.Forms() {
-			if !f.Chat() {
-				continue
+			if !f.Chat() || more(f) {
+				continue // form_test.go
 			}
 			body, err := f.Body(n)
 			if err != nil {

@@ -172,12 +172,21 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
+		if m.Form.Chat() && m.Form != channel.Slack && m.Form != channel.Teams && m.Form != channel.Mattermost {
+			answer, broken := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+			reference, f := told(m.Form, answer, broken)
+			if f != nil {
+				return channel.Receipt{}, discreet(req.URL, secretly(m, f))
+			}
+			return channel.Receipt{Route: a.o.Name, Reference: unlessTold(req.URL, reference)}, nil
+		}
 		// The status is the receipt; what the body says is nobody's business,
 		// and a body that drips must not turn a success into a timeout.
 		return channel.Receipt{Route: a.o.Name, Reference: unlessTold(req.URL, line(resp.Header.Get("X-Request-Id")))}, nil
 	}
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what arrived is enough for a person
-	return channel.Receipt{}, a.refused(resp, unlessTold(req.URL, string(answer)))
+	f := a.refused(resp, unlessTold(req.URL, string(answer)))
+	return channel.Receipt{}, secretly(m, understood(m.Form, resp.StatusCode, string(answer), f))
 }
 
 func (a *Adapter) request(m channel.Message) (*http.Request, error) {
@@ -188,7 +197,16 @@ func (a *Adapter) request(m channel.Message) (*http.Request, error) {
 	if strings.ContainsFunc(m.ID, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
 		return nil, errors.New("the message's ID cannot stand in a header")
 	}
+	switch m.Form {
+	case channel.Matrix, channel.Ntfy, channel.Threema, channel.Signal:
+		return a.addressed(m, u)
+	}
 	body := m.Payload
+	if len(body) == 0 && m.Form.Chat() {
+		if body, err = m.Form.Body(channel.Note{Title: m.Subject, Text: m.Text, Link: m.Link}); err != nil {
+			return nil, err
+		}
+	}
 	if len(body) == 0 {
 		if body, err = Body(m); err != nil {
 			return nil, err
