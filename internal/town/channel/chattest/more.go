@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // The rules of the products in this file are those of Rocket.Chat's "incoming
@@ -261,5 +260,5 @@ func readNtfy(r *http.Request, body []byte) (Post, string, int, error) {
 		}
 		p.Label = a.Label
 	}
-	return p, time.Now().String(), http.StatusBadRequest, err
+	return p, c.Message, http.StatusBadRequest, err
 }
