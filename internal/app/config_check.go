@@ -11,6 +11,12 @@ import (
 	"tuermer/internal/town/channel"
 )
 
+// hookAddress says how the address of a form reads, for those that need a certain one.
+var hookAddress = map[channel.Form]string{
+	channel.Matrix: "config.hook_address_matrix", channel.Ntfy: "config.hook_address_ntfy",
+	channel.Threema: "config.hook_address_threema", channel.Signal: "config.hook_address_signal",
+}
+
 // strictestKind is what an audience is taken for while nobody has said its kind:
 // press needs a second person (I3), and nothing that is said to it stands on the
 // public page. Doubt opens nothing.
@@ -83,7 +89,7 @@ func (r *configReader) checkReferences(c *Config) {
 		}
 		if path, form := fmt.Sprintf("webhooks[%d]", i), channel.Form(w.Form); !r.tainted[path] && w.URL != "" {
 			if !form.Address(w.URL) {
-				r.refuse(r.where(path), path+".url", "config.hook_address_"+w.Form)
+				r.refuse(r.where(path), path+".url", hookAddress[form])
 			}
 			if form.NeedsSecret() && w.SecretFile == "" {
 				r.refuse(r.where(path), path+".secret_file", "config.hook_token", w.Name)
