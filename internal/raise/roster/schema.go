@@ -14,7 +14,9 @@ var schema embed.FS
 var texts embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "roster", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{Room: "roster", FS: schema, Words: []string{"roster_entry.body"}}
+}
 
 // Texts is this room's sentences, for the catalog.
 func Texts() fs.FS { return texts }

@@ -23,7 +23,9 @@ var schema embed.FS
 var texts embed.FS
 
 // Migrations is this room's schema.
-func Migrations() store.Migrations { return store.Migrations{Room: "contact", FS: schema} }
+func Migrations() store.Migrations {
+	return store.Migrations{Room: "contact", FS: schema, Ways: []string{"contact_ask.address"}}
+}
 
 // Texts is this room's sentences, for the catalog.
 func Texts() fs.FS { return texts }
