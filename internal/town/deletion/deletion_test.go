@@ -35,6 +35,7 @@ type town struct{}
 func (town) Tenants(context.Context) ([]identity.Tenant, error) {
 	return []identity.Tenant{{ID: storetest.Tenant, Zone: "Europe/Berlin"}}, nil
 }
+
 func (town) Current(context.Context) (identity.Tenant, error) {
 	return identity.Tenant{ID: storetest.Tenant, Zone: "Europe/Berlin"}, nil
 }
