@@ -66,10 +66,13 @@ func withChain(t *testing.T, sw *storetest.World) (r *alert.Room, w *world, agai
 	return r, w, again
 }
 
-func declare(t interface {
+// failing is a test, or one try of a property test.
+type failing interface {
 	Helper()
-	Fatal(...any)
-}, ctx context.Context, w *world, c chain.Chain) {
+	Fatal(args ...any)
+}
+
+func declare(t failing, ctx context.Context, w *world, c chain.Chain) {
 	t.Helper()
 	if err := w.chains.Declare(ctx, []chain.Chain{c}); err != nil {
 		t.Fatal(err)
