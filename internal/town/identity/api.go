@@ -146,6 +146,7 @@ func (r *Room) API(a *web.API) {
 		return huma.Operation{Method: method, Path: "/api/v1" + path, OperationID: id, Summary: summary, Tags: []string{"people"}}
 	}
 	r.rollAPI(a)
+	r.joinAPI(a)
 	web.Operation(a, people(http.MethodGet, "/people", "list-people", "List people by name"), scopePeople, r.apiPeople)
 	web.Operation(a, people(http.MethodGet, "/people/{id}", "get-person", "Show a person"), scopePeople, r.apiPerson)
 	create := people(http.MethodPost, "/people", "create-person", "Add a person")

@@ -36,6 +36,7 @@ type linkRow struct {
 	Hash          string       `bun:"hash,pk"`
 	PersonID      PersonID     `bun:"person_id"`
 	First         bool         `bun:"first"`
+	Joining       bool         `bun:"joining"` // printed invitation, see [Room.InviteOnPaper]
 	CreatedAt     time.Time    `bun:"created_at"`
 	ExpiresAt     time.Time    `bun:"expires_at"`
 	UsedAt        time.Time    `bun:"used_at,nullzero"`
@@ -119,7 +120,7 @@ func (r *Room) LinkPerson(ctx context.Context, token string) (Person, error) {
 		return Person{}, err
 	}
 	p, err := r.Person(ctx, row.PersonID)
-	if fault.KindOf(err) == fault.NotFound || err == nil && p.Blocked {
+	if fault.KindOf(err) == fault.NotFound || err == nil && (p.Blocked || row.Joining && !mayJoin(p)) {
 		return Person{}, ErrLink
 	}
 	return p, err

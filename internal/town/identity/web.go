@@ -50,6 +50,7 @@ func (r *Room) Routes(s *web.Site) {
 	r.sealRoutes(s)
 	r.setupRoutes(s)
 	r.rollRoutes(s)
+	r.joinRoutes(s)
 }
 
 // ---- sign-in ----
