@@ -13,7 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -99,7 +99,7 @@ func (p *pushService) up(s *stage) error {
 		return err
 	}
 	p.srv, p.done = &http.Server{
-		Handler: p, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(s.t.Output(), "", 0),
+		Handler: p, ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(s.t.Output(), nil), slog.LevelDebug),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.seal}, MinVersion: tls.VersionTLS12},
 	}, make(chan struct{})
 	srv, done := p.srv, p.done

@@ -303,10 +303,8 @@ func TestRetentionTakesOldAndLeavesYoung(t *testing.T) {
 				spans = append(spans, retain.Span{From: begin, To: end.AddDate(0, 0, 1).Add(-time.Millisecond)})
 			}
 			goes := func(r retain.Rule, at time.Time) bool {
-				day := at
 				if r.Civil {
-					day = time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
-					if !(at.Format(time.DateOnly) < r.Limit(now).Format(time.DateOnly)) {
+					if at.Format(time.DateOnly) >= r.Limit(now).Format(time.DateOnly) {
 						return false
 					}
 					for _, s := range spans {
@@ -317,7 +315,7 @@ func TestRetentionTakesOldAndLeavesYoung(t *testing.T) {
 					}
 					return true
 				}
-				if !day.Before(r.Limit(now)) {
+				if !at.Before(r.Limit(now)) {
 					return false
 				}
 				for _, s := range spans {
