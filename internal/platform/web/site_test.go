@@ -195,6 +195,22 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
+// The cookie that keeps it is no script's, comes along on no foreign form, and
+// over TLS never in the clear; what docs/security-scan.md says of it.
+func TestLanguageCookie(t *testing.T) {
+	s := site(t, person, nil)
+	s.Handle("GET /x", func(http.ResponseWriter, *http.Request) error { return nil })
+	for address, secure := range map[string]bool{"http://desk.example/x?lang=en": false, "https://desk.example/x?lang=en": true} {
+		res, _ := do(t, s, httptest.NewRequest("GET", address, nil))
+		if len(res.Cookies()) != 1 {
+			t.Fatalf("%s: %d cookies", address, len(res.Cookies()))
+		}
+		if c := res.Cookies()[0]; !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != secure {
+			t.Errorf("%s: %s", address, c)
+		}
+	}
+}
+
 // The event stream sends one refresh for a handful of hints of the own tenant.
 func TestLive(t *testing.T) {
 	hints := bus.NewHints(nil, nil)
