@@ -94,6 +94,8 @@ func weigh(key standing, known State, s Signal) verdict {
 		return verdict{Ended, Resolved, key}
 	case known == s.State && current && s.State == Firing && s.Severity.WorseThan(key.Severity):
 		return verdict{"", Firing, next}
+	case known == s.State && current && s.State == Firing && s.Eased && key.Severity.WorseThan(s.Severity):
+		return verdict{"", Firing, next}
 	case known == s.State:
 		return verdict{Repeat, known, key}
 	case current:

@@ -116,3 +116,21 @@ func TestWeighAfterTheClockWasSetBack(t *testing.T) {
 		}
 	}
 }
+
+// A milder repeat changes nothing unless its source vouches for it; a worse one
+// always counts, and easing what has ended or was never open opens nothing.
+func TestI20_OnlyAVouchedWordEases(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		severities := rapid.SampledFrom([]Severity{Info, Warning, Critical})
+		key := standing{Seq: 3, Episode: "1", State: Firing, Severity: severities.Draw(t, "so far")}
+		s := Signal{Episode: "1", State: Firing, Severity: severities.Draw(t, "now"), Eased: rapid.Bool().Draw(t, "eased")}
+		told := weigh(key, Firing, s).reason == ""
+		want := s.Severity.WorseThan(key.Severity) || s.Eased && key.Severity.WorseThan(s.Severity)
+		if told != want {
+			t.Fatalf("%s after %s, eased %v: told %v", s.Severity, key.Severity, s.Eased, told)
+		}
+		if v := weigh(key, Resolved, s); v.reason != Ended {
+			t.Fatalf("an episode that has ended: %+v", v)
+		}
+	})
+}

@@ -55,6 +55,13 @@ func (s Severity) rank() int {
 	}
 }
 
+// LabelReason is the label that names why a signal is as severe as it is, and
+// ReadOutside says: citizens read what it is about while an incident is open.
+const (
+	LabelReason = "reason"
+	ReadOutside = "read_outside"
+)
+
 // Signal / Hinweis is one normal form for everything noticed.
 type Signal struct {
 	ID      ID
@@ -75,14 +82,18 @@ type Signal struct {
 	// gives them. They are told, and not stored.
 	Labels   map[string]string
 	Severity Severity
-	Title    string    // one line: "Bürgerportal antwortet nicht"
-	Detail   string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"
-	Since    time.Time // when the thing began, by the source's clock
-	At       time.Time // when we recorded it
+	// Eased: the source knows that an open episode is milder than it said last.
+	// Without it a milder repeat changes nothing. It is told, and not stored.
+	Eased  bool
+	Title  string    // one line: "Bürgerportal antwortet nicht"
+	Detail string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"
+	Since  time.Time // when the thing began, by the source's clock
+	At     time.Time // when we recorded it
 }
 
 // Recorded is told in the transaction that records a signal. A repeat of the
-// same key, episode and state is not told again, unless it got worse.
+// same key, episode and state is not told again, unless it got worse, or milder
+// by [Signal.Eased].
 var Recorded = bus.Topic[Signal]("signal.recorded")
 
 // Reason names why a signal changed nothing.

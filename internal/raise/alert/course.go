@@ -36,6 +36,7 @@ const (
 	Returned    What = "returned" // what was put off is back
 	HeldBack    What = "held"     // the alarm is withheld; Word: the reason
 	ReleasedNow What = "released" // it is withheld no more
+	Eased       What = "eased"    // it is a warning again, nobody further is woken
 )
 
 // Course is one line of what happened for an alert.

@@ -37,6 +37,8 @@ func weigh(k known, open ID, s signal.Signal) (move, Reason) {
 		return noted, ""
 	case k.Alert != "":
 		return renews, ""
+	case s.Eased && k.State == signal.Firing:
+		return nothing, "" // somebody closed its alert, and that stays listed
 	case s.Severity == signal.Info:
 		return withhold, OnlyInfo
 	case open != "":

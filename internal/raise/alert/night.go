@@ -87,6 +87,48 @@ func (r *Room) worsen(ctx context.Context, t turn, a Alert, s signal.Signal) err
 	return Opened.Tell(ctx, t.enqueue, t.now, happened(a))
 }
 
+// ease makes an alert milder when its source says so, and no other that still
+// fires says worse: it stays open, and nobody further is disturbed for a warning.
+// Where nobody has heard of it yet, people are looked for as before (I20).
+func (r *Room) ease(ctx context.Context, t turn, a *Alert, s signal.Signal) error {
+	all, err := t.full(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	for _, x := range all.Signals {
+		if x.State == signal.Firing && x.Severity.WorseThan(s.Severity) {
+			return nil
+		}
+	}
+	a.Severity, a.Title = s.Severity, s.Title
+	rn, err := t.run(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	if off := rn != nil && !rn.SnoozedUntil.IsZero(); a.Woken > 0 && a.Held == "" && !off {
+		a.NextAt = time.Time{}
+		if rn != nil && !rn.Done {
+			rn.Done = true
+			if err := t.keepRun(ctx, rn); err != nil {
+				return err
+			}
+		}
+		if err := t.calm(ctx, a.ID); err != nil {
+			return err
+		}
+	}
+	if err := t.note(ctx, a.ID, Course{What: Eased}); err != nil {
+		return err
+	}
+	if err := r.audit(ctx, "alert.eased", *a); err != nil {
+		return err
+	}
+	if err := t.update(ctx, *a); err != nil {
+		return err
+	}
+	return r.letGo(ctx, t, string(a.ID)) // a warning is nobody's cause
+}
+
 // unheard ends what was listed because nobody had been told yet, or, when still
 // nobody can be, lists that.
 func (r *Room) unheard(ctx context.Context, t turn, a Alert) error {

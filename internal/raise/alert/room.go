@@ -516,6 +516,11 @@ func (r *Room) fold(ctx context.Context, t turn, id ID, s signal.Signal, h hold)
 			}
 		}
 	}
+	if s.Eased && a.Severity.WorseThan(s.Severity) {
+		if err := r.ease(ctx, t, &a, s); err != nil {
+			return err
+		}
+	}
 	if s.Detail != "" {
 		a.Detail = s.Detail
 	}

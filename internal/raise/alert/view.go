@@ -151,6 +151,20 @@ func (v alertView) why(ctx context.Context) string {
 	return i18n.T(ctx, "alert.why.not_"+string(v.Mine.Reason))
 }
 
+// reasons say why the alert did not wait, where a source of our own names it.
+func (v alertView) reasons(ctx context.Context) (out []string) {
+	for _, s := range v.Alert.Signals {
+		if s.Path != signal.Monitor || s.State != signal.Firing || slices.Contains(mild, s.Severity) {
+			continue
+		}
+		if s.Labels[signal.LabelReason] == signal.ReadOutside {
+			out = append(out, i18n.T(ctx, "alert.why.read_outside"))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // tel makes a tel: address from a number as people write it; empty when there
 // is none in it.
 func tel(number string) string {
