@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/twin"
 	"tuermer/internal/platform/ident"
 )
@@ -88,3 +90,25 @@ func (c TwinConfig) settings() twin.Settings {
 
 // twinKey is the secret behind the key that signs a town's copies.
 func (a *App) twinKey(t ident.Tenant) []byte { return a.vault.Key("twin.manifest/" + string(t)) }
+
+// copyIsRead tells whether citizens of the town in ctx need its copy now: an
+// incident that is not closed has been told to them, or is a crisis. Exercises
+// count for nothing.
+func (a *App) copyIsRead(ctx context.Context) (bool, error) {
+	open, err := a.incident.List(ctx, incident.Filter{Current: true, Realm: incident.Live, Limit: 1000})
+	if err != nil {
+		return false, err
+	}
+	for _, i := range open {
+		if i.Level == incident.Crisis {
+			return true, nil
+		}
+	}
+	for _, i := range open {
+		said, err := a.publish.List(ctx, publish.Filter{Incident: i.ID, States: []publish.State{publish.StatePublished}, Limit: 1})
+		if err != nil || len(said) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

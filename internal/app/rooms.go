@@ -249,7 +249,7 @@ func (a *App) build() (err error) {
 	a.statuspage.Subscribe(a.bus)
 	a.twin = twin.New(twin.Options{
 		Clock: c, Log: log, Hints: a.hints, Page: a.statuspage, Tenants: a.identity, Signals: a.signal, Audit: a.audit,
-		Locale: a.townLocale, Settings: a.twinSettings, Key: a.twinKey, Dial: o.Dial, Dir: o.Dir,
+		Locale: a.townLocale, Settings: a.twinSettings, Relied: a.copyIsRead, Key: a.twinKey, Dial: o.Dial, Dir: o.Dir,
 	})
 	a.statuspage.OnChange(a.twin.Changed)
 	a.editorial = editorial.New(editorial.Options{

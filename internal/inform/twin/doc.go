@@ -8,7 +8,9 @@
 // folder. Files are first written beside the old ones, then renamed, the start
 // page last; a transfer that breaks leaves the old page whole. Targets do not
 // wait for one another. Each has its [State]; one that cannot be reached for
-// longer than [Settings.AlarmAfter] becomes a signal, and so an alarm.
+// longer than [Settings.AlarmAfter] becomes a signal, and so an alarm. While
+// citizens are told of an open incident ([Options.Relied]), that is the copy they
+// read: then it takes two minutes, and the signal is critical.
 //
 // What is read, kept and sent is public already, but for the keys that open the
 // hosts: they stand in files that tuermer.yaml names. The room keeps nothing in

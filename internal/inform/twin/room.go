@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -81,6 +80,9 @@ type Options struct {
 	Locale  func(ctx context.Context) i18n.Locale
 	// Settings are those of the town in ctx.
 	Settings func(ctx context.Context) Settings
+	// Relied tells whether citizens of the town in ctx are told of an incident that
+	// is open, so that they read the copy; nil: never.
+	Relied func(ctx context.Context) (bool, error)
 	// Key is the secret from which a town's signing key is made: 32 bytes.
 	Key  func(tenant ident.Tenant) []byte
 	Dial Dial
@@ -134,6 +136,7 @@ type place struct {
 	FailingSince time.Time
 	Alarmed      bool
 	Episode      string // of the alarm
+	Urgent       bool   // the alarm waits for no morning, for citizens read the copy
 
 	gone    bool // no longer in the settings, but its alarm is still to end
 	target  Target
@@ -149,6 +152,10 @@ type place struct {
 const (
 	settle = 2 * time.Second // copies are not made faster than this
 	whole  = time.Hour       // everything is sent again, whatever we believe
+
+	// hurry is how long a host may refuse copies while citizens read them: time
+	// for a few tries, since a transfer that breaks once is no outage.
+	hurry = 2 * time.Minute
 )
 
 // backoff is the pause after so many failures in a row.
@@ -287,6 +294,9 @@ func (r *Room) care(ctx context.Context, id ident.Tenant, now time.Time) (time.T
 		}
 		if !p.FailingSince.IsZero() && !p.Alarmed {
 			next = sooner(next, p.FailingSince.Add(settings.AlarmAfter))
+			if at := p.FailingSince.Add(hurry); at.After(now) {
+				next = sooner(next, at)
+			}
 		}
 	}
 	r.mu.Unlock()
@@ -452,47 +462,6 @@ func (r *Room) ended(id ident.Tenant, p *place, b built, sent int, lies map[stri
 		r.o.Hints.Publish(bus.Hint{Tenant: id, Topic: "twin", ID: p.target.Name})
 	}
 	r.sweeper.Kick()
-}
-
-// alarms raises a signal for each target that has failed for too long, and ends
-// it when the target takes copies again. The database is asked without the lock.
-func (r *Room) alarms(ctx context.Context, id ident.Tenant, now time.Time) error {
-	type news struct {
-		p      *place
-		signal signal.Signal
-	}
-	var all []news
-	l := r.o.Locale(ctx)
-	r.mu.Lock()
-	t := r.towns[id]
-	for name, p := range t.places {
-		s := signal.Signal{Source: signal.Monitor, Key: "twin:" + name, Severity: signal.Warning, At: now, Since: now}
-		switch {
-		case !p.Alarmed && !p.FailingSince.IsZero() && now.Sub(p.FailingSince) >= t.settings.AlarmAfter:
-			s.State, s.Since, s.Episode = signal.Firing, p.FailingSince, strconv.FormatInt(p.FailingSince.UnixMilli(), 10)
-			s.Title = l.Catalog.Text(l.Lang, "twin.signal_failing", name)
-			s.Detail = l.Catalog.Text(l.Lang, "depot.fail_"+p.reason()) + " " + lastDone(l, p)
-		case p.Alarmed && p.FailingSince.IsZero():
-			s.State, s.Episode = signal.Resolved, p.Episode
-			s.Title = l.Catalog.Text(l.Lang, "twin.signal_back", name)
-		default:
-			continue
-		}
-		all = append(all, news{p, s})
-	}
-	r.mu.Unlock()
-	var errs []error
-	for _, n := range all {
-		if _, err := r.o.Signals.Record(ctx, n.signal); err != nil {
-			errs = append(errs, err) // it is told as soon as somebody can hear it
-			continue
-		}
-		r.mu.Lock()
-		n.p.Alarmed, n.p.Episode = n.signal.State == signal.Firing, n.signal.Episode
-		errs = append(errs, r.save(id, t))
-		r.mu.Unlock()
-	}
-	return errors.Join(errs...)
 }
 
 func (p *place) reason() string {

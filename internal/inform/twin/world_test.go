@@ -37,6 +37,8 @@ type world struct {
 	signals  []signal.Signal
 	entries  []audit.Entry
 	settings Settings
+	public   bool  // citizens are told of an open incident
+	unsure   error // nobody knows whether
 	now      func() time.Time
 }
 
@@ -105,7 +107,12 @@ func (w *world) options(t *testing.T, dir string) Options {
 			return i18n.Locale{Catalog: c, Lang: i18n.DE, Zone: time.UTC, Now: w.now()}
 		},
 		Settings: func(context.Context) Settings { return w.settings },
-		Key:      func(id ident.Tenant) []byte { return []byte(fmt.Sprintf("%-32s", id)) },
+		Relied: func(context.Context) (bool, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.public, w.unsure
+		},
+		Key: func(id ident.Tenant) []byte { return []byte(fmt.Sprintf("%-32s", id)) },
 	}
 }
 
