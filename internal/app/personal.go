@@ -151,6 +151,16 @@ type ErasureLine struct {
 	Rows   int64  `json:"rows"`
 }
 
+// inFile reports whether the operator's file names an address of the person.
+func (a *App) inFile(ctx context.Context, p identity.Person) bool {
+	c := a.configOf(ctx)
+	if c == nil {
+		return false
+	}
+	text, err := json.Marshal(c)
+	return err == nil && slices.ContainsFunc([]string{p.Email, p.Alternative}, func(m string) bool { return m != "" && strings.Contains(string(text), `"`+m+`"`) })
+}
+
 // ErasePerson takes a person out of the town in ctx as far as nothing obliges it
 // to keep what they did. Who is still needed is refused, with everything that
 // stands in the way.
@@ -159,11 +169,8 @@ func (a *App) ErasePerson(ctx context.Context, p identity.Person) (e Erasure, er
 		return e, err
 	}
 	who, rules, now := p.Subject(), a.personalRules(), a.o.Clock.Now()
-	if c := a.configOf(ctx); c != nil {
-		text, err := json.Marshal(c)
-		if err == nil && slices.ContainsFunc([]string{p.Email, p.Alternative}, func(m string) bool { return m != "" && strings.Contains(string(text), `"`+m+`"`) }) {
-			return e, fault.New(fault.Conflict, "app.erase_in_file", p.Email)
-		}
+	if a.inFile(ctx, p) {
+		return e, fault.New(fault.Conflict, "app.erase_in_file", p.Email)
 	}
 	l := a.townLocale(ctx)
 	e = Erasure{Person: who.ID, StandIn: who.StandInName, At: now, Gone: []ErasureLine{}, Kept: []ErasureLine{}}

@@ -328,6 +328,7 @@ func (a *App) site() error {
 		}
 	}
 	a.personalAPI(api)
+	a.personalRoutes(a.staff)
 	a.channel.WayRoutes(a.staff)
 	a.operations(a.staff)
 	a.intake.Mount("sms-receipt", a.channel.TakeReport)

@@ -560,6 +560,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.roster}
 	case strings.HasPrefix(base, "/template"):
 		ids = []string{w.prepared}
+	case strings.HasPrefix(base, "/deletion/people"):
+		ids = []string{string(w.people[identity.RoleApprover].ID)}
 	case strings.HasPrefix(base, "/deletion/holds"):
 		ids = []string{w.hold}
 	case strings.HasPrefix(base, "/deletion/runs"):

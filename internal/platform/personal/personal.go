@@ -447,6 +447,47 @@ func (r Rule) longer(s *store.Store) []string {
 // errLonger guards against a rule that would take away a whole table.
 var errLonger = errors.New("personal: only a refusal may name a column of sealed texts")
 
+// Count tells what [Erase] would do, rule by rule, and changes nothing.
+func Count(ctx context.Context, s *store.Store, rules []Rule, who Who, now time.Time) ([]Done, error) {
+	tenant, err := ident.RequireTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Done
+	for _, r := range rules {
+		var n int64
+		count := func(where string, args ...any) error {
+			var m int64
+			if err := s.Read(ctx).QueryRowContext(ctx, "SELECT count(*) FROM "+quote(r.Table)+where, args...).Scan(&m); err != nil {
+				return fmt.Errorf("personal: %s: %w", r.Table, err)
+			}
+			n += m
+			return nil
+		}
+		switch r.Act {
+		case Delete:
+			where, args := r.where(s, tenant, who, now)
+			if err := count(where, args...); err != nil {
+				return nil, err
+			}
+		case Replace:
+			for _, c := range r.Columns {
+				for word := range who.stands() {
+					if err := count(" WHERE tenant_id = ? AND "+quote(c)+" = ?", string(tenant), s.Sealed(r.Table+"."+c, word)); err != nil {
+						return nil, err
+					}
+				}
+			}
+		default:
+			continue
+		}
+		if n > 0 {
+			out = append(out, Done{r, n})
+		}
+	}
+	return out, nil
+}
+
 // Erase carries the rules out, inside the transaction of ctx.
 func Erase(ctx context.Context, s *store.Store, rules []Rule, who Who, now time.Time) ([]Done, error) {
 	tenant, err := ident.RequireTenant(ctx)

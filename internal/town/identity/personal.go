@@ -29,6 +29,10 @@ func (r *Room) Personal() []personal.Rule {
 	}
 }
 
+// dataPath is where the console tells and erases what is held about a person,
+// over all rooms.
+const dataPath = "/deletion/people"
+
 // erasedDomain is where the stand-ins live: no mail is ever delivered there
 // (RFC 2606).
 const erasedDomain = "@geloescht.invalid"
