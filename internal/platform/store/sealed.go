@@ -180,11 +180,14 @@ func (s *Store) turnTable(ctx context.Context, table string, columns []string, l
 	var tests, sets []string
 	for _, c := range columns {
 		tests = append(tests, fmt.Sprintf(`("%s" <> '' AND "%s" %s '%s%%')`, c, c, like, seal.Mark))
-		sets = append(sets, fmt.Sprintf(`"%s" = ?`, c))
+		sets = append(sets, fmt.Sprintf(`"%s" = turned."%s"`, c, c))
 	}
+	names := strings.Join(columns, `", "`)
 	pick := fmt.Sprintf(`SELECT CAST(%s AS TEXT) AS place_of_row, "%s" FROM "%s" WHERE %s > %s AND (%s) ORDER BY %s LIMIT %d`,
-		at, strings.Join(columns, `", "`), table, at, key, strings.Join(tests, " OR "), at, sealBatch)
-	put := fmt.Sprintf(`UPDATE "%s" SET %s WHERE %s = %s`, table, strings.Join(sets, ", "), at, key)
+		at, names, table, at, key, strings.Join(tests, " OR "), at, sealBatch)
+	// One statement writes them all: a server may be far away.
+	row := "(" + key + strings.Repeat(", ?", len(columns)) + ")"
+	put := fmt.Sprintf(`UPDATE "%s" SET %s FROM turned WHERE "%s".%s = turned.place_of_row`, table, strings.Join(sets, ", "), table, at)
 	for last := first; ; {
 		n := 0
 		err := s.InTx(ctx, func(ctx context.Context, db bun.IDB, _ Enqueue) error {
@@ -192,10 +195,14 @@ func (s *Store) turnTable(ctx context.Context, table string, columns []string, l
 			if err != nil {
 				return err
 			}
-			for _, row := range rows {
-				args := make([]any, 0, len(columns)+1)
+			if n = len(rows); n == 0 {
+				return nil
+			}
+			args := make([]any, 0, n*(len(columns)+1))
+			for _, r := range rows {
+				args = append(args, r[0])
 				for i, c := range columns {
-					text := row[i+1]
+					text := r[i+1]
 					if text != "" && strings.HasPrefix(text, seal.Mark) == (like == "LIKE") {
 						if text, err = turn(table+"."+c, text); err != nil {
 							return err
@@ -203,13 +210,11 @@ func (s *Store) turnTable(ctx context.Context, table string, columns []string, l
 					}
 					args = append(args, text)
 				}
-				if _, err := db.ExecContext(ctx, put, append(args, row[0])...); err != nil {
-					return err
-				}
-				last = row[0]
+				last = r[0]
 			}
-			n = len(rows)
-			return nil
+			turned := fmt.Sprintf(`WITH turned(place_of_row, "%s") AS (VALUES %s) `, names, strings.Join(slices.Repeat([]string{row}, n), ", "))
+			_, err = db.ExecContext(ctx, turned+put, args...)
+			return err
 		})
 		if err != nil {
 			return total, err
