@@ -30,8 +30,31 @@ import (
 // with fewer simulated messages.
 func layRelease(t *testing.T, name string) (dir string) {
 	t.Helper()
+	dir = layKey(t, name)
+	if err := os.WriteFile(filepath.Join(dir, store.File), frozen(t, name, store.File), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// layKey lays down no more than the key of that release.
+func layKey(t *testing.T, name string) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
-	f, err := os.Open(filepath.Join("testdata", name, store.File+".gz"))
+	key, err := os.ReadFile(filepath.Join("testdata", name, vault.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, vault.KeyFile), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// frozen is a file that an earlier release left, unpacked.
+func frozen(t *testing.T, name, file string) []byte {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", name, file+".gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,27 +67,35 @@ func layRelease(t *testing.T, name string) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := os.ReadFile(filepath.Join("testdata", name, vault.KeyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{store.File: raw, vault.KeyFile: key} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return raw
 }
 
 // columnsOf is every table with its columns.
 func columnsOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
+	return columnsIn(t, fileOf(t, dir), `SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid`)
+}
+
+// fileOf is the database of a data folder, to look at.
+func fileOf(t *testing.T, dir string) *sql.DB {
+	t.Helper()
+	return lookInto(t, "sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
+}
+
+func lookInto(t *testing.T, driver, address string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func columnsIn(t *testing.T, db *sql.DB, query string) map[string][]string {
+	t.Helper()
 	defer func() { _ = db.Close() }()
-	rows, err := db.Query(`SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid`)
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +110,9 @@ func columnsOf(t *testing.T, dir string) map[string][]string {
 			out[table] = append(out[table], column)
 		}
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 
@@ -86,15 +120,21 @@ func columnsOf(t *testing.T, dir string) map[string][]string {
 // columns, each named.
 func seenBy(t *testing.T, old map[string][]string, dir string) map[string][]string {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
-	if err != nil {
-		t.Fatal(err)
-	}
+	return seenIn(t, old, fileOf(t, dir), `quote("%s")`)
+}
+
+// seenIn reads them with the expression that quotes a column.
+func seenIn(t *testing.T, old map[string][]string, db *sql.DB, quote string) map[string][]string {
+	t.Helper()
 	defer func() { _ = db.Close() }()
 	out := map[string][]string{}
 	for table, columns := range old {
 		out[table] = []string{}
-		rows, err := db.Query(`SELECT quote("` + strings.Join(columns, `") || ', ' || quote("`) + `") FROM "` + table + `"`)
+		var quoted []string
+		for _, c := range columns {
+			quoted = append(quoted, strings.ReplaceAll(quote, "%s", c))
+		}
+		rows, err := db.QueryContext(t.Context(), `SELECT `+strings.Join(quoted, ` || ', ' || `)+` FROM "`+table+`"`)
 		if err != nil {
 			t.Errorf("the release before cannot read %s any more: %v", table, err)
 			continue
@@ -105,6 +145,9 @@ func seenBy(t *testing.T, old map[string][]string, dir string) map[string][]stri
 				t.Fatal(err)
 			}
 			out[table] = append(out[table], line)
+		}
+		if err := rows.Err(); err != nil {
+			t.Errorf("the release before cannot read %s to its end: %v", table, err)
 		}
 		_ = rows.Close()
 		slices.Sort(out[table])
