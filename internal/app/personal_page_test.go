@@ -16,6 +16,9 @@ import (
 // The console finds a person, says beforehand what would go and what stays, erases
 // on the word alone, and hands out a proof that names nobody.
 func TestErasePersonOnThePage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	in := newInstall(t)
 	town, a := in.towns[0], in.app
 	p, admin, it := town.people[identity.RoleApprover], town.people[identity.RoleAdmin], town.people[identity.RoleIT]

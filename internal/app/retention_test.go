@@ -260,6 +260,9 @@ type planned struct {
 // was, nothing younger was touched, nothing of a time that is held was, and the
 // proof counts exactly what went. Other towns' rows stay.
 func TestRetentionTakesOldAndLeavesYoung(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	now := time.Date(2031, 5, 3, 1, 30, 0, 0, time.UTC)
 	onEach(t, func(t *testing.T, a *App) {
 		rules := map[string]retain.Rule{}
@@ -449,6 +452,9 @@ func berlinZone(t *testing.T) *time.Location {
 // TestOpenIncidentHoldsItsData: what came about since an incident that is not closed
 // stays, however old it is; once it is closed, it goes.
 func TestOpenIncidentHoldsItsData(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	onEach(t, func(t *testing.T, a *App) {
 		ctx := ident.WithActor(context.Background(), ident.System)
 		town, err := a.identity.AddTenant(ctx, identity.Tenant{Slug: "adorf", Name: "Adorf", Hosts: []string{"lage.adorf.example"}, Zone: "Europe/Berlin", Language: "de", StaffURL: "https://lage.adorf.example"})

@@ -101,6 +101,9 @@ func everyText(t *testing.T, s *store.Store, fn func(place, text string)) (colum
 // database with its log, on SQLite not a file beside it, on PostgreSQL no column.
 // Whoever adds a column that does seals it, or names it here with the reason.
 func TestNothingInTheClear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	databases := map[string]string{"sqlite": ""}
 	if base := os.Getenv("TUERMER_TEST_DATABASE"); base != "" {
 		databases["postgres"] = storetest.Schema(t, base)
@@ -265,6 +268,9 @@ func unsealed(t *testing.T, a *App, rows map[string][]string) map[string][]strin
 // Another key and a key that is gone are refused in words that say what to do,
 // and nothing is written: not the database, and no new key.
 func TestWrongKey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	dir := layRelease(t, "release1")
 	open := func() error {
 		a, err := New(t.Context(), Options{Dir: dir, Version: "test", Log: slog.New(slog.DiscardHandler), Simulated: true})
@@ -320,6 +326,9 @@ func TestWrongKey(t *testing.T) {
 // The data of an earlier release are sealed at the first start, and MigrateBack
 // gives that release every byte back; this one then seals them again.
 func TestSealAndBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes its many rows ten times slower, and no goroutines meet here")
+	}
 	dir := layRelease(t, "release1")
 	old := columnsOf(t, dir)
 	before := seenBy(t, old, dir)
