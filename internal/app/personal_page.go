@@ -77,7 +77,7 @@ func (a *App) PlanErasure(ctx context.Context, p identity.Person) (e ErasurePlan
 		}
 		say(f)
 	}
-	if a.inFile(ctx, p) {
+	if !p.Declared && a.inFile(ctx, p) {
 		say(fault.New(fault.Conflict, "app.erase_in_file", p.Email))
 	}
 	who, rules, now := p.Subject(), a.personalRules(), a.o.Clock.Now()
