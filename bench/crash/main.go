@@ -36,7 +36,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-	"github.com/jackc/pgx/v5"
 
 	"tuermer/bench/rig"
 )
@@ -66,9 +65,9 @@ func main() {
 			return err
 		}
 		fmt.Printf("# seed %d\n", *seed)
-		databases := []string{""}
-		if url := os.Getenv("TUERMER_TEST_DATABASE"); url != "" {
-			databases = append(databases, url)
+		databases, err := rig.Databases(ctx)
+		if err != nil {
+			return err
 		}
 		failed := false
 		for i, url := range databases {
@@ -101,21 +100,11 @@ type bench struct {
 	yaml                string
 }
 
-func (b *bench) name() string {
-	if b.database != "" {
-		return "PostgreSQL"
-	}
-	return "SQLite"
-}
+func (b *bench) name() string { return rig.DatabaseName(b.database) }
 
 func (b *bench) run(ctx context.Context, rounds int) (ok bool, err error) {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return false, err
-	}
-	if b.database != "" {
-		if b.database, err = ownSchema(ctx, b.database); err != nil {
-			return false, err
-		}
 	}
 	if b.post, err = newPost(filepath.Join(b.dir, "accepted")); err != nil {
 		return false, err
@@ -377,17 +366,6 @@ func (b *bench) call(token, method, path, body string, want int) (out map[string
 
 // client opens a connection per request, for the program dies in between.
 var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-
-// ownSchema makes an empty schema in a database that goes with its server.
-func ownSchema(ctx context.Context, url string) (string, error) {
-	c, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return "", err
-	}
-	name := fmt.Sprintf("bench_%d", os.Getpid())
-	_, err = c.Exec(ctx, "CREATE SCHEMA "+name)
-	return url + "&search_path=" + name, errors.Join(err, c.Close(ctx))
-}
 
 // accepted is one line of the receiver's file.
 type accepted struct {

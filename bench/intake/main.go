@@ -1,8 +1,9 @@
 // Command intake measures what other monitoring systems can send us (row N11 of
-// the goals): the real program with SQLite, every body kept and every signal
-// committed before the answer.
+// the goals): the real program, every body kept and every signal committed
+// before the answer.
 //
 //	go run ./bench/intake
+//	script/postgres run -- go run ./bench/intake     on PostgreSQL too, afterwards
 //
 // First a storm of a thousand is timed until somebody is told of it (R4.14). Then many
 // things of one source fall ill, then one of them repeats itself. Senders share the machine with the program. No peer has a figure here.
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -42,30 +44,47 @@ func main() {
 				return fmt.Errorf("storm: %w", err)
 			}
 		}
-		p, err := rig.Serve(bin, filepath.Join(dir, "n11"), rig.Town)
+		databases, err := rig.Databases(ctx)
 		if err != nil {
 			return err
 		}
-		defer p.Stop()
-		out, err := exec.CommandContext(ctx, bin, "source", "add", "--format", "prtg", "--name", "PRTG", "--data", p.Data,
-			"--config", filepath.Join(dir, "n11", "tuermer.yaml")).Output()
-		if err != nil {
-			return fmt.Errorf("source add: %w", err)
+		for i, url := range databases {
+			if err := rate(ctx, bin, filepath.Join(dir, fmt.Sprint("n11-", i)), url, *events, *repeats, *senders); err != nil {
+				return fmt.Errorf("%s: %w", rig.DatabaseName(url), err)
+			}
 		}
-		_, path, ok := strings.Cut(strings.TrimSpace(string(out)), "/in/")
-		if !ok {
-			return errors.New("source add told no address")
-		}
-		b := newBench(p.Staff+"/in/"+path, *senders)
-		defer b.client.CloseIdleConnections()
-		if err := b.measure(p, "different things", *events, func(i int) string {
-			return fmt.Sprintf("id=%d&device=SRV%d&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout", i, i%100)
-		}); err != nil {
-			return err
-		}
-		return b.measure(p, "the same again", *repeats, func(int) string {
-			return "id=0&device=SRV0&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout"
-		})
+		return nil
+	})
+}
+
+// rate measures what one program on one database takes in a second.
+func rate(ctx context.Context, bin, dir, database string, events, repeats, senders int) error {
+	env := "TUERMER_DATABASE=" + database
+	p, err := rig.Serve(bin, dir, rig.Town, env)
+	if err != nil {
+		return err
+	}
+	defer p.Stop()
+	add := exec.CommandContext(ctx, bin, "source", "add", "--format", "prtg", "--name", "PRTG", "--data", p.Data, "--config", filepath.Join(dir, "tuermer.yaml"))
+	add.Env = append(os.Environ(), env)
+	out, err := add.Output()
+	if err != nil {
+		return fmt.Errorf("source add: %w", err)
+	}
+	_, path, ok := strings.Cut(strings.TrimSpace(string(out)), "/in/")
+	if !ok {
+		return errors.New("source add told no address")
+	}
+	fmt.Printf("\n%s\n", rig.DatabaseName(database))
+	b := newBench(p.Staff+"/in/"+path, senders)
+	defer b.client.CloseIdleConnections()
+	if err := b.measure(p, "different things", events, func(i int) string {
+		return fmt.Sprintf("id=%d&device=SRV%d&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout", i, i%100)
+	}); err != nil {
+		return err
+	}
+	return b.measure(p, "the same again", repeats, func(int) string {
+		return "id=0&device=SRV0&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout"
 	})
 }
 

@@ -165,11 +165,11 @@ func (a *App) tellTowns(ctx context.Context, key string, bad bool, words func(ct
 		}
 		words(ctx, &s)
 		if !bad {
-			firing, err := a.signal.Firing(ctx)
+			firing, err := a.signal.IsFiring(ctx, s.Key)
 			if err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(firing, func(f signal.Signal) bool { return f.Key == s.Key }) {
+			if !firing {
 				continue // nothing to end
 			}
 			s.State = signal.Resolved

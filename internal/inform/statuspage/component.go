@@ -112,11 +112,10 @@ func (k Known) impaired() State {
 	return Operational
 }
 
-// Counts reports whether a signal may move the page by itself: it is a failure
+// Counts reports whether what fires may move the page by itself: it is a failure
 // that machines confirmed, not a warning and not what citizens or posts suppose.
-func Counts(s signal.Signal) bool {
-	return s.State == signal.Firing && s.Service != "" && !signal.Critical.WorseThan(s.Severity) &&
-		(s.Source == signal.Monitor || s.Source == signal.Intake)
+func Counts(t signal.Trouble) bool {
+	return t.Service != "" && !signal.Critical.WorseThan(t.Severity) && (t.Source == signal.Monitor || t.Source == signal.Intake)
 }
 
 // says is the state that a story claims for its services: that of the newest

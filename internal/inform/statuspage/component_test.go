@@ -83,16 +83,15 @@ func TestDecideProperties(t *testing.T) {
 }
 
 func TestCounts(t *testing.T) {
-	down := signal.Signal{State: signal.Firing, Source: signal.Monitor, Service: "portal", Severity: signal.Critical}
+	down := signal.Trouble{Source: signal.Monitor, Service: "portal", Severity: signal.Critical}
 	if !Counts(down) {
 		t.Error("a confirmed failure does not count")
 	}
-	for name, change := range map[string]func(*signal.Signal){
-		"over":         func(s *signal.Signal) { s.State = signal.Resolved },
-		"a warning":    func(s *signal.Signal) { s.Severity = signal.Warning },
-		"by a citizen": func(s *signal.Signal) { s.Source = signal.Citizen },
-		"in a post":    func(s *signal.Signal) { s.Source = signal.Listen },
-		"of nothing":   func(s *signal.Signal) { s.Service = "" },
+	for name, change := range map[string]func(*signal.Trouble){
+		"a warning":    func(s *signal.Trouble) { s.Severity = signal.Warning },
+		"by a citizen": func(s *signal.Trouble) { s.Source = signal.Citizen },
+		"in a post":    func(s *signal.Trouble) { s.Source = signal.Listen },
+		"of nothing":   func(s *signal.Trouble) { s.Service = "" },
 	} {
 		s := down
 		if change(&s); Counts(s) {

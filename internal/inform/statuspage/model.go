@@ -399,7 +399,7 @@ func lastWords(k template.Kind) bool {
 
 // components decides the state of every public service.
 func (r *Room) components(ctx context.Context, services []service.Service, stories []story, incidents map[incident.ID]incident.Incident) ([]Component, error) {
-	signals, err := r.o.Signals.Firing(ctx)
+	troubles, err := r.o.Signals.Troubles(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -418,7 +418,7 @@ func (r *Room) components(ctx context.Context, services []service.Service, stori
 		}
 	}
 	firing := map[string]bool{}
-	for _, s := range signals {
+	for _, s := range troubles {
 		if Counts(s) {
 			firing[s.Service] = true
 		}

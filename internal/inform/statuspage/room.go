@@ -35,7 +35,7 @@ type Services interface {
 
 // Signals tells what is going on.
 type Signals interface {
-	Firing(ctx context.Context) ([]signal.Signal, error)
+	Troubles(ctx context.Context) ([]signal.Trouble, error)
 }
 
 // Statements is what the town says. The room asks as the system and keeps only

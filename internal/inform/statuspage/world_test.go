@@ -46,7 +46,7 @@ type around struct {
 	gone       error // the database is away
 	tenants    []identity.Tenant
 	services   map[ident.Tenant][]service.Service
-	firing     map[ident.Tenant][]signal.Signal
+	firing     map[ident.Tenant][]signal.Trouble
 	statements map[ident.Tenant][]publish.Statement
 	variants   map[publish.ID][]publish.Variant
 	promises   map[ident.Tenant][]publish.Promise
@@ -56,7 +56,7 @@ type around struct {
 func newAround() *around {
 	a := &around{
 		tenants:  []identity.Tenant{musterstadt},
-		services: map[ident.Tenant][]service.Service{}, firing: map[ident.Tenant][]signal.Signal{},
+		services: map[ident.Tenant][]service.Service{}, firing: map[ident.Tenant][]signal.Trouble{},
 		statements: map[ident.Tenant][]publish.Statement{}, variants: map[publish.ID][]publish.Variant{},
 		promises: map[ident.Tenant][]publish.Promise{}, incidents: map[ident.Tenant][]incident.Incident{},
 	}
@@ -102,7 +102,7 @@ func (a servicesOf) Get(ctx context.Context, slug string) (service.Service, erro
 	return service.Service{}, ErrNotPublic
 }
 
-func (a *around) Firing(ctx context.Context) ([]signal.Signal, error) { return get(a, ctx, a.firing) }
+func (a *around) Troubles(ctx context.Context) ([]signal.Trouble, error) { return get(a, ctx, a.firing) }
 
 type statementsOf struct{ *around }
 
@@ -130,9 +130,7 @@ func (a incidentsOf) List(ctx context.Context, _ incident.Filter) ([]incident.In
 func (a *around) fire(t ident.Tenant, slug string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.firing[t] = append(a.firing[t], signal.Signal{
-		Key: "monitor:" + slug, State: signal.Firing, Source: signal.Monitor, Service: slug, Severity: signal.Critical, Title: "geheim " + slug,
-	})
+	a.firing[t] = append(a.firing[t], signal.Trouble{Source: signal.Monitor, Service: slug, Severity: signal.Critical})
 }
 
 func (a *around) calm(t ident.Tenant) {

@@ -246,7 +246,7 @@ func (b *batch) fold(s *weighed) {
 	if v.reason == "" || v.next.Episode != k.Episode {
 		k.Seq, k.Episode, k.State, k.Since, k.Severity = v.next.Seq, v.next.Episode, v.next.State, v.next.Since, v.next.Severity
 		if v.reason == "" {
-			k.SignalID = s.ID
+			k.SignalID, k.Source, k.Service = s.ID, s.Source, s.Service
 		}
 		b.movedKeys[s.Key] = true
 	}
@@ -282,7 +282,7 @@ func (b *batch) write(ctx context.Context) error {
 	}
 	_, err = b.db.NewInsert().Model(&keys).On("CONFLICT (tenant_id, key) DO UPDATE").
 		Set("seq = EXCLUDED.seq, episode = EXCLUDED.episode, state = EXCLUDED.state, since = EXCLUDED.since").
-		Set("severity = EXCLUDED.severity, signal_id = EXCLUDED.signal_id").Exec(ctx)
+		Set("severity = EXCLUDED.severity, signal_id = EXCLUDED.signal_id, source = EXCLUDED.source, service = EXCLUDED.service").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("signal: keep keys: %w", err)
 	}

@@ -86,6 +86,9 @@ type keyRow struct {
 	Since         time.Time    `bun:"since"`
 	Severity      Severity     `bun:"severity"`
 	SignalID      ID           `bun:"signal_id"`
+	// Of that signal, so that what is in trouble is told without reading signals.
+	Source  Source `bun:"source"`
+	Service string `bun:"service"`
 }
 
 type episodeRow struct {
@@ -136,6 +139,47 @@ func (r *Room) Firing(ctx context.Context) ([]Signal, error) {
 		Where("s.tenant_id = ?", ident.TenantOf(ctx)).Where("k.state = ?", Firing).
 		OrderExpr("s.since, s.key").Scan(ctx)
 	return signals(rows, err)
+}
+
+// Trouble is a service that something is firing for now, how bad and who says so.
+type Trouble struct {
+	Service  string   `bun:"service"`
+	Source   Source   `bun:"source"`
+	Severity Severity `bun:"severity"`
+}
+
+// Troubles lists every different [Trouble] of the town once, whatever the number
+// of keys that fire; what concerns no service is not among them. It reads one
+// index and no signal, for pages ask it several times a second in a storm.
+func (r *Room) Troubles(ctx context.Context) ([]Trouble, error) {
+	out := []Trouble{}
+	err := r.o.Store.Read(ctx).NewSelect().Distinct().TableExpr("signal_key AS k").Column("service", "source", "severity").
+		Where("k.tenant_id = ?", ident.TenantOf(ctx)).Where("k.state = 'firing' AND k.service <> ''").
+		OrderExpr("service, source, severity").Scan(ctx, &out)
+	if err != nil {
+		return nil, fmt.Errorf("signal: troubles: %w", err)
+	}
+	return out, nil
+}
+
+// FiringCount is how many keys of the town are firing.
+func (r *Room) FiringCount(ctx context.Context) (int, error) {
+	n, err := r.o.Store.Read(ctx).NewSelect().Model((*keyRow)(nil)).
+		Where("tenant_id = ?", ident.TenantOf(ctx)).Where("state = ?", Firing).Count(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("signal: count: %w", err)
+	}
+	return int(n), nil
+}
+
+// IsFiring reports whether the key is firing now; one that was never heard of is not.
+func (r *Room) IsFiring(ctx context.Context, key string) (bool, error) {
+	yes, err := r.o.Store.Read(ctx).NewSelect().Model((*keyRow)(nil)).
+		Where("tenant_id = ? AND key = ?", ident.TenantOf(ctx), key).Where("state = ?", Firing).Exists(ctx)
+	if err != nil {
+		return false, fmt.Errorf("signal: key: %w", err)
+	}
+	return yes, nil
 }
 
 // Filter chooses from the signals; its zero value is everything.

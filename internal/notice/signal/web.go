@@ -31,11 +31,11 @@ type listing struct {
 func (r *Room) pageList(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
 	f := Filter{Service: req.FormValue("service"), Key: req.FormValue("key"), After: ID(req.FormValue("after")), Limit: pageSize + 1}
-	firing, err := r.Firing(ctx)
+	firing, err := r.FiringCount(ctx)
 	if err != nil {
 		return err
 	}
-	l := listing{Firing: len(firing), After: f.After}
+	l := listing{Firing: firing, After: f.After}
 	if l.Signals, err = r.List(ctx, f); err != nil {
 		return err
 	}
