@@ -28,8 +28,8 @@ func (bundle) Kind() string { return "bus.events" }
 // Storm implements jobs.StormJob.
 func (bundle) Storm() {}
 
-// Rests between two bundles on SQLite, while others want to write: twice as long as
-// the bundle held the writer, but no longer than this.
+// Rests between two bundles, while others want to write: twice as long as the bundle
+// held the writer, but no longer than this.
 const (
 	restTimes  = 2
 	restAtMost = 100 * time.Millisecond
@@ -37,7 +37,7 @@ const (
 
 // rest lets others write before the next bundle, where they wanted to meanwhile.
 func (b *Bus) rest(ctx context.Context, held time.Duration, wanted int64) {
-	if b.store.Postgres() || b.store.Wanted() == wanted || held <= 0 {
+	if b.store.Wanted() == wanted || held <= 0 {
 		return
 	}
 	t := time.NewTimer(min(restTimes*held, restAtMost))

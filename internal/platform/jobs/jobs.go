@@ -57,14 +57,9 @@ const (
 	queueStorm = "storm"
 )
 
-// stormWorkers is how many bundles are worked on at once. On SQLite several would
-// only stand in line for the one writer, and everybody else behind them.
-func (j *Jobs) stormWorkers() int {
-	if j.o.Store.Postgres() {
-		return 4
-	}
-	return 1
-}
+// stormWorkers is how many bundles a node works on at once. Several would only take
+// the writer, or on PostgreSQL the processor, from those who wait for an answer.
+const stormWorkers = 1
 
 // jobTimeout bounds one run of a job; a job that a dead node left behind is
 // taken over after rescueAfter. A failing job is tried for weeks: giving up
@@ -148,7 +143,7 @@ func (j *Jobs) Open(work bool) error {
 	}
 	if work {
 		cfg.Workers = j.workers
-		cfg.Queues = map[string]river.QueueConfig{queueAlarm: {MaxWorkers: 8}, queueBulk: {MaxWorkers: 2}, queueStorm: {MaxWorkers: j.stormWorkers()}}
+		cfg.Queues = map[string]river.QueueConfig{queueAlarm: {MaxWorkers: 8}, queueBulk: {MaxWorkers: 2}, queueStorm: {MaxWorkers: stormWorkers}}
 	}
 	var err error
 	if pool := j.o.Store.Pool(); pool != nil {
