@@ -36,6 +36,9 @@ func (n *memnet) Listen(_ context.Context, _, addr string) (net.Listener, error)
 	return l, nil
 }
 
+// dialsFrom is the key under which a context holds the address of who dials.
+type dialsFrom struct{}
+
 // Dial connects to a listener, or is refused.
 func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
@@ -51,6 +54,9 @@ func (n *memnet) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	}
 	n.port++
 	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: n.port}
+	if ip, ok := ctx.Value(dialsFrom{}).(net.IP); ok {
+		from.IP = ip
+	}
 	n.mu.Unlock()
 	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: memAddr(addr), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	if l == nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -106,28 +108,34 @@ func (s *stage) key(args []string) error {
 
 // stranger: Fremder öffnet /pfad 404 "Worte" … | sendet /pfad "a=b" 403 "Worte" …,
 // as whoever was named last by Person, or as nobody. What stands before it:
-// "unter anderswo.example" asks for another host, "von boese.example" comes from
+// "meldet /pfad {'a':'b'} 202" sends JSON, as a program does.
+// "unter anderswo.example" asks for another host, "aus 203.0.113.7" has that address, "von boese.example" comes from
 // a page elsewhere, "mit Schlüssel x" bears a key for the API. Words are looked
 // for in the answer and in the address to which it leads; nicht turns the rest
 // around.
 func (s *stage) stranger(args []string) error {
-	host, origin, token := staffHost, "", ""
-	for len(args) > 2 && slices.Contains([]string{"unter", "von", "mit"}, args[0]) {
+	host, origin, token, from := staffHost, "", "", ""
+	for len(args) > 2 && slices.Contains([]string{"unter", "von", "mit", "aus"}, args[0]) {
 		switch args[0] {
 		case "unter":
 			host = args[1] + ":80"
 		case "von":
 			origin = "http://" + args[1]
+		case "aus":
+			from = args[1]
 		case "mit":
 			token, args = args[2], args[1:]
 		}
 		args = args[2:]
 	}
-	method, body := http.MethodGet, ""
+	method, body, kind := http.MethodGet, "", "application/x-www-form-urlencoded"
 	switch {
 	case len(args) >= 3 && args[0] == "öffnet":
 	case len(args) >= 4 && args[0] == "sendet":
 		method, body = http.MethodPost, args[2]
+		args = append(slices.Clone(args[:2]), args[3:]...)
+	case len(args) >= 4 && args[0] == "meldet":
+		method, body, kind = http.MethodPost, strings.ReplaceAll(args[2], "'", `"`), "application/json"
 		args = append(slices.Clone(args[:2]), args[3:]...)
 	default:
 		return errors.New("erwartet wird: öffnet /pfad 404 oder sendet /pfad \"feld=wert\" 403")
@@ -152,7 +160,10 @@ func (s *stage) stranger(args []string) error {
 	// The path goes out as it was written: nobody tidies up what a stranger asks.
 	req.URL.Opaque, req.Host = "//"+strings.TrimSuffix(at, ":80")+args[1], strings.TrimSuffix(host, ":80")
 	if body != "" {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", kind)
+	}
+	if from != "" {
+		req = req.WithContext(context.WithValue(req.Context(), dialsFrom{}, net.ParseIP(from)))
 	}
 	if origin != "" {
 		req.Header.Set("Origin", origin)

@@ -102,30 +102,18 @@ func (Commands) RevokeSource(ctx context.Context, s Settings, name string) error
 // that is the one that came last. Nothing is stored and nobody is alarmed.
 func (Commands) TestSource(ctx context.Context, s Settings, name string, body []byte) (out []string, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
-		src, err := a.intake.Get(ctx, name)
+		var b *intake.Body
+		if len(body) > 0 {
+			b = &intake.Body{Data: body}
+		}
+		seen, err := a.intake.Read(ctx, name, b, nil)
 		if err != nil {
 			return err
 		}
-		reports, wrong := []intake.Report(nil), ""
-		if len(body) > 0 {
-			var perr error
-			if reports, perr = intake.Parse(src.Format, src.Mapping, intake.Body{Data: body}, a.townLocale(ctx).Zone); perr != nil {
-				wrong = intake.Problem(perr)
-			}
-		} else {
-			seen, err := a.intake.Seen(ctx, src)
-			if err != nil {
-				return err
-			}
-			if len(seen) == 0 {
-				return fault.New(fault.NotFound, "intake.seen_nothing")
-			}
-			reports, wrong = seen[0].Reports, seen[0].Problem
+		if seen.Problem != "" {
+			return fault.New(fault.Invalid, "intake.problem_"+seen.Problem)
 		}
-		if wrong != "" {
-			return fault.New(fault.Invalid, "intake.problem_"+wrong)
-		}
-		for _, x := range reports {
+		for _, x := range seen.Reports {
 			word := a.catalog.Text(s.Lang, "intake.report_"+x.Word())
 			out = append(out, word+"  "+x.Key+"  "+x.Title)
 		}

@@ -282,6 +282,9 @@ func (a *App) build() (err error) {
 	})
 	a.statuspage.AddGuest(desk.SeenElement, a.desk.Seen())
 	a.statuspage.AddGuest(statuspage.ReportElement, a.desk.Outage(a.intake))
+	public, programs := web.NewPublicAPI(o.Version, log)
+	a.desk.OutageAPI(public, a.intake)
+	a.statuspage.AddPrograms(programs)
 	return a.site()
 }
 

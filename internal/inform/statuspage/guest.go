@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/town/identity"
 )
 
 // Guest is a form of a later room on the public listener: a survey, a report of
@@ -150,21 +150,7 @@ type senders struct {
 }
 
 func (s *senders) may(now time.Time, req *http.Request) bool {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
-	if err != nil {
-		host = req.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err == nil && addr.IsLoopback() {
-		// A proxy on this machine tells whom it speaks for.
-		last := req.Header.Get("X-Forwarded-For")
-		if i := strings.LastIndexByte(last, ','); i >= 0 {
-			last = last[i+1:]
-		}
-		if a, errLast := netip.ParseAddr(strings.TrimSpace(last)); errLast == nil {
-			addr = a
-		}
-	}
+	addr, _ := netip.ParseAddr(identity.ClientOf(req).Address) // what is no address is one sender
 	if addr = addr.Unmap(); addr.Is6() {
 		if net6, err := addr.Prefix(64); err == nil { // one household has many
 			addr = net6.Addr()

@@ -75,7 +75,8 @@ var (
 const maxQuery = 1000
 
 // Handler is the whole public listener. It knows no session and sets no cookie.
-// Pages come from memory; only a [Guest] may ask the database.
+// Pages come from memory; only a [Guest] and what [Room.AddPrograms] hangs in may
+// ask the database.
 func (r *Room) Handler() http.Handler {
 	soon, unknown := builtIn(), nobody()
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -86,7 +87,7 @@ func (r *Room) Handler() http.Handler {
 		h["Permissions-Policy"] = permissions
 		h["Cross-Origin-Opener-Policy"] = sameOrigin
 		h["Cross-Origin-Resource-Policy"] = sameOrigin
-		if p := r.site.Load().of(req.Host); p != nil && r.guest(w, req, p) {
+		if p := r.site.Load().of(req.Host); p != nil && (r.guest(w, req, p) || r.program(w, req, p)) {
 			return
 		}
 		if req.Method != http.MethodGet && req.Method != http.MethodHead {

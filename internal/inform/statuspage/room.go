@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -98,6 +99,7 @@ type Room struct {
 	site      atomic.Pointer[site]
 	guests    map[string]Guest // by first path element; fixed before Start
 	senders   senders
+	programs  http.Handler         // see [Room.AddPrograms]; fixed before Start
 	listeners []func(ident.Tenant) // told of new words; fixed before Start
 
 	mu     sync.Mutex // one build at a time; guards what follows

@@ -3,10 +3,13 @@ package intake
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/web"
 )
@@ -76,6 +79,40 @@ type takenReportBody struct {
 	Note     bool   `json:"note,omitempty" doc:"Says nothing new about the state"`
 }
 
+// tryBody is a body to be read, and how it came.
+type tryBody struct {
+	Text        *string  `json:"text,omitempty" doc:"The body; left out: the one that came last"`
+	ContentType string   `json:"content_type,omitempty" doc:"Of the body; seldom matters"`
+	Query       string   `json:"query,omitempty" doc:"Behind the question mark of the address"`
+	Path        string   `json:"path,omitempty" doc:"Behind the format in the address, such as job/fail"`
+	Event       string   `json:"event,omitempty" doc:"The header Sentry-Hook-Resource"`
+	Mapping     *Mapping `json:"mapping,omitempty" doc:"Read by this one, which is not stored; left out: by the stored one"`
+}
+
+// body is what there is to read; nil: what came last.
+func (b tryBody) body() (*Body, error) {
+	if b.Text == nil {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(b.Query)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "intake.invalid").Field("query", "intake.query_bad")
+	}
+	out := &Body{ContentType: b.ContentType, Data: []byte(*b.Text), Query: q, Event: b.Event}
+	if b.Path != "" {
+		out.Path = strings.Split(b.Path, "/")
+	}
+	return out, nil
+}
+
+func takenOf(s Seen) takenBody {
+	t := takenBody{FirstAt: s.FirstAt, LastAt: s.LastAt, Times: s.Times, Text: s.Text(), Problem: s.Problem, Reports: []takenReportBody{}}
+	for _, x := range s.Reports {
+		t.Reports = append(t.Reports, takenReportBody{x.Key, x.Episode, string(x.State), string(x.Severity), x.Title, x.Detail, x.Note})
+	}
+	return t
+}
+
 func point(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -128,6 +165,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("add-source", http.MethodPost, "", "Add a source; the answer holds its address", 201), scope, r.apiAdd)
 	web.Operation(a, op("get-source", http.MethodGet, "/{name}", "One source and what it sent", 200), scope, r.apiGet)
 	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm or mapping", 200), scope, r.apiChange)
+	web.Operation(a, op("test-source", http.MethodPost, "/{name}/test", "Say what a body would be understood as; nothing is kept, nobody is alarmed", 200), scope, r.apiTest)
 	web.Operation(a, op("sign-source", http.MethodPut, "/{name}/signature", "Have a source sign what it sends, or with an empty key no longer", 200), scope, r.apiSign)
 	web.Operation(a, op("set-source-mailbox", http.MethodPut, "/{name}/mailbox", "Fetch a source's mails from a mailbox", 200), scope, r.apiSetMailbox)
 	web.Operation(a, op("drop-source-mailbox", http.MethodDelete, "/{name}/mailbox", "Fetch them no longer and forget the password", 204), scope, r.apiDropMailbox)
@@ -184,11 +222,7 @@ func (r *Room) apiGet(ctx context.Context, in *sourceNameInput) (*web.One[source
 		b.Mailbox = boxBodyOf(v.Box)
 	}
 	for _, s := range v.Seen {
-		t := takenBody{FirstAt: s.FirstAt, LastAt: s.LastAt, Times: s.Times, Text: s.Text(), Problem: s.Problem, Reports: []takenReportBody{}}
-		for _, x := range s.Reports {
-			t.Reports = append(t.Reports, takenReportBody{x.Key, x.Episode, string(x.State), string(x.Severity), x.Title, x.Detail, x.Note})
-		}
-		b.Bodies = append(b.Bodies, t)
+		b.Bodies = append(b.Bodies, takenOf(s))
 	}
 	return &web.One[sourceBody]{Body: b}, nil
 }
@@ -204,6 +238,26 @@ func (r *Room) apiChange(ctx context.Context, in *sourceChangeInput) (*web.One[s
 	}
 	s, err := r.Get(ctx, in.Name)
 	return &web.One[sourceBody]{Body: bodyOf(s)}, err
+}
+
+type tryInput struct {
+	Name string `path:"name"`
+	Body tryBody
+}
+
+func (r *Room) apiTest(ctx context.Context, in *tryInput) (*web.One[takenBody], error) {
+	if err := mayRead(ctx); err != nil {
+		return nil, err
+	}
+	b, err := in.Body.body()
+	if err != nil {
+		return nil, err
+	}
+	seen, err := r.Read(ctx, in.Name, b, in.Body.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	return &web.One[takenBody]{Body: takenOf(seen)}, nil
 }
 
 type signSourceInput struct {

@@ -344,3 +344,58 @@ func TestOnlyWhatIsStoredIsTaken(t *testing.T) {
 		t.Fatalf("%+v, %v", seen, err)
 	}
 }
+
+// What a body would be understood as is told without keeping it, also by a mapping that
+// is not stored, and of the last one that came as it was then.
+func TestReadKeepsNothing(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		token := b.add(intake.Source{Title: "BMA", Format: intake.Generic})
+		if _, err := b.room.Read(w.Ctx, "bma", nil, nil); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("nothing has come: %v", err)
+		}
+		body := &intake.Body{Data: []byte("melder=7&lage=Ruhe")}
+		mapping := &intake.Mapping{Key: "melder", State: "lage", Up: []string{"Ruhe"}}
+		for name, c := range map[string]struct {
+			m    *intake.Mapping
+			want string
+		}{"stored": {nil, "keyless 0"}, "tried": {mapping, " 1"}} {
+			seen, err := b.room.Read(w.Ctx, "bma", body, c.m)
+			if got := fmt.Sprint(seen.Problem, " ", len(seen.Reports)); err != nil || got != c.want {
+				t.Errorf("%s: %s, %v", name, got, err)
+			}
+		}
+		if _, err := b.room.Read(w.Ctx, "bma", body, &intake.Mapping{Pattern: "("}); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("a pattern that is none: %v", err)
+		}
+		if _, err := b.room.Read(w.Ctx, "nichts", body, nil); fault.KindOf(err) != fault.NotFound {
+			t.Error(err)
+		}
+		if s, err := b.room.Get(w.Ctx, "bma"); err != nil || !s.HeardAt.IsZero() || !s.UnreadAt.IsZero() || !slices.Equal(s.Mapping.Up, nil) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if err := b.take(token, intake.Generic, "melder=7&lage=Alarm"); err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := b.room.Read(w.Ctx, "bma", nil, mapping); err != nil || len(seen.Reports) != 1 || seen.Reports[0].State != signal.Firing {
+			t.Errorf("%+v, %v", seen, err)
+		}
+		b.until("source:bma:unread firing warning")
+
+		// Prometheus tells the end of an alert by a moment; the page shows it as an end.
+		prom := b.add(intake.Source{Title: "Prom", Format: intake.Alerts})
+		over := `[{"labels":{"alertname":"A"},"startsAt":"2026-11-26T12:00:00Z","endsAt":"` + time.Now().Add(-time.Minute).UTC().Format(time.RFC3339) + `"}]`
+		if err := b.take(prom, intake.Alerts, over); err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range []*intake.Body{nil, {Data: []byte(over)}} {
+			if seen, err := b.room.Read(w.Ctx, "prom", given, nil); err != nil || len(seen.Reports) != 1 || seen.Reports[0].State != signal.Resolved {
+				t.Errorf("%+v, %v", seen, err)
+			}
+		}
+		reader := ident.WithActor(w.Ctx, ident.Actor{Kind: ident.KindPerson, Roles: []string{"reader"}})
+		if _, err := b.room.Read(reader, "bma", body, nil); fault.KindOf(err) != fault.Forbidden {
+			t.Error(err)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 )
 
@@ -17,7 +18,7 @@ type Seen struct {
 	Times           int64
 	Body            Body
 	Reports         []Report
-	Problem         string // empty, form, empty, keyless or cut
+	Problem         string // form, empty, keyless or cut; empty: understood
 }
 
 // maxSeen is how many bodies a page shows.
@@ -45,9 +46,50 @@ func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
 			b.Path = strings.Split(row.Path, "/")
 		}
 		reports, wrong := Parse(s.Format, s.Mapping, b, r.o.Locale(ctx).Zone)
+		for i := range reports {
+			reports[i].over(when(row.FirstAt)) // as it was when it came
+		}
 		out[i] = Seen{FirstAt: when(row.FirstAt), LastAt: when(row.LastAt), Times: row.Times, Body: b, Reports: reports, Problem: Problem(wrong)}
 	}
 	return out, nil
+}
+
+// Read says what a body of a source would be understood as, also by a mapping that is
+// not stored; nil stands for the one that came last and for the stored one. Nothing is
+// kept, and nobody is alarmed.
+func (r *Room) Read(ctx context.Context, name string, b *Body, m *Mapping) (Seen, error) {
+	if err := mayRead(ctx); err != nil {
+		return Seen{}, err
+	}
+	s, err := r.Get(ctx, name)
+	if err != nil {
+		return Seen{}, err
+	}
+	if m != nil {
+		if err := m.Check(); err != nil {
+			return Seen{}, err
+		}
+		s.Mapping = *m
+	}
+	if b == nil {
+		seen, err := r.Seen(ctx, s)
+		if err == nil && len(seen) == 0 {
+			err = fault.New(fault.NotFound, "intake.seen_nothing")
+		}
+		if err != nil {
+			return Seen{}, err
+		}
+		return seen[0], nil
+	}
+	if s.Format == Mail {
+		b.ContentType = MailType
+	}
+	now := r.o.Clock.Now()
+	reports, wrong := Parse(s.Format, s.Mapping, *b, r.o.Locale(ctx).Zone)
+	for i := range reports {
+		reports[i].over(now)
+	}
+	return Seen{FirstAt: now, LastAt: now, Times: 1, Body: *b, Reports: reports, Problem: Problem(wrong)}, nil
 }
 
 // Text is the body as people read it, at most a few kilobytes of it.

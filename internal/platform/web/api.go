@@ -20,17 +20,22 @@ type API struct{ huma.API }
 // NewAPI hangs the API into the site: OpenAPI 3.1 at /api/openapi.json, no
 // documentation page (huma's would load from a foreign host).
 func NewAPI(s *Site, version string) *API {
+	cfg := apiConfig(version)
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "tuermer token create"},
+	}
+	cfg.Security = []map[string][]string{{"token": {}}}
+	return &API{humago.New(s.mux, cfg)}
+}
+
+func apiConfig(version string) huma.Config {
 	cfg := huma.DefaultConfig("Türmer", version)
 	cfg.OpenAPIPath = "/api/openapi"
 	cfg.DocsPath = ""
 	cfg.SchemasPath = "/api/schemas"
 	cfg.CreateHooks = nil // no $schema links in bodies
 	cfg.Transformers = append(cfg.Transformers, invalidInWords)
-	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "tuermer token create"},
-	}
-	cfg.Security = []map[string][]string{{"token": {}}}
-	return &API{humago.New(s.mux, cfg)}
+	return cfg
 }
 
 // invalidInWords says in the detail what does not fit the description, since
