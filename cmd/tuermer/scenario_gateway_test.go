@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 type short struct {
 	To, Text, ID, Callback, Reply string
 	over                          string // name of the provider
+	call                          bool
 	read                          bool
 }
 
@@ -25,6 +27,7 @@ type short struct {
 // tuermer.yaml writes, and nothing else.
 type smsGateway struct {
 	name, addr string
+	call       bool // it rings instead of writing
 	net        *memnet
 	srv        *http.Server
 	done       chan struct{}
@@ -40,9 +43,9 @@ type smsGateway struct {
 func (s *stage) gateway(args []string) error {
 	name := args[0]
 	g := s.gateways[name]
-	for _, c := range s.config.SMS {
+	for i, c := range slices.Concat(s.config.SMS, s.config.Voice) {
 		if u, err := url.Parse(c.URL); g == nil && c.Name == name && err == nil {
-			g = &smsGateway{name: name, net: s.net, addr: hostPort(u.Host), freed: make(chan struct{})}
+			g = &smsGateway{name: name, call: i >= len(s.config.SMS), net: s.net, addr: hostPort(u.Host), freed: make(chan struct{})}
 			if s.gateways == nil {
 				s.gateways = map[string]*smsGateway{}
 			}
@@ -93,7 +96,7 @@ func (g *smsGateway) down() {
 }
 
 func (g *smsGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	m := &short{over: g.name}
+	m := &short{over: g.name, call: g.call}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(m)
@@ -124,8 +127,9 @@ func (g *smsGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find is the first message to a number that holds the words and was not read.
-func (s *stage) find(to, over string, words []string) (*short, error) {
+// find is the first message, or call, to a number that holds the words and was not
+// read.
+func (s *stage) find(call bool, to, over string, words []string) (*short, error) {
 	var told []string
 	for name, g := range s.gateways {
 		g.mu.Lock()
@@ -135,7 +139,7 @@ func (s *stage) find(to, over string, words []string) (*short, error) {
 		}
 		for _, m := range g.took {
 			told = append(told, fmt.Sprintf("%s über %s: %s (gelesen: %t)", m.To, m.over, m.Text, m.read))
-			missing := m.read || m.To != to || over != "" && over != name
+			missing := m.read || m.call != call || m.To != to || over != "" && over != name
 			for _, w := range words {
 				missing = missing || !strings.Contains(m.Text, w)
 			}
@@ -144,7 +148,7 @@ func (s *stage) find(to, over string, words []string) (*short, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("diese SMS gibt es nicht; es gibt\n%s", strings.Join(told, "\n"))
+	return nil, fmt.Errorf("das gibt es nicht; es gibt\n%s", strings.Join(told, "\n"))
 }
 
 // handset: Kurznachricht an +49… über erster "Worte" … | nicht an +49… | kommt an |
@@ -156,14 +160,14 @@ func (s *stage) handset(args []string) error {
 		if len(words) > 1 && words[0] == "über" {
 			over, words = words[1], words[2:]
 		}
-		m, err := s.find(args[1], over, words)
+		m, err := s.find(false, args[1], over, words)
 		if err != nil {
 			return err
 		}
 		m.read, s.lastSMS = true, m
 		return nil
 	case args[0] == "nicht" && len(args) > 2:
-		if m, err := s.find(args[2], "", args[3:]); err == nil {
+		if m, err := s.find(false, args[2], "", args[3:]); err == nil {
 			return fmt.Errorf("doch: %s", m.Text)
 		}
 		return nil

@@ -110,6 +110,7 @@ type stage struct {
 	idp      *provider
 	gateways map[string]*smsGateway
 	lastSMS  *short
+	lastCall *short
 	pushes   *pushService
 	seal     tls.Certificate // of everything outside that speaks TLS
 	roots    *x509.CertPool

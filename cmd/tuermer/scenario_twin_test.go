@@ -20,6 +20,7 @@ var outside = map[string]act{
 	"Einladung":     {1, (*stage).invitation},
 	"Anbieter":      {2, (*stage).gateway},
 	"Kurznachricht": {2, (*stage).handset},
+	"Anruf":         {1, (*stage).ringing},
 	"Push-Dienst":   {1, (*stage).pushServiceTo},
 	"Gerät":         {1, (*stage).device},
 	"Push":          {1, (*stage).pushTo},

@@ -48,8 +48,8 @@ type GatewayConfig struct {
 	Secret      Secret // content of SecretFile, read by [LoadConfig]
 }
 
-// ReceiptConfig says where a receipt holds what.
-type ReceiptConfig struct{ ID, Reference, Status, Reason, Delivered, Failed []string }
+// ReceiptConfig says where a receipt holds what; Key is the pressed key of a call.
+type ReceiptConfig struct{ ID, Reference, Status, Reason, Delivered, Failed, Key []string }
 
 // gammu is the kind of an entry that leads to a modem in the house.
 const gammu = "gammu"
@@ -64,11 +64,16 @@ func parseFolder(s string) (string, *complaint) {
 var gatewayAuth = []string{"none", "basic", "bearer"}
 
 func (r *configReader) gateway(g *GatewayConfig) setter {
+	return r.provider(g, append(gateway.Presets(), gammu), parseGatewayURL)
+}
+
+// provider is an entry of one of the kinds, at an address of that form.
+func (r *configReader) provider(g *GatewayConfig, kinds []string, address func(string) (string, *complaint)) setter {
 	return r.object(1,
 		field{"name", scalar(r, &g.Name, parseLine)},
-		field{"kind", scalar(r, &g.Kind, oneOf(append(gateway.Presets(), gammu)))},
+		field{"kind", scalar(r, &g.Kind, oneOf(kinds))},
 		field{"folder", scalar(r, &g.Folder, parseFolder)},
-		field{"url", scalar(r, &g.URL, parseGatewayURL)},
+		field{"url", scalar(r, &g.URL, address)},
 		field{"method", scalar(r, &g.Method, oneOf([]string{"POST", "PUT", "GET"}))},
 		field{"body", scalar(r, &g.Body, parseRaw)},
 		field{"content_type", scalar(r, &g.ContentType, parseLine)},
@@ -89,6 +94,7 @@ func (r *configReader) gateway(g *GatewayConfig) setter {
 			field{"reason", r.each(&g.Receipt.Reason, parseLine)},
 			field{"delivered", r.each(&g.Receipt.Delivered, parseLower)},
 			field{"failed", r.each(&g.Receipt.Failed, parseLower)},
+			field{"key", r.each(&g.Receipt.Key, parseLine)},
 		)},
 		field{"rate", scalar(r, &g.Rate, parseDecimal(0.01, 1000))},
 		field{"burst", r.number(&g.Burst, 1, 10000)},
@@ -137,7 +143,7 @@ func (g GatewayConfig) options(kind channel.Kind) gateway.Options {
 		Auth: g.Auth, User: g.Username, From: g.From, IDPath: g.IDPath, OKPath: g.OKPath, OK: g.OK,
 		Receipt: gateway.Paths{
 			ID: g.Receipt.ID, Reference: g.Receipt.Reference, Status: g.Receipt.Status, Reason: g.Receipt.Reason,
-			Arrived: g.Receipt.Delivered, Lost: g.Receipt.Failed,
+			Arrived: g.Receipt.Delivered, Lost: g.Receipt.Failed, Key: g.Receipt.Key,
 		},
 		Rate: g.Rate, Burst: g.Burst, Price: channel.Price{Each: g.Price, Currency: cmp.Or(g.Currency, "EUR")}, Timeout: g.Timeout,
 		Now: clock.System{}.Now, // its maker puts the running one in
@@ -204,6 +210,9 @@ func (r *configReader) warnGateways(c *Config, note func(string, string, ...any)
 			path := fmt.Sprintf("%s[%d]", key, i)
 			if g.Kind == gammu {
 				continue // it stands in the house by intention, and needs no line
+			}
+			if key == "voice" {
+				warnVoice(path, g, note)
 			}
 			u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
 			if err != nil {

@@ -42,7 +42,7 @@ func (r *configReader) root(c *Config) setter {
 		)},
 		field{"smtp", listOf(r, &c.SMTP, r.smtp)},
 		field{"sms", listOf(r, &c.SMS, r.gateway)},
-		field{"voice", listOf(r, &c.Voice, r.gateway)},
+		field{"voice", listOf(r, &c.Voice, r.voice)},
 		field{"people", listOf(r, &c.People, r.person)},
 		field{"services", listOf(r, &c.Services, r.service)},
 		field{"monitors", listOf(r, &c.Monitors, r.monitor)},

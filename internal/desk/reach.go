@@ -61,8 +61,8 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 		if x.Last, x.Tried, err = d.o.Channel.LastTrial(ctx, kind, w.To); err != nil {
 			return v, err
 		}
-		if kind == channel.SMS {
-			_, text := d.reachText(ctx, v.Me)
+		if kind == channel.SMS || kind == channel.Voice {
+			_, text := d.reachText(ctx, v.Me, kind)
 			x.Quote = d.o.Channel.Quote(ctx, kind, text, 1)
 		}
 		if x.Shown = w.To; kind == channel.Push {
@@ -74,8 +74,12 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 }
 
 // reachText is the test message.
-func (d *Desk) reachText(ctx context.Context, p identity.Person) (subject, text string) {
-	return i18n.T(ctx, "desk.reach_subject"), i18n.T(ctx, "desk.reach_text", p.Name, i18n.Stand(ctx, d.o.Clock.Now()))
+func (d *Desk) reachText(ctx context.Context, p identity.Person, kind channel.Kind) (subject, text string) {
+	subject = i18n.T(ctx, "desk.reach_subject")
+	if kind == channel.Voice {
+		return subject, i18n.T(ctx, "desk.reach_call", p.Name)
+	}
+	return subject, i18n.T(ctx, "desk.reach_text", p.Name, i18n.Stand(ctx, d.o.Clock.Now()))
 }
 
 func (d *Desk) pageReach(w http.ResponseWriter, r *http.Request) error {
@@ -96,7 +100,7 @@ func (d *Desk) tryReach(ctx context.Context, name string) (string, error) {
 	if i < 0 {
 		return "", fault.New(fault.NotFound, "channel.trial_no_way")
 	}
-	subject, text := d.reachText(ctx, v.Me)
+	subject, text := d.reachText(ctx, v.Me, channel.Kind(v.Ways[i].Kind))
 	return d.o.Channel.TryWay(ctx, channel.Message{
 		Kind: channel.Kind(v.Ways[i].Kind), To: v.Ways[i].To, ToName: v.Me.Name, Subject: subject, Text: text, Language: v.Me.Language, Link: reachPath,
 	})
@@ -147,8 +151,12 @@ func (w reachWay) word(ctx context.Context) string {
 		return i18n.T(ctx, "desk.reach_untried")
 	case w.Last.State == channel.Failed:
 		return i18n.T(ctx, "desk.reach_failed")
+	case w.Last.Arrival == channel.Lost && w.Kind == string(channel.Voice):
+		return i18n.T(ctx, "desk.reach_call_lost")
 	case w.Last.Arrival == channel.Lost:
 		return i18n.T(ctx, "desk.reach_lost")
+	case w.Last.Arrival == channel.Arrived && w.Kind == string(channel.Voice):
+		return i18n.T(ctx, "desk.reach_call_confirmed")
 	case w.Last.Arrival == channel.Arrived:
 		return i18n.T(ctx, "desk.reach_arrived")
 	case w.Last.State == channel.Accepted:
@@ -159,7 +167,7 @@ func (w reachWay) word(ctx context.Context) string {
 
 // cost is what a trial takes, told before it is sent.
 func (w reachWay) cost(ctx context.Context) string {
-	if w.Quote.Parts == 0 {
+	if w.Quote.Parts == 0 || w.Kind == string(channel.Voice) && !w.Quote.Known {
 		return ""
 	}
 	parts := i18n.N(ctx, "desk.reach_parts", w.Quote.Parts)
@@ -170,6 +178,9 @@ func (w reachWay) cost(ctx context.Context) string {
 	amount = strings.TrimSuffix(amount, "0")
 	if i18n.Of(ctx).Lang == i18n.DE {
 		amount = strings.Replace(amount, ".", ",", 1)
+	}
+	if w.Kind == string(channel.Voice) {
+		return i18n.T(ctx, "desk.reach_call_cost", amount, w.Quote.Currency)
 	}
 	return i18n.T(ctx, "desk.reach_cost", parts, amount, w.Quote.Currency)
 }

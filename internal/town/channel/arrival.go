@@ -20,6 +20,9 @@ import (
 type Arrival string
 
 // The arrivals; empty: nothing was reported.
+//
+// A call has arrived when somebody pressed a key. That it was answered is no
+// arrival: an answering machine answers, too.
 const (
 	Arrived Arrival = "arrived" // it is on the person's device
 	Lost    Arrival = "lost"    // it will never be
@@ -46,6 +49,8 @@ type Report struct {
 	Reference string
 	Arrival   Arrival
 	Reason    string
+	// Key is what was pressed on the telephone during the call: the person's answer.
+	Key string
 }
 
 // earlyRow is a report that came before we knew what it is about: a provider may
@@ -57,6 +62,7 @@ type earlyRow struct {
 	Name          string       `bun:"name,pk"` // "id <our id>" or "ref <reference>"
 	Arrival       Arrival      `bun:"arrival"`
 	Reason        string       `bun:"reason"`
+	Pressed       string       `bun:"pressed"`
 	At            time.Time    `bun:"at"`
 }
 
@@ -74,6 +80,9 @@ func (r *Room) Report(ctx context.Context, route string, rep Report) error {
 		return nil // on the way: nothing to note
 	}
 	rep.Reason, rep.Reference, rep.ID = cut(line(rep.Reason), 200), cut(rep.Reference, 200), cut(rep.ID, 200)
+	if rep.Arrival != Arrived || Meaning(rep.Key) == Unclear {
+		rep.Key = ""
+	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
 		row, err := r.reported(ctx, route, rep)
 		if fault.KindOf(err) == fault.NotFound && err != nil {
@@ -83,8 +92,10 @@ func (r *Room) Report(ctx context.Context, route string, rep Report) error {
 			return err
 		}
 		switch {
-		case row.Arrival != "", row.Kind == Mail, row.Kind == Webhook:
-			return nil // said already, or no business of this provider's
+		case row.Kind == Mail, row.Kind == Webhook:
+			return nil // no business of this provider's
+		case row.Arrival != "":
+			return r.pressed(ctx, db, row, route, rep.Key) // said already
 		case rep.Arrival == Lost && row.State != Accepted:
 			// It is still under way as far as we know, so this may speak of an
 			// earlier try; when this way is the one that took it, it counts.
@@ -92,7 +103,10 @@ func (r *Room) Report(ctx context.Context, route string, rep Report) error {
 		case rep.Arrival == Lost && row.Route != route:
 			return nil // another way has taken it since
 		}
-		return r.arrive(ctx, db, enqueue, row, route, rep)
+		if err := r.arrive(ctx, db, enqueue, row, route, rep); err != nil {
+			return err
+		}
+		return r.pressed(ctx, db, row, route, rep.Key)
 	})
 }
 
@@ -169,8 +183,12 @@ func (r *Room) early(ctx context.Context, db bun.IDB, tenant ident.Tenant, route
 		return fmt.Errorf("channel: early: %w", err)
 	}
 	for _, name := range earlyNames(rep.ID, rep.Reference) {
-		row := earlyRow{TenantID: tenant, Route: route, Name: name, Arrival: rep.Arrival, Reason: rep.Reason, At: now}
-		if _, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, route, name) DO NOTHING").Exec(ctx); err != nil {
+		row := earlyRow{TenantID: tenant, Route: route, Name: name, Arrival: rep.Arrival, Reason: rep.Reason, Pressed: rep.Key, At: now}
+		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, route, name) DO NOTHING")
+		if rep.Key != "" { // what the person answered is not lost behind "answered"
+			q = db.NewInsert().Model(&row).On("CONFLICT (tenant_id, route, name) DO UPDATE").Set("pressed = EXCLUDED.pressed")
+		}
+		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("channel: early: %w", err)
 		}
 	}
@@ -190,7 +208,10 @@ func (r *Room) takeEarly(ctx context.Context, db bun.IDB, enqueue store.Enqueue,
 		return err
 	}
 	row.State = Accepted
-	return r.arrive(ctx, db, enqueue, row, rc.Route, Report{ID: row.ID, Arrival: found[0].Arrival, Reason: found[0].Reason})
+	if err := r.arrive(ctx, db, enqueue, row, rc.Route, Report{ID: row.ID, Arrival: found[0].Arrival, Reason: found[0].Reason}); err != nil {
+		return err
+	}
+	return r.pressed(ctx, db, row, rc.Route, found[0].Pressed)
 }
 
 // Answer is what somebody wrote back, or pressed on the telephone, to an alarm.
@@ -282,21 +303,40 @@ func (r *Room) Answered(ctx context.Context, route, id, from, text string) error
 		if id == "" {
 			id = row.ID + " " + text
 		}
-		heard := answerRow{TenantID: tenant, Route: route, ID: cut(id, 200), Sender: from, Message: row.ID, At: now}
-		res, err := db.NewInsert().Model(&heard).On("CONFLICT (tenant_id, route, id) DO NOTHING").Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("channel: answered: %w", err)
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 || r.o.Answers == nil {
-			return err
-		}
-		m, err := r.message(row)
-		if err != nil {
-			return err
-		}
-		return r.o.Answers.Answer(ctx, Answer{
-			Message: row.ID, Thread: m.Thread, To: from, Kind: row.Kind, Text: cut(line(text), 500), Word: Meaning(text), At: clock.Cut(now),
-		})
+		return r.hear(ctx, db, row, route, id, from, text)
+	})
+}
+
+// pressed takes a key of a telephone as the answer to the very call in which it
+// was pressed.
+func (r *Room) pressed(ctx context.Context, db bun.IDB, row outboxRow, route, key string) error {
+	if key == "" || row.Kind != Voice || row.Class != Alarm {
+		return nil // a test call is answered, too, and takes nothing over
+	}
+	m, err := r.message(row)
+	if err != nil {
+		return err
+	}
+	return r.hear(ctx, db, row, route, "key "+row.ID+" "+key, m.To, key)
+}
+
+// hear tells what somebody answered to a message, once.
+func (r *Room) hear(ctx context.Context, db bun.IDB, row outboxRow, route, id, from, text string) error {
+	now := r.o.Clock.Now()
+	heard := answerRow{TenantID: row.TenantID, Route: route, ID: cut(id, 200), Sender: from, Message: row.ID, At: now}
+	res, err := db.NewInsert().Model(&heard).On("CONFLICT (tenant_id, route, id) DO NOTHING").Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("channel: answered: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 || r.o.Answers == nil {
+		return err
+	}
+	m, err := r.message(row)
+	if err != nil {
+		return err
+	}
+	return r.o.Answers.Answer(ctx, Answer{
+		Message: row.ID, Thread: m.Thread, To: from, Kind: row.Kind, Text: cut(line(text), 500), Word: Meaning(text), At: clock.Cut(now),
 	})
 }
 
@@ -308,10 +348,10 @@ func line(s string) string {
 // Quote tells what a text to n numbers will take and cost, before it goes out:
 // over the way of that kind that would be asked first.
 func (r *Room) Quote(ctx context.Context, kind Kind, text string, n int) Quote {
-	q := quote(text, n, Price{})
+	q := quote(kind, text, n, Price{})
 	if all := r.routes.order(r.adapters(ctx, Live, kind)); len(all) > 0 {
 		if p, ok := all[0].(Priced); ok {
-			q = quote(text, n, p.Price())
+			q = quote(kind, text, n, p.Price())
 		}
 		q.Route = all[0].Route()
 	}

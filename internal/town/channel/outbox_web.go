@@ -195,6 +195,9 @@ func (i Item) shape() web.State {
 
 // stateWord says where a message stands.
 func stateWord(ctx context.Context, i Item) string {
+	if i.State == Accepted && i.Arrival != "" && i.Kind == Voice {
+		return i18n.T(ctx, "channel.call_"+string(i.Arrival))
+	}
 	if i.State == Accepted && i.Arrival != "" {
 		return i18n.T(ctx, "channel.arrival_"+string(i.Arrival))
 	}

@@ -105,8 +105,11 @@ type Price struct {
 type Priced interface{ Price() Price }
 
 // quote is the pure part of [Room.Quote].
-func quote(text string, n int, p Price) Quote {
+func quote(kind Kind, text string, n int, p Price) Quote {
 	enc, _, parts := Segments(PlainSMS(text))
+	if kind == Voice {
+		enc, parts = "", 1 // a call is one, however long its text
+	}
 	q := Quote{Encoding: enc, Parts: parts, Messages: n, Currency: p.Currency, Known: p.Each > 0}
 	q.Cost = math.Round(p.Each*float64(parts*n)*10000) / 10000
 	return q

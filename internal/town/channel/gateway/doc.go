@@ -19,5 +19,10 @@
 // ([Adapter.Reports], [Adapter.Replies]); they are foreign bodies and read with
 // suspicion.
 //
+// A call ([channel.Voice]) has arrived when a key was pressed that means something
+// ("1", "2"), whatever the provider says of it besides. Busy, nobody there, and a
+// call that ends without a key, as an answering machine's does, are lost, so the
+// next way follows.
+//
 // The package stores nothing. Secrets and numbers appear in no error.
 package gateway

@@ -95,6 +95,9 @@ func New(o Options) (*Adapter, error) {
 	if len(o.Headers) == 0 {
 		o.Headers = p.headers
 	}
+	if o.Kind == channel.Voice {
+		p.receipt = calls
+	}
 	o.Receipt = o.Receipt.over(p.receipt)
 	a := &Adapter{o: o, p: p, form: JSON}
 	if strings.HasPrefix(o.Type, "application/x-www-form-urlencoded") {

@@ -240,6 +240,50 @@ func TestReportsOfPresets(t *testing.T) {
 	}
 }
 
+// A call is confirmed by a key alone. Whatever else a provider says of one, be it
+// answered, over, busy or a word that nobody knows, confirms nothing (I20).
+func TestI20_CallsAreConfirmedByAKey(t *testing.T) {
+	a := adapter(t, gateway.Options{Kind: channel.Voice, URL: "https://x.example", Body: contract})
+	for _, c := range []struct {
+		body string
+		want channel.Report
+	}{
+		{`{"id":"m-1","status":"ringing"}`, channel.Report{ID: "m-1"}},
+		{`{"id":"m-1","status":"answered"}`, channel.Report{ID: "m-1"}},
+		{`{"id":"m-1","status":"answered","key":"1"}`, channel.Report{ID: "m-1", Arrival: channel.Arrived, Key: "1"}},
+		{`{"id":"m-1","status":"completed","digits":"2#"}`, channel.Report{ID: "m-1", Arrival: channel.Arrived, Key: "2"}},
+		{`CallSid=CA1&CallStatus=in-progress&Digits=1`, channel.Report{Reference: "CA1", Arrival: channel.Arrived, Key: "1"}},
+		{`{"id":"m-1","status":"completed","key":"7"}`, channel.Report{ID: "m-1", Arrival: channel.Lost, Reason: "completed"}},
+		{`{"id":"m-1","status":"completed"}`, channel.Report{ID: "m-1", Arrival: channel.Lost, Reason: "completed"}},
+		{`{"id":"m-1","status":"BUSY"}`, channel.Report{ID: "m-1", Arrival: channel.Lost, Reason: "busy"}},
+		{`{"id":"m-1","status":"no-answer","reason":"cause 19"}`, channel.Report{ID: "m-1", Arrival: channel.Lost, Reason: "cause 19"}},
+	} {
+		got, err := a.Reports(channel.Body{Data: []byte(c.body)})
+		if err != nil || len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: %+v %v, want %+v", c.body, got, err, c.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.OneOf(rapid.SampledFrom([]string{"answered", "completed", "delivered", "ok", "machine", "busy"}), rapid.String()).Draw(t, "word")
+		if word == "confirmed" || word == "acknowledged" {
+			t.Skip()
+		}
+		body, err := json.Marshal(map[string]string{"id": "m-1", "status": word, "key": rapid.SampledFrom([]string{"", "0", "3", "11", "*"}).Draw(t, "key")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Reports(channel.Body{Data: body})
+		if err != nil || len(got) != 1 || got[0].Arrival == channel.Arrived || got[0].Key != "" {
+			t.Fatalf("%s: %+v %v", body, got, err)
+		}
+	})
+	// Short messages have no keys.
+	got, err := adapter(t, gateway.Options{URL: "https://x.example", Body: contract}).Reports(channel.Body{Data: []byte(`{"id":"m-1","status":"sent","key":"1"}`)})
+	if err != nil || got[0] != (channel.Report{ID: "m-1"}) {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func TestWrongEntries(t *testing.T) {
 	for name, o := range map[string]gateway.Options{
 		"no address":          {Body: contract},

@@ -27,6 +27,7 @@ type Paths struct {
 	Reason    []string
 	Arrived   []string // statuses in lower case
 	Lost      []string
+	Key       []string // what was pressed on the telephone
 }
 
 // ReplyPaths say where an answer holds what.
@@ -39,10 +40,23 @@ var generic = preset{
 	receipt: Paths{
 		ID: []string{"id", "ID"}, Reference: []string{"reference", "message_id", "messageId", "msg_id"}, Status: []string{"status", "state"},
 		Reason:  []string{"reason", "error", "error_code"},
-		Arrived: []string{"delivered", "arrived", "answered", "completed", "ok"},
-		Lost:    []string{"failed", "undelivered", "undeliverable", "expired", "rejected", "notdelivered", "delivery_failed", "busy", "no-answer", "canceled"},
+		Arrived: []string{"delivered", "arrived", "ok"},
+		Lost:    []string{"failed", "undelivered", "undeliverable", "expired", "rejected", "notdelivered", "delivery_failed", "canceled"},
 	},
 	reply: ReplyPaths{ID: []string{"id", "reply_id"}, From: []string{"from", "sender"}, Text: []string{"text", "message", "body"}},
+}
+
+// calls is what a receipt of a call may look like. Answered is not arrived, for an
+// answering machine answers; a call that is over without a key was nobody's.
+var calls = Paths{
+	ID: generic.receipt.ID, Reference: append([]string{"call_id", "callId", "CallSid"}, generic.receipt.Reference...),
+	Status: append([]string{"CallStatus", "event"}, generic.receipt.Status...), Reason: generic.receipt.Reason,
+	Arrived: []string{"confirmed", "acknowledged"},
+	Lost: []string{
+		"busy", "no-answer", "no_answer", "noanswer", "unanswered", "declined", "rejected", "failed", "canceled", "cancelled", "completed",
+		"hangup", "machine", "voicemail", "answering-machine", "expired", "undelivered",
+	},
+	Key: []string{"key", "digit", "digits", "Digits", "dtmf"},
 }
 
 // presets are the providers whose interface is known.

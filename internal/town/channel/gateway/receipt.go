@@ -23,7 +23,7 @@ func (p Paths) over(q Paths) Paths {
 	}
 	return Paths{
 		ID: pick(p.ID, q.ID), Reference: pick(p.Reference, q.Reference), Status: pick(p.Status, q.Status), Reason: pick(p.Reason, q.Reason),
-		Arrived: pick(p.Arrived, q.Arrived), Lost: pick(p.Lost, q.Lost),
+		Arrived: pick(p.Arrived, q.Arrived), Lost: pick(p.Lost, q.Lost), Key: pick(p.Key, q.Key),
 	}
 }
 
@@ -79,7 +79,8 @@ func entries(b channel.Body) ([]lookup, error) {
 }
 
 // Reports reads receipts in the provider's documented form. A status that says
-// neither arrived nor lost has no [channel.Arrival].
+// neither arrived nor lost has no [channel.Arrival]. A key that means something
+// has arrived, whatever else is said of the call.
 func (a *Adapter) Reports(b channel.Body) ([]channel.Report, error) {
 	all, err := entries(b)
 	if err != nil {
@@ -90,7 +91,10 @@ func (a *Adapter) Reports(b channel.Body) ([]channel.Report, error) {
 	for _, get := range all {
 		r := channel.Report{ID: line(get(p.ID)), Reference: line(get(p.Reference)), Reason: line(get(p.Reason))}
 		status := strings.ToLower(strings.TrimSpace(get(p.Status)))
+		key := strings.TrimRight(strings.TrimSpace(get(p.Key)), "#*")
 		switch {
+		case a.o.Kind == channel.Voice && channel.Meaning(key) != channel.Unclear:
+			r.Arrival, r.Reason, r.Key = channel.Arrived, "", key
 		case slices.Contains(p.Arrived, status):
 			r.Arrival, r.Reason = channel.Arrived, ""
 		case slices.Contains(p.Lost, status):
