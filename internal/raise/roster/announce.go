@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ const lookEvery = 5 * time.Minute
 // ahead is how far the look for gaps goes: the first stage, and the day on which
 // the next round comes.
 const ahead = 15 * 24 * time.Hour
+
+// openEnd stands for the end of a gap that is not in sight.
+const openEnd = 730 * 24 * time.Hour
 
 // keepNotices is how long it is remembered that a gap was told.
 const keepNotices = 120 * 24 * time.Hour
@@ -61,12 +65,13 @@ func (r *Room) announceFor(ctx context.Context, ro Roster, now time.Time) (next 
 	if err != nil {
 		return next, err
 	}
-	type due struct {
-		gap   Gap
-		stage int
-	}
-	var all []due
+	var here []Gap
+	all := map[int][]Gap{} // by stage
 	for _, g := range v.gaps() {
+		if !g.To.Before(v.to) {
+			g.To = g.From.Add(openEnd) // it goes on behind the horizon, which moves with every look
+		}
+		here = append(here, g)
 		if !g.To.After(now) {
 			continue
 		}
@@ -75,45 +80,104 @@ func (r *Room) announceFor(ctx context.Context, ro Roster, now time.Time) (next 
 			next = at
 		}
 		if ok {
-			all = append(all, due{g, stage})
+			all[stage] = append(all[stage], g)
 		}
-	}
-	if len(all) == 0 {
-		return next, nil
 	}
 	tenant := ident.TenantOf(ctx)
+	rows, err := r.notices(ctx, r.o.Store.Read(ctx), ro.Slug, v.from)
+	if err != nil || len(all) == 0 && len(rows) == 0 {
+		return next, err
+	}
+	if told(rows, all) && !stale(rows, here) {
+		return next, nil // as it was; nothing to write every five minutes
+	}
 	return next, r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		rows, err := r.notices(ctx, db, ro.Slug, v.from)
+		if err != nil {
+			return err
+		}
 		var fresh []Gap
-		stage := stages[0]
-		for _, d := range all {
-			told, err := r.note(ctx, db, tenant, ro.Slug, d.gap, d.stage, now)
-			if err != nil {
-				return err
+		least := stages[0]
+		for _, stage := range stages {
+			for _, g := range all[stage] {
+				wrote, err := r.note(ctx, db, tenant, ro.Slug, g, stage, now)
+				if err != nil {
+					return err
+				}
+				if wrote && !knows(rows, g, stage) {
+					fresh = append(fresh, g)
+					least = min(least, stage)
+				}
 			}
-			if told {
-				fresh = append(fresh, d.gap)
-				stage = min(stage, d.stage)
-			}
 		}
-		if len(fresh) == 0 {
-			return nil
+		if err := r.forget(ctx, db, tenant, ro.Slug, v.from, now, here); err != nil || len(fresh) == 0 {
+			return err
 		}
-		if _, err := db.NewDelete().Model((*noticeRow)(nil)).Where("tenant_id = ? AND gap_from < ?", tenant, now.Add(-keepNotices)).Exec(ctx); err != nil {
-			return fmt.Errorf("roster: notices: %w", err)
+		slices.SortFunc(fresh, func(a, b Gap) int { return a.From.Compare(b.From) })
+		for i := range fresh {
+			fresh[i].To = earlier(fresh[i].To, v.to)
 		}
-		return r.tellGaps(ctx, v, fresh, stage, now)
+		return r.tellGaps(ctx, v, fresh, least, now)
 	})
 }
 
-// note remembers that a stage is told, and every earlier one with it; told is
-// false when it had been, here or on another node.
-func (r *Room) note(ctx context.Context, db bun.IDB, tenant ident.Tenant, slug string, g Gap, stage int, now time.Time) (told bool, err error) {
+// notices are what was told of a roster's gaps that begin at from or later.
+func (r *Room) notices(ctx context.Context, db bun.IDB, slug string, from time.Time) ([]noticeRow, error) {
+	var rows []noticeRow
+	err := db.NewSelect().Model(&rows).Where("tenant_id = ? AND roster = ? AND gap_from >= ?", ident.TenantOf(ctx), slug, from).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("roster: notices: %w", err)
+	}
+	return rows, nil
+}
+
+// knows reports whether a gap is no news at a stage: what was told then covers all
+// of it, and no fewer people are there than it said. So whoever fills half a gap
+// hears nothing new, and a gap that was filled and opens again, grows, or loses
+// another person is told at once.
+func knows(rows []noticeRow, g Gap, stage int) bool {
+	return slices.ContainsFunc(rows, func(row noticeRow) bool {
+		if row.Stage != stage || row.Have > g.Have || row.GapFrom.After(g.From) {
+			return false
+		}
+		if row.GapTo.IsZero() {
+			return row.GapFrom.Equal(g.From)
+		}
+		return !row.GapTo.Before(g.To)
+	})
+}
+
+// told reports whether each gap stands in the rows just as it is.
+func told(rows []noticeRow, all map[int][]Gap) bool {
+	for stage, gaps := range all {
+		for _, g := range gaps {
+			if !slices.ContainsFunc(rows, func(row noticeRow) bool {
+				return row.Stage == stage && row.GapFrom.Equal(g.From) && row.GapTo.Equal(g.To) && row.Have == g.Have
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// stale reports whether a row is about a gap that is no more.
+func stale(rows []noticeRow, here []Gap) bool {
+	return slices.ContainsFunc(rows, func(row noticeRow) bool {
+		return !slices.ContainsFunc(here, func(g Gap) bool { return g.From.Equal(row.GapFrom) })
+	})
+}
+
+// note remembers that a stage is told, and every earlier one with it; wrote is
+// false when the same stood there already, from here or from another node.
+func (r *Room) note(ctx context.Context, db bun.IDB, tenant ident.Tenant, slug string, g Gap, stage int, now time.Time) (wrote bool, err error) {
 	for _, s := range stages {
 		if s < stage {
 			break
 		}
-		res, err := db.NewInsert().Model(&noticeRow{TenantID: tenant, Roster: slug, GapFrom: g.From, Stage: s, ToldAt: now}).
-			On("CONFLICT DO NOTHING").Exec(ctx)
+		res, err := db.NewInsert().Model(&noticeRow{TenantID: tenant, Roster: slug, GapFrom: g.From, Stage: s, GapTo: g.To, Have: g.Have, ToldAt: now}).
+			On("CONFLICT (tenant_id, roster, gap_from, stage) DO UPDATE").Set("gap_to = EXCLUDED.gap_to").Set("have = EXCLUDED.have").Set("told_at = EXCLUDED.told_at").
+			Where("notice_row.gap_to IS NULL OR notice_row.gap_to <> EXCLUDED.gap_to OR notice_row.have <> EXCLUDED.have").Exec(ctx)
 		if err != nil {
 			return false, fmt.Errorf("roster: notice: %w", err)
 		}
@@ -122,10 +186,26 @@ func (r *Room) note(ctx context.Context, db bun.IDB, tenant ident.Tenant, slug s
 			return false, fmt.Errorf("roster: notice: %w", err)
 		}
 		if s == stage {
-			told = n > 0
+			wrote = n > 0
 		}
 	}
-	return told, nil
+	return wrote, nil
+}
+
+// forget drops what was told of gaps that are no more, so that they are news when
+// they open again, and of those long ago.
+func (r *Room) forget(ctx context.Context, db bun.IDB, tenant ident.Tenant, slug string, from, now time.Time, here []Gap) error {
+	gone := db.NewDelete().Model((*noticeRow)(nil)).Where("tenant_id = ? AND roster = ? AND gap_from >= ?", tenant, slug, from)
+	if len(here) > 0 {
+		gone = gone.Where("gap_from NOT IN (?)", bun.List(each(here, func(g Gap) time.Time { return g.From })))
+	}
+	if _, err := gone.Exec(ctx); err != nil {
+		return fmt.Errorf("roster: notices: %w", err)
+	}
+	if _, err := db.NewDelete().Model((*noticeRow)(nil)).Where("tenant_id = ? AND gap_from < ?", tenant, now.Add(-keepNotices)).Exec(ctx); err != nil {
+		return fmt.Errorf("roster: notices: %w", err)
+	}
+	return nil
 }
 
 // leads are who hears of gaps: the roster's lead, or the administrators where
@@ -150,6 +230,9 @@ func (r *Room) tellGaps(ctx context.Context, v seen, gaps []Gap, stage int, now 
 		}
 		say := func(key string, args ...any) string { return l.Catalog.Text(l.Lang, key, args...) }
 		subject := say("roster.mail_gap", v.Name, l.Stand(gaps[0].From))
+		if gaps[0].Why == TooFew {
+			subject = say("roster.mail_short", v.Name, gaps[0].Have, gaps[0].Need, l.Stand(gaps[0].From))
+		}
 		if len(gaps) > 1 {
 			subject = say("roster.mail_gaps", v.Name, len(gaps), l.Stand(gaps[0].From))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,6 +28,7 @@ type rosterBody struct {
 	Handover string   `json:"handover" required:"false" doc:"Time of day at which a turn ends, as 08:00"`
 	Lead     string   `json:"lead,omitempty" doc:"Mail address of who hears of gaps"`
 	Need     int      `json:"need,omitempty" doc:"People who are to be on duty at once; 0: one for each line"`
+	Targets  string   `json:"targets,omitempty" doc:"Hours in which it is another number: Mo-Fr 8-16 = 2; Sa 9-13 = 3"`
 	Channels []string `json:"channels,omitempty" nullable:"true" doc:"Ways that this roster looks after"`
 	Declared bool     `json:"declared" readOnly:"true" required:"false" doc:"Stands in tuermer.yaml and is changed there"`
 }
@@ -40,7 +42,7 @@ func bodyOf(ro Roster) rosterBody {
 	}
 	return rosterBody{
 		Slug: ro.Slug, Name: ro.Name, Template: string(ro.Plan.Template), Hours: ro.Plan.Own, People: append([]string{}, line(0)...), Second: line(1), Third: line(2),
-		Rotation: ro.Plan.Every, Start: ro.Plan.Start.String(), Handover: clockText(ro.Plan.Handover), Lead: ro.Lead, Need: ro.Need, Channels: ro.Channels, Declared: ro.Declared,
+		Rotation: ro.Plan.Every, Start: ro.Plan.Start.String(), Handover: clockText(ro.Plan.Handover), Lead: ro.Lead, Need: ro.Need, Targets: ro.Targets, Channels: ro.Channels, Declared: ro.Declared,
 	}
 }
 
@@ -51,7 +53,7 @@ func (b rosterBody) roster() (Roster, error) {
 		return Roster{}, bad.Field("start", "roster.bad_start")
 	}
 	ro := Roster{
-		Slug: b.Slug, Name: b.Name, Lead: b.Lead, Need: b.Need, Channels: b.Channels,
+		Slug: b.Slug, Name: b.Name, Lead: b.Lead, Need: b.Need, Targets: strings.TrimSpace(b.Targets), Channels: b.Channels,
 		Plan: Plan{Template: Template(b.Template), Own: b.Hours, Lines: [][]string{b.People}, Every: b.Rotation, Start: start, Handover: Handover(Template(b.Template))},
 	}
 	if ro.Plan.Every == 0 {
@@ -135,6 +137,8 @@ type ownDayBody struct {
 type rosterFiguresBody struct {
 	Coverage RosterCoverageBody `json:"coverage"`
 	Points   int                `json:"quality" doc:"Of 100"`
+	Need     [][]int            `json:"need" doc:"Soll: per weekday from Monday and hour of the clock, how many people should be on duty at once in the next four weeks"`
+	Have     [][]int            `json:"have" doc:"Ist: how many are, where most are missing"`
 	Heat     [][]int            `json:"heat" doc:"Per weekday from Monday and hour of the clock: percent of the next four weeks in which enough people are on duty"`
 	Loads    []loadBody         `json:"loads"`
 }
@@ -198,6 +202,7 @@ func (r *Room) API(a *web.API) {
 	})
 	web.Operation(a, op("list-shifts", http.MethodGet, "/rosters/{slug}/shifts", "Who is on duty when"), scope, r.apiShifts)
 	web.Operation(a, op("get-duty", http.MethodGet, "/duty", "Who is on duty now, and who comes next"), scope, r.apiDuty)
+	web.Operation(a, op("list-duty-reach", http.MethodGet, "/duty/reach", "Which roster and which channel is reachable when, and how many people of how many"), scope, r.apiBoards)
 	web.Operation(a, op("get-roster-coverage", http.MethodGet, "/rosters/{slug}/coverage", "Which part of the time a roster covers"), scope, r.apiCoverage)
 	web.Operation(a, op("get-roster-figures", http.MethodGet, "/rosters/{slug}/figures", "Heat map, quality and what the plan asks of each person"), scope, r.apiFigures)
 	web.Operation(a, op("list-overrides", http.MethodGet, "/rosters/{slug}/overrides", "The newest overrides"), scope, func(ctx context.Context, in *BySlug) (*web.List[overrideBody], error) {
@@ -422,9 +427,7 @@ func (r *Room) apiFigures(ctx context.Context, in *coverageInput) (*web.One[rost
 	b := rosterFiguresBody{Coverage: CoverageBody(f.Coverage), Points: f.Quality.Points, Loads: each(f.Loads, func(l Load) loadBody {
 		return loadBody{l.Person, l.Hours, l.Shifts, l.Nights, l.Weekends, l.Holidays}
 	})}
-	for _, d := range f.Heat {
-		b.Heat = append(b.Heat, d[:])
-	}
+	b.Heat, b.Need, b.Have = f.Heat.rows(), f.Staff.rows(func(s Staffing) int { return s.Need }), f.Staff.rows(func(s Staffing) int { return s.Have })
 	return &web.One[rosterFiguresBody]{Body: b}, nil
 }
 

@@ -16,7 +16,8 @@
 //
 // Whoever is blocked or gone is not on duty, whatever the plan says: the time is
 // a [Gap] at once, and the roster's lead hears of it 14, 3 and 1 days ahead, and
-// in the last hour. [Room.OnDuty] answers who is to be woken; when it answers
+// in the last hour; so is time in which fewer people are there than a [Target]
+// asks for. What was told and has not grown is not told again. [Room.OnDuty] answers who is to be woken; when it answers
 // nobody, the asker goes on to its next step.
 //
 // The room stores rosters, overrides, swaps, own days, feeds by secret link and

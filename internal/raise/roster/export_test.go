@@ -3,9 +3,30 @@ package roster
 import (
 	"context"
 	"time"
+
+	"tuermer/internal/town/identity"
 )
 
 // Announce is one round of the look for gaps.
 func (r *Room) Announce(ctx context.Context, now time.Time) (time.Time, error) {
 	return r.announce(ctx, now)
+}
+
+// Berlin is the zone of the tests.
+func Berlin() *time.Location {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}
+
+// LevelsOf are levels and gaps of a roster whose people are there.
+func LevelsOf(ro Roster, from, to time.Time, there ...string) ([]Level, []Gap) {
+	rules := Rules{NewCalendar("HE", nil), Berlin()}
+	v := seen{Roster: ro, from: from, to: to, crew: crew{}, rules: rules, shifts: ro.Shifts(from, to, nil, rules)}
+	for _, mail := range there {
+		v.crew[mail] = identity.Person{Email: mail, Name: mail}
+	}
+	return v.levels(), v.gaps()
 }

@@ -1,9 +1,6 @@
 package roster
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Gap / Lücke is covered time in which fewer people are on duty than should be.
 type Gap struct {
@@ -18,47 +15,20 @@ type Gap struct {
 // gaps are those of what was looked at, in order; those that touch and have the
 // same reason are one.
 func (v seen) gaps() []Gap {
-	var marks []time.Time
-	for _, s := range v.shifts {
-		marks = append(marks, s.From, s.To)
-	}
-	slices.SortFunc(marks, time.Time.Compare)
-	marks = slices.CompactFunc(marks, time.Time.Equal)
-	need := v.need()
 	var out []Gap
-	first := 0 // shifts before it are over; they are ordered by begin
-	for i := 0; i+1 < len(marks); i++ {
-		g := Gap{From: marks[i], To: marks[i+1], Need: need}
-		covered := false
-		var there []string
-		for first < len(v.shifts) && !v.shifts[first].To.After(g.From) {
-			first++
-		}
-		for _, s := range v.shifts[first:] {
-			if s.From.After(g.From) {
-				break
-			}
-			if !s.Stretch().Has(g.From) {
-				continue
-			}
-			covered = covered || !s.Extra
-			why, fit := v.crew.fit(s.Person)
-			switch {
-			case fit && !slices.Contains(there, s.Person):
-				there = append(there, s.Person)
-			case !fit && g.Why == "":
-				g.Why, g.Who = why, v.crew.name(s.Person)
-			}
-		}
-		g.Have = len(there)
-		if !covered || g.Have >= need {
+	for _, l := range v.levels() {
+		if l.Have >= l.Need {
 			continue
 		}
-		if g.Have > 0 || g.Why == "" {
+		g := Gap{From: l.From, To: l.To, Have: l.Have, Need: l.Need, Why: l.Why, Who: l.Who}
+		switch {
+		case g.Have > 0:
 			g.Why, g.Who = TooFew, ""
+		case g.Why == "":
+			g.Why = Nobody // a target out of the hours of the plan
 		}
-		if n := len(out); n > 0 && out[n-1].To.Equal(g.From) && out[n-1].Have == g.Have && out[n-1].Why == g.Why && out[n-1].Who == g.Who {
-			out[n-1].To = g.To
+		if n := len(out); n > 0 && out[n-1].To.Equal(g.From) && out[n-1].Have == g.Have && out[n-1].Why == g.Why && out[n-1].Who == g.Who && (out[n-1].Need == g.Need || g.Have == 0) {
+			out[n-1].To, out[n-1].Need = g.To, max(out[n-1].Need, g.Need)
 			continue
 		}
 		out = append(out, g)

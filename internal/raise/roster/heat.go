@@ -175,7 +175,7 @@ func (v seen) quality(loads []Load) (q Quality) {
 			reached++
 		}
 	}
-	want := v.need() + 2
+	want := v.peak() + 2
 	add("deep", min(1, float64(people)/float64(want)), 15, people, want)
 	if people > 0 {
 		add("reachable", float64(reached)/float64(people), 15, reached, people)
@@ -189,6 +189,7 @@ func (v seen) quality(loads []Load) (q Quality) {
 type Figures struct {
 	Coverage
 	Heat    Heat
+	Staff   Week // Soll and Ist
 	First   Date // the heat map begins
 	Loads   []Load
 	Quality Quality
@@ -213,6 +214,7 @@ func (r *Room) Figures(ctx context.Context, slug string, year int) (Figures, err
 		return f, err
 	}
 	f.Heat = heat(near.staffed(), f.First, rules.Zone)
+	f.Staff = week(near.levels(), f.First, rules.Zone)
 	f.Loads = whole.loads()
 	f.Quality = near.quality(f.Loads)
 	return f, nil

@@ -44,6 +44,9 @@ type Roster struct {
 	// Need / Soll-Besetzung is how many people are to be on duty at once; zero: one
 	// for each line.
 	Need int
+	// Targets are the hours in which it is another number, as they are written:
+	// "Mo-Fr 8-16 = 2; Sa 9-13 = 3".
+	Targets string `json:",omitempty"`
 	// Channels are the ways that this roster looks after: "Telefon der Pressestelle".
 	Channels []string
 	Position int
@@ -65,7 +68,7 @@ const (
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // taken are addresses of this room's own pages.
-var taken = []string{"new", "now", "holidays", "handover"}
+var taken = []string{"new", "now", "holidays", "handover", "channels"}
 
 // Check says what is wrong with a roster, field by field.
 func (r Roster) Check() error {
@@ -115,6 +118,9 @@ func (r Roster) Check() error {
 	if r.Need < 0 || r.Need > maxNeed {
 		fail("need", "roster.bad_need")
 	}
+	if _, ok := ParseTargets(r.Targets); !ok || len(r.Targets) > maxTargets {
+		fail("targets", "roster.bad_targets")
+	}
 	if len(r.Channels) > maxChannels || slices.ContainsFunc(r.Channels, func(c string) bool { return !plain(c, maxName) }) {
 		fail("channels", "roster.bad_channels")
 	}
@@ -157,7 +163,7 @@ func (p Plan) people() []string {
 	return out
 }
 
-// need is how many people are to be on duty at once.
+// need is how many people are to be on duty at once where no [Target] says other.
 func (r Roster) need() int { return cmp.Or(r.Need, max(1, len(r.Plan.Lines))) }
 
 // equal reports whether two plans give the same shifts.

@@ -282,6 +282,8 @@ type noticeRow struct {
 	Roster        string       `bun:"roster,pk"`
 	GapFrom       time.Time    `bun:"gap_from,pk"`
 	Stage         int          `bun:"stage,pk"`
+	GapTo         time.Time    `bun:"gap_to,nullzero"` // zero: told by a release that kept no end
+	Have          int          `bun:"have"`            // people on duty when it was told
 	ToldAt        time.Time    `bun:"told_at"`
 }
 

@@ -1,0 +1,3 @@
+-- +goose Up
+ALTER TABLE roster_notice ADD COLUMN gap_to TIMESTAMPTZ(3);
+ALTER TABLE roster_notice ADD COLUMN have INTEGER NOT NULL DEFAULT 0;
