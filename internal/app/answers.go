@@ -33,6 +33,9 @@ func (x answers) Answer(ctx context.Context, an channel.Answer) error {
 		if p.Mobile != an.To {
 			continue
 		}
+		if ours, err := x.a.trial.Answer(ctx, p.ID, an.Thread, an.Message); ours {
+			return err
+		}
 		err := x.a.alert.Answer(ctx, p.ID, alert.ID(an.Thread), verb)
 		switch fault.KindOf(err) {
 		case fault.NotFound, fault.Forbidden, fault.Conflict:

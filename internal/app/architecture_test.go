@@ -28,7 +28,7 @@ var tower = []struct {
 	{"platform", []string{"fault", "clock", "ident", "seal", "store", "jobs", "bus", "backup", "depot", "replica", "i18n", "web", "fence", "paper", "personal", "retain", "storetest", "depottest", "zonetest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact", "deletion"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
-	{"raise", []string{"roster", "chain", "alert"}},
+	{"raise", []string{"roster", "chain", "alert", "trial"}},
 	{"coordinate", []string{"incident", "staff", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "twin", "rumour", "inbox", "editorial"}},
 	{"learn", []string{"review", "exercise"}},

@@ -11,6 +11,7 @@ import (
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/raise/roster"
+	"tuermer/internal/raise/trial"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
 	"tuermer/internal/town/identity"
@@ -154,6 +155,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "session", For: identity.SessionIdle, Counted: true},
 		{What: "link", For: identity.SessionMax, Counted: true},
 		{What: "confirmation", For: contact.KeepRounds, Counted: true},
+		{What: "trial", For: trial.Keep, Counted: true},
 		{What: "incident", Chain: true},
 		{What: "audit", Chain: true},
 		{What: "signal", For: signal.DefaultKeep},

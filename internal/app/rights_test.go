@@ -14,7 +14,7 @@ import (
 // those behind a link or key, which speaks for itself.
 var own = []string{
 	"/anmelden", "/identity/sign-out", "/identity/profile", "/identity/tokens", "/identity/link/", "/identity/begin/", "/identity/confirm/",
-	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/", "/ct/",
+	"/api/v1/tokens", "/a/", "/p/", "/pc/", "/ping/", "/in/", "/sonde/link/", "/pulse/accept/", "/ct/", "/pr/",
 	"/reach/", "/api/v1/reach", // the own ways and devices
 	"/channel/push/",   // a device's receipt, by its token
 	"/service/preview", // shows what was typed, keeps nothing
@@ -68,7 +68,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 	town := in.towns[0]
 	for scope, only := range map[string][]string{
 		"read":       nil,
-		"alerts":     {"/alerts", "/silences", "/signals", "/outbox", "/simulated", "/chains"},
+		"alerts":     {"/alerts", "/silences", "/signals", "/outbox", "/simulated", "/chains", "/trials"},
 		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},

@@ -38,6 +38,7 @@ import (
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/raise/chain"
 	"tuermer/internal/raise/roster"
+	"tuermer/internal/raise/trial"
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
@@ -77,6 +78,7 @@ type rooms struct {
 	roster *roster.Room
 	chain  *chain.Room
 	alert  *alert.Room
+	trial  *trial.Room
 
 	incident *incident.Room
 	board    *staff.Room // a.staff is the console
@@ -99,7 +101,7 @@ func Migrations() []store.Migrations {
 		jobs.Migrations(), bus.Migrations(),
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(), contact.Migrations(), deletion.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
-		roster.Migrations(), chain.Migrations(), alert.Migrations(),
+		roster.Migrations(), chain.Migrations(), alert.Migrations(), trial.Migrations(),
 		incident.Migrations(), staff.Migrations(),
 		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
@@ -113,7 +115,7 @@ func Texts() []fs.FS {
 		web.Texts(), depot.Texts(), configTexts,
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(), deletion.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
-		roster.Texts(), chain.Texts(), alert.Texts(),
+		roster.Texts(), chain.Texts(), alert.Texts(), trial.Texts(),
 		incident.Texts(), staff.Texts(),
 		template.Texts(),
 		publish.Texts(), statuspage.Texts(), twin.Texts(), editorial.Texts(),
@@ -216,6 +218,12 @@ func (a *App) build() (err error) {
 		a.monitor.SetLead(a.nodes)
 	}
 
+	a.trial = trial.New(trial.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, Chains: a.chain, Alerts: a.alert, People: a.identity,
+		Outbox: a.channel, Rosters: a.rosterNames, Locale: a.townLocale,
+	})
+	a.trial.Subscribe(a.bus)
+
 	a.incident = incident.New(incident.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Alerts: a.alert, Services: a.service, Town: a.identity,
 		Plan: a.plan, Outbox: a.channel,
@@ -290,7 +298,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.deletion, a.identity, a.channel, a.contact, a.signal, a.roster, a.alert, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.deletion, a.identity, a.channel, a.contact, a.signal, a.roster, a.alert, a.trial, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -322,7 +330,7 @@ func (a *App) site() error {
 		Shell:   a.desk.Shell, Large: template.LargeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}

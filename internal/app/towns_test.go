@@ -32,6 +32,7 @@ import (
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/raise/chain"
 	"tuermer/internal/raise/roster"
+	"tuermer/internal/raise/trial"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/deletion"
 	"tuermer/internal/town/identity"
@@ -86,6 +87,8 @@ type testTown struct {
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
 	feedKey  string
+	trial    string // a test alarm, and the secret of a link in it
+	tried    string
 	asked    string // secret of a question whether a way reaches somebody
 	peer     string // id of another install, invited to a mutual watch
 	hold     string // keeps data from being deleted
@@ -229,6 +232,16 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	must(a.chain.Save(admin, chain.Chain{Slug: w.chain, Name: "Kette " + w.mark, Services: []string{w.service}, Steps: []chain.Step{
 		{Notify: []chain.Who{chain.Who("person:" + w.people[identity.RoleIT].Email)}},
 	}}))
+	tried, err := a.trial.Begin(admin, trial.ChainTarget(w.chain))
+	must(err)
+	w.trial = string(tried.ID)
+	letters, err = a.channel.List(ctx, channel.Filter{Limit: 1000})
+	must(err)
+	for _, l := range letters {
+		if _, rest, ok := strings.Cut(l.Text, "/pr/"); ok {
+			w.tried, _, _ = strings.Cut(rest, "\n")
+		}
+	}
 	m, err := a.monitor.Get(admin, w.monitor)
 	must(err)
 	w.pingKey = m.PingKey
@@ -542,6 +555,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/pulse"):
 		ids = []string{w.peer}
+	case strings.HasPrefix(base, "/trial"):
+		ids = []string{w.trial}
+	case strings.HasPrefix(base, "/pr/"):
+		ids = []string{w.tried}
 	case strings.HasPrefix(base, "/ct/"):
 		ids = []string{w.asked}
 	case strings.HasPrefix(base, "/rd/"):

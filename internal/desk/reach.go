@@ -174,15 +174,10 @@ func (w reachWay) cost(ctx context.Context) string {
 	if !w.Quote.Known {
 		return parts
 	}
-	amount := strconv.FormatFloat(w.Quote.Cost, 'f', 3, 64)
-	amount = strings.TrimSuffix(amount, "0")
-	if i18n.Of(ctx).Lang == i18n.DE {
-		amount = strings.Replace(amount, ".", ",", 1)
-	}
 	if w.Kind == string(channel.Voice) {
-		return i18n.T(ctx, "desk.reach_call_cost", amount, w.Quote.Currency)
+		return i18n.T(ctx, "desk.reach_call_cost", w.Quote.Money(i18n.Of(ctx)))
 	}
-	return i18n.T(ctx, "desk.reach_cost", parts, amount, w.Quote.Currency)
+	return i18n.T(ctx, "desk.reach_cost", parts, w.Quote.Money(i18n.Of(ctx)))
 }
 
 type reachWayBody struct {

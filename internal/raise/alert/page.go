@@ -234,7 +234,7 @@ func (r *Room) onReceipt(ctx context.Context, t turn, message string, got arriva
 		return err
 	}
 	switch {
-	case got.what == WayArrived, got.what == WayTaken && proves(chain.Way(sent.Way).Kind()):
+	case got.what == WayArrived, got.what == WayTaken && Proves(chain.Way(sent.Way).Kind()):
 		row.State, row.DueAt = reached, time.Time{}
 		r.changed(ctx, sent.AlertID)
 		return t.keepPage(ctx, row)
@@ -262,9 +262,9 @@ func (r *Room) onReceived(ctx context.Context, e bus.Event[channel.ReceivedEvent
 	})
 }
 
-// proves tells whether it is a receipt that the next server has a message. A
+// Proves tells whether it is a receipt that the next server has a message. A
 // mail lies in the box then; a telephone may be switched off.
-func proves(k channel.Kind) bool { return k == channel.Mail || k == channel.Webhook }
+func Proves(k channel.Kind) bool { return k == channel.Mail || k == channel.Webhook }
 
 // underWay tells whether a message to the person has no answer yet.
 func (t turn) underWay(ctx context.Context, id ID, person string) (bool, error) {

@@ -44,7 +44,7 @@ func (f Finding) Text(l i18n.Locale) string {
 	for i, a := range f.Args {
 		switch a := a.(type) {
 		case Who:
-			args[i] = whoWord(l, a)
+			args[i] = WhoWord(l, a)
 		case Miss:
 			args[i] = l.Catalog.Text(l.Lang, "chain.miss_"+string(a))
 		case time.Duration:
@@ -134,21 +134,24 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 }
 
 // apart tells whether the person can be reached by something that does not fall
-// together with the town's own systems: an address elsewhere of which nothing
-// bad is known, or a telephone.
+// together with the town's own systems.
 func apart(c Called) bool {
-	return slices.ContainsFunc(c.Contacts, func(x Contact) bool {
-		switch {
-		case x.Lacking != "" || x.Way == Mail || x.Way == Chat:
-			return false
-		case x.Way == Alternative:
-			return !slices.ContainsFunc(c.Person.Findings, func(f identity.Finding) bool {
-				return f.Cause == identity.CauseSameDomain || f.Cause == identity.CauseSharedMX || f.Cause == identity.CauseSharedHost || f.Cause == identity.CauseSharedZone
-			})
-		default:
-			return true
-		}
-	})
+	return slices.ContainsFunc(c.Contacts, func(x Contact) bool { return Apart(c.Person, x) })
+}
+
+// Apart tells whether one way to the person leads past the town's own systems: an
+// address elsewhere of which nothing bad is known, or a telephone.
+func Apart(p identity.Person, x Contact) bool {
+	switch {
+	case x.Lacking != "" || x.Way == Mail || x.Way == Chat:
+		return false
+	case x.Way == Alternative:
+		return !slices.ContainsFunc(p.Findings, func(f identity.Finding) bool {
+			return f.Cause == identity.CauseSameDomain || f.Cause == identity.CauseSharedMX || f.Cause == identity.CauseSharedHost || f.Cause == identity.CauseSharedZone
+		})
+	default:
+		return true
+	}
 }
 
 // lonely finds roles that hang on one person.
@@ -213,8 +216,8 @@ func sorted(in []Who) []Who {
 	return out
 }
 
-// whoWord is a name as people read it.
-func whoWord(l i18n.Locale, w Who) string {
+// WhoWord is a name as people read it.
+func WhoWord(l i18n.Locale, w Who) string {
 	kind, name := w.Split()
 	switch kind {
 	case RoleKind:

@@ -248,7 +248,7 @@ func (r *Room) editing(ctx context.Context, slug string, f *web.Form) (editing, 
 	for _, s := range e.Steps {
 		for _, n := range e.slotsOf("who", s) {
 			if w := f.Get(boxOf("who", s, n)); w != "" && !slices.ContainsFunc(e.Who, func(o web.Option) bool { return o.Value == w }) {
-				e.Who = append(e.Who, web.Option{Value: w, Text: whoWord(i18n.Of(ctx), Who(w))})
+				e.Who = append(e.Who, web.Option{Value: w, Text: WhoWord(i18n.Of(ctx), Who(w))})
 			}
 		}
 	}
@@ -423,4 +423,4 @@ func isMe(ctx context.Context, p identity.Person) bool {
 var errBadSpan = fault.New(fault.Invalid, "chain.bad_wait")
 
 // WhoText is a name as people read it.
-func WhoText(ctx context.Context, w Who) string { return whoWord(i18n.Of(ctx), w) }
+func WhoText(ctx context.Context, w Who) string { return WhoWord(i18n.Of(ctx), w) }

@@ -2,8 +2,11 @@ package channel
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"tuermer/internal/platform/i18n"
 )
 
 // Encoding of a short message.
@@ -93,6 +96,15 @@ type Quote struct {
 	Known    bool
 	Cost     float64
 	Currency string
+}
+
+// Money is the cost in words: "0,08 EUR".
+func (q Quote) Money(l i18n.Locale) string {
+	amount := strings.TrimSuffix(strconv.FormatFloat(q.Cost, 'f', 3, 64), "0")
+	if l.Lang == i18n.DE {
+		amount = strings.Replace(amount, ".", ",", 1)
+	}
+	return amount + " " + q.Currency
 }
 
 // Price is what one part of a short message, or one call, costs over a way.
