@@ -102,7 +102,9 @@ func (a servicesOf) Get(ctx context.Context, slug string) (service.Service, erro
 	return service.Service{}, ErrNotPublic
 }
 
-func (a *around) Troubles(ctx context.Context) ([]signal.Trouble, error) { return get(a, ctx, a.firing) }
+func (a *around) Troubles(ctx context.Context) ([]signal.Trouble, error) {
+	return get(a, ctx, a.firing)
+}
 
 type statementsOf struct{ *around }
 

@@ -148,7 +148,7 @@ type rocketAttachment struct {
 // channel; a character without width keeps each sign from having a partner.
 func rocketText(s string) string {
 	s = calm(s)
-	for _, sign := range []string{"*", "_", "~", "`", "[", "#"} {
+	for _, sign := range []string{"*", "_", "~", "`", "[", "#", "<"} {
 		s = strings.ReplaceAll(s, sign, sign+"\u200b")
 	}
 	return s

@@ -95,15 +95,22 @@ type Room struct {
 	sweep  *jobs.Sweeper
 
 	mu      sync.Mutex
-	flying  map[Class]int
+	flying  map[lane]int
 	left    []attempt // outcomes that the database did not take yet
 	run     context.Context
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 }
 
-// How many messages are under way at once. Alarms may use all of it, single
-// mails leave a reserve.
+// lane is what waits for each other: messages of one kind and class. A mail server
+// that hangs holds up no SMS, and what is not urgent holds up no alarm.
+type lane struct {
+	Kind  Kind  `bun:"kind"`
+	Class Class `bun:"class"`
+}
+
+// How many messages of a kind are under way at once. Alarms may use all of it,
+// single ones leave a reserve.
 const (
 	maxFlying       = 16
 	maxFlyingSingle = 8
@@ -130,7 +137,7 @@ func New(o Options) *Room {
 	if o.Adapters == nil {
 		o.Adapters = func(context.Context) []Adapter { return nil }
 	}
-	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[Class]int{}}
+	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[lane]int{}}
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.outbox", Clock: o.Clock, Log: o.Log, Sweep: r.dispatch, Retry: time.Second})
 	return r
 }
@@ -306,12 +313,16 @@ func (r *Room) dispatch(ctx context.Context, now time.Time) (time.Time, error) {
 	if err := r.settleLeft(ctx); err != nil {
 		return time.Time{}, err
 	}
-	for _, class := range []Class{Alarm, Single} {
-		free := r.free(class)
+	lanes, err := r.dueLanes(ctx, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, l := range lanes {
+		free := r.free(l)
 		if free <= 0 {
 			continue
 		}
-		rows, err := r.claim(ctx, class, now, free)
+		rows, err := r.claim(ctx, l, now, free)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -322,25 +333,33 @@ func (r *Room) dispatch(ctx context.Context, now time.Time) (time.Time, error) {
 	return r.nextDue(ctx, now)
 }
 
-func (r *Room) free(c Class) int {
+func (r *Room) free(l lane) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := maxFlying - r.flying[Alarm] - r.flying[Single]
-	if c == Single {
-		return min(all, maxFlyingSingle-r.flying[Single])
+	all := maxFlying - r.flying[lane{l.Kind, Alarm}] - r.flying[lane{l.Kind, Single}]
+	if l.Class == Single {
+		return min(all, maxFlyingSingle-r.flying[l])
 	}
 	return all
 }
 
-func (r *Room) claim(ctx context.Context, class Class, now time.Time, n int) ([]outboxRow, error) {
-	// Looking first keeps the one write connection free while nothing is due.
-	due, err := due(r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)), class, now).Exists(ctx)
-	if err != nil || !due {
-		return nil, err
+// dueLanes are those in which something is due, alarms first. Looking before
+// claiming keeps the one write connection free while nothing is.
+func (r *Room) dueLanes(ctx context.Context, now time.Time) ([]lane, error) {
+	var out []lane
+	err := due(r.o.Store.Read(ctx).NewSelect().Distinct().Model((*outboxRow)(nil)).Column("kind", "class"), now).
+		Order("class", "kind").Scan(ctx, &out) // "alarm" is before "single"
+	if err != nil {
+		return nil, fmt.Errorf("channel: due: %w", err)
 	}
+	return out, nil
+}
+
+func (r *Room) claim(ctx context.Context, l lane, now time.Time, n int) ([]outboxRow, error) {
 	var rows []outboxRow
-	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		ids := dueQuery(db.NewSelect().Model((*outboxRow)(nil)).Column("tenant_id", "id"), class, now).Limit(int64(n))
+	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		ids := due(db.NewSelect().Model((*outboxRow)(nil)).Column("tenant_id", "id"), now).
+			Where("class = ? AND kind = ?", l.Class, l.Kind).Order("due_at", "id").Limit(int64(n))
 		_, err := db.NewUpdate().Model(&rows).
 			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").Set("node = ?", r.o.Node).
 			Where("(tenant_id, id) IN (?)", ids).
@@ -354,13 +373,8 @@ func (r *Room) claim(ctx context.Context, class Class, now time.Time, n int) ([]
 	return rows, nil
 }
 
-func due(q *bun.SelectQuery, class Class, now time.Time) *bun.SelectQuery {
-	return q.Where("class = ?", class).
-		Where("(state = ? AND due_at <= ?) OR (state = ? AND lease_until < ?)", Queued, now, Sending, now)
-}
-
-func dueQuery(q *bun.SelectQuery, class Class, now time.Time) *bun.SelectQuery {
-	return due(q, class, now).Order("due_at", "id")
+func due(q *bun.SelectQuery, now time.Time) *bun.SelectQuery {
+	return q.Where("(state = ? AND due_at <= ?) OR (state = ? AND lease_until < ?)", Queued, now, Sending, now)
 }
 
 // nextDue is when the next waiting message wants to go, or the next lease ends.
@@ -403,7 +417,7 @@ func (r *Room) fly(row outboxRow) {
 	if r.cancel == nil {
 		return // stopping: the row stays claimed and goes after the next start
 	}
-	r.flying[row.Class]++
+	r.flying[lane{row.Kind, row.Class}]++
 	r.workers.Add(1)
 	run := r.run
 	go func() {
@@ -413,7 +427,7 @@ func (r *Room) fly(row outboxRow) {
 			r.o.Log.ErrorContext(ctx, "message could not be settled, will go again", "id", row.ID, "err", err)
 		}
 		r.mu.Lock()
-		r.flying[row.Class]--
+		r.flying[lane{row.Kind, row.Class}]--
 		r.mu.Unlock()
 		r.sweep.Kick()
 	}()

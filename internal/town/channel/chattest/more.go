@@ -228,7 +228,7 @@ func (s *Server) readRocket(body []byte) (Post, string, int, error) {
 	if err == nil {
 		err = quiet(c.Text)
 	}
-	for _, sign := range []string{"*", "_", "~", "`", "[", "#"} {
+	for _, sign := range []string{"*", "_", "~", "`", "[", "#", "<"} {
 		if err == nil && strings.Count(c.Text, sign) != strings.Count(c.Text, sign+"\u200b") {
 			err = fmt.Errorf("%q is markup", sign)
 		}

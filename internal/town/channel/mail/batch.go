@@ -25,6 +25,7 @@ const perConn = 4
 // go on, the one whose final dot was not answered does not ([ErrUnconfirmed]).
 func (a *Adapter) SendBatch(ctx context.Context, ms []channel.Message) []channel.Outcome {
 	b := newBatch(a, ms)
+	b.bulk = true
 	conns := min(a.o.MaxConns, (b.left+perConn-1)/perConn)
 	var wg sync.WaitGroup
 	for range conns {
@@ -48,6 +49,8 @@ type batch struct {
 	a   *Adapter
 	ms  []channel.Message
 	out []channel.Outcome // each element is written once, by whoever took it
+
+	bulk bool // its connections leave when a single message needs the room
 
 	mu     sync.Mutex
 	next   int              // ms[next:] were never taken
@@ -105,7 +108,12 @@ func (b *batch) work(ctx context.Context) {
 		err = s.deliver()
 		if err == nil {
 			c.quit()
-			return
+			if !s.leaving {
+				return
+			}
+			s.leaving = false
+			b.a.room.left(ctx)
+			continue
 		}
 		c.close()
 		if ctx.Err() != nil || !s.progress {
@@ -192,6 +200,7 @@ type session struct {
 	b        *batch
 	conn     *conn
 	progress bool      // this connection has decided a message
+	leaving  bool      // it makes room, after the mail that is under way
 	w        [2]writer // the mail being sent and the one announced behind it
 	flip     int
 	cmds     []byte
@@ -209,7 +218,7 @@ type job struct {
 // pick takes the next message that can be sent at all; the others get their
 // permanent failure on the way. It must know what the server offers.
 func (s *session) pick() (j job, ok bool) {
-	for {
+	for !s.leaving {
 		i, ok := s.b.take()
 		if !ok {
 			return job{}, false
@@ -222,6 +231,7 @@ func (s *session) pick() (j job, ok bool) {
 		s.flip ^= 1
 		return job{i: i, w: w}, true
 	}
+	return job{}, false
 }
 
 // prepare composes m into w and writes the commands that announce it.
@@ -271,6 +281,7 @@ func (s *session) deliver() error {
 	reset := false // the last announcement failed halfway
 	for {
 		var next *job
+		s.leaving = s.leaving || s.b.bulk && s.b.a.room.claim()
 		if open == nil || together {
 			if j, ok := s.pick(); ok {
 				next = &j

@@ -85,6 +85,7 @@ type Adapter struct {
 	o    Options
 	from sender
 	sem  chan struct{} // one token for each connection of a batch
+	room room
 }
 
 var (
@@ -148,6 +149,7 @@ func New(o Options) (*Adapter, error) {
 		o:    o,
 		from: sender{address: from, name: o.FromName, idDomain: o.IDDomain},
 		sem:  make(chan struct{}, o.MaxConns),
+		room: newRoom(),
 	}, nil
 }
 
@@ -215,20 +217,29 @@ func (a *Adapter) Realm() channel.Realm { return a.o.Realm }
 
 // Send delivers one message over a connection of its own, within
 // [Timeouts].Send. A nil error means that the server has taken it; every error
-// is a [*channel.Failure].
+// is a [*channel.Failure]. A server that takes no further connection while a batch
+// holds its own is asked again as soon as one of those has left.
 func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt, error) {
 	inner, cancel := context.WithTimeoutCause(ctx, a.o.Timeouts.Send, errStep)
 	defer cancel()
-	b := newBatch(a, []channel.Message{m})
 	late := ctx.Err() != nil
-	b.run(inner)
-	out := b.out[0]
+	out := a.alone(inner, m)
+	if f := channel.AsFailure(out.Err); out.Err != nil && f.RouteDown && f.Reason == "throttled" && len(a.sem) > 0 && a.room.ask(inner) {
+		out = a.alone(inner, m)
+	}
 	if f := channel.AsFailure(out.Err); !late && f.Reason == "canceled" && errors.Is(f, context.DeadlineExceeded) {
 		// The caller's own deadline was the shorter one, and it is the route
 		// that did not keep it: another one may.
 		f.RouteDown, f.Reason = true, "timeout"
 	}
 	return out.Receipt, out.Err
+}
+
+// alone sends one message over a connection of its own.
+func (a *Adapter) alone(ctx context.Context, m channel.Message) channel.Outcome {
+	b := newBatch(a, []channel.Message{m})
+	b.run(ctx)
+	return b.out[0]
 }
 
 // Check connects, greets, brings TLS up and signs in as Send would, and leaves.
