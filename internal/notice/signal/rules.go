@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -115,14 +116,28 @@ func weigh(key standing, known State, s Signal) verdict {
 // older tells whether s is news of an episode before the key's newest. Our own
 // monitors count their episodes, and the count stands above the time: after the
 // machine's clock was set back, an outage must not pass for an old one. What
-// others number need not be in order.
+// others number need not be in order, so that their number decides only between
+// two that began in the same moment, and there what is open stands above what is
+// over: the end of one does not end the other.
 func older(s Signal, key standing) bool {
-	if s.Source == Monitor {
-		ours, err := strconv.ParseInt(s.Episode, 10, 64)
-		newest, err2 := strconv.ParseInt(key.Episode, 10, 64)
-		if err == nil && err2 == nil {
-			return ours < newest
-		}
+	by, counted := order(s.Episode, key.Episode)
+	switch {
+	case s.Source == Monitor && counted:
+		return by < 0
+	case !s.Since.Equal(key.Since):
+		return s.Since.Before(key.Since)
+	case s.State != key.State:
+		return s.State == Resolved
 	}
-	return s.Since.Before(key.Since)
+	return by < 0
+}
+
+// order puts episodes in order, and tells whether both are numbers.
+func order(a, b string) (by int, counted bool) {
+	x, err := strconv.ParseInt(a, 10, 64)
+	y, err2 := strconv.ParseInt(b, 10, 64)
+	if err == nil && err2 == nil {
+		return cmp.Compare(x, y), true
+	}
+	return strings.Compare(a, b), false
 }

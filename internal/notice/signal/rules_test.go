@@ -134,3 +134,45 @@ func TestI20_OnlyAVouchedWordEases(t *testing.T) {
 		}
 	})
 }
+
+// Two occurrences of one thing that began in the same moment are told apart: the end of
+// one does not end the other, in whatever order and however often they come. It stands
+// as the newer of them, is over when all of them are, and doubt leaves it open (I20).
+func TestI20_EpisodesOfOneMoment(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 4).Draw(t, "episodes")
+		from := rapid.SampledFrom([]int{1, 8, 98}).Draw(t, "number") // 9 is before 10
+		over := map[string]bool{}
+		var history []Signal
+		for i := range n {
+			e := Signal{Source: Intake, Episode: fmt.Sprint(from + i), Since: at, State: Firing, Severity: Critical}
+			history = append(history, e)
+			if over[e.Episode] = rapid.Bool().Draw(t, "over"); over[e.Episode] {
+				e.State = Resolved
+				history = append(history, e)
+			}
+		}
+		all := append([]Signal{}, history...)
+		for range rapid.IntRange(0, 4).Draw(t, "repeats") {
+			all = append(all, rapid.SampledFrom(history).Draw(t, "repeat"))
+		}
+		h := &heap{episodes: map[string]State{}, since: map[string]time.Time{}}
+		for _, s := range rapid.Permutation(all).Draw(t, "order") {
+			before := h.key
+			if h.record(s); before.State == Firing && h.key.State == Resolved && s.Episode != before.Episode {
+				t.Fatalf("the end of %s ends %s", s.Episode, before.Episode)
+			}
+		}
+		newest, every := fmt.Sprint(from+n-1), true
+		for _, o := range over {
+			every = every && o
+		}
+		switch {
+		case every && h.key.State != Resolved:
+			t.Fatalf("all are over, and %s stands open", h.key.Episode)
+		case !over[newest] && h.key.State != Firing:
+			t.Fatalf("%s is open, and %s ended it", newest, h.key.Episode)
+		}
+	})
+}
