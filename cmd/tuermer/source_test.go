@@ -90,7 +90,7 @@ func (s *stage) source(args []string) error {
 		}
 		said, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if err != nil || res.StatusCode != want {
+		if err != nil || res.StatusCode != want && (want != http.StatusOK || res.StatusCode != http.StatusAccepted) {
 			return fmt.Errorf("die Antwort ist %d: %.300s %w", res.StatusCode, said, err)
 		}
 		return nil

@@ -3,6 +3,7 @@ package intake
 import (
 	"encoding/json"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,16 +44,17 @@ type promGroup struct {
 	State string `json:"state"`
 }
 
-// moments reads RFC 3339 as Go writes it; the zero time of Go means "not yet".
-func goTime(s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || t.Year() < 2000 || t.Year() >= 2200 {
-		return time.Time{}
+// goTime reads RFC 3339 as Go writes it; the zero time of Go means "not yet".
+func goTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(s))
+	if err != nil || t.IsZero() {
+		return time.Time{}, err
 	}
-	return t.UTC()
+	return t.UTC(), nil
 }
 
-// labels names an alert by all its labels, as Prometheus does.
+// labelKey names an alert by all its labels, as Prometheus does. What could be taken
+// for two labels is quoted.
 func labelKey(labels map[string]string) string {
 	names := make([]string, 0, len(labels))
 	for n := range labels {
@@ -61,7 +63,11 @@ func labelKey(labels map[string]string) string {
 	sort.Strings(names)
 	var parts []string
 	for _, n := range names {
-		parts = append(parts, n+"="+labels[n])
+		v := labels[n]
+		if strings.ContainsAny(v, `,="`) {
+			v = strconv.Quote(v)
+		}
+		parts = append(parts, n+"="+v)
 	}
 	return strings.Join(parts, ",")
 }
@@ -74,7 +80,9 @@ func (a promAlert) report(resolved bool) Report {
 		Host:   first(a.Labels["instance"], a.Labels["host"], a.Labels["node"]), Site: first(a.Labels["site"], a.Labels["datacenter"], a.Labels["job"]),
 		Link: first(a.Panel, a.Dashboard, a.Generator),
 	}
-	if t := goTime(a.StartsAt); !t.IsZero() {
+	if t, err := goTime(a.StartsAt); err != nil {
+		r.Episode = a.StartsAt // a beginning that is no moment still tells one from another
+	} else if !t.IsZero() {
 		r.Since, r.Episode = t, t.Format(time.RFC3339Nano)
 	}
 	if resolved {
@@ -129,6 +137,9 @@ func parseGrafana(b Body, _ Zone) ([]Report, error) {
 	}
 	return g.reports(func(a promAlert) Report {
 		r := a.report(a.Status == "resolved" || a.Status == "ok")
+		if g.OrgID > 1 { // the first one is everybody's, and has always gone without
+			r.Key = "org " + strconv.Itoa(g.OrgID) + " " + r.Key
+		}
 		switch a.Labels["alertname"] {
 		case "DatasourceNoData", "DatasourceError": // it does not know itself
 			r.Severity = signal.Warning
@@ -152,7 +163,7 @@ func parseAlerts(b Body, _ Zone) ([]Report, error) {
 	var out []Report
 	for _, a := range alerts {
 		r := a.report(false)
-		r.ends = goTime(a.EndsAt)
+		r.ends, _ = goTime(a.EndsAt) // an end that is no moment is none
 		out = append(out, r)
 	}
 	return out, nil

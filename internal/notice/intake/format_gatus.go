@@ -63,7 +63,7 @@ func parseGatus(b Body, _ Zone) ([]Report, error) {
 	}
 	r := Report{
 		Key: join("_", first(f["group"], f["endpoint_group"]), name), State: signal.Firing, Severity: signal.Critical,
-		Title: join(" · ", f["group"], name), Detail: join(" – ", f["description"], f["errors"], f["conditions"]),
+		Title: join(" · ", first(f["group"], f["endpoint_group"]), name), Detail: join(" – ", first(f["description"], f["alert_description"]), first(f["errors"], f["result_errors"]), first(f["conditions"], f["result_conditions"])),
 		Site: first(f["group"], f["endpoint_group"]), Link: first(f["url"], f["endpoint_url"]),
 	}
 	if strings.Contains(state, "RESOLVED") {

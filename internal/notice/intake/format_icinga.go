@@ -50,8 +50,12 @@ func nagios(kind, host, service, state, output, link string) (Report, error) {
 		Title: join(": ", join(" · ", host, service), state),
 	}
 	r.State, r.Severity, _ = nagiosState(state)
-	if strings.HasPrefix(strings.ToUpper(kind), "RECOVERY") {
+	switch kind = strings.ToUpper(kind); {
+	case strings.HasPrefix(kind, "RECOVERY"):
 		r.State = signal.Resolved
+	case strings.HasPrefix(kind, "PROBLEM") && r.State == signal.Resolved:
+		// The state is that of something else, as when a service's own is missing.
+		r.State, r.Severity = signal.Firing, signal.Critical
 	}
 	r.Note = nagiosNote(kind)
 	return r, nil
@@ -74,8 +78,17 @@ func parseIcinga(b Body, in Zone) ([]Report, error) {
 		r.Title = join(": ", join(" · ", first(get("host_display_name"), r.Host), first(get("service_display_name"), get("service_name"))), first(get("service_state"), get("host_state")))
 	}
 	r.Since = moment(first(get("icinga_long_date_time"), f["date"]), in)
-	r.Detail = join(" – ", r.Detail, get("notification_comment"))
+	r.Detail = join(" – ", r.Detail, join(": ", get("notification_author"), get("notification_comment")))
 	return []Report{r}, nil
+}
+
+// problemID is the number of a problem. The recovery bears zero or the same; zero
+// means the one at hand.
+func problemID(id string) string {
+	if id == "0" {
+		return ""
+	}
+	return id
 }
 
 func parseCheckmk(b Body, in Zone) ([]Report, error) {
@@ -86,19 +99,20 @@ func parseCheckmk(b Body, in Zone) ([]Report, error) {
 	get := func(name string) string { return first(f["notify_"+name], f[name]) }
 	if get("hostname") == "" { // Zammad's form
 		r, err := nagios("", f["host"], f["service"], f["state"], f["text"], "")
+		r.Episode = problemID(f["event_id"])
 		return []Report{r}, err
 	}
 	r, err := nagios(get("notificationtype"), get("hostname"), get("servicedesc"), first(get("servicestate"), get("hoststate")),
-		join(" – ", first(get("serviceoutput"), get("hostoutput")), get("notificationcomment")), first(get("serviceurl"), get("hosturl")))
+		join(" – ", first(get("serviceoutput"), get("hostoutput")), first(get("longserviceoutput"), get("longhostoutput")), get("notificationcomment")), first(get("serviceurl"), get("hosturl")))
 	if err != nil {
 		return nil, err
 	}
 	if alias := get("hostalias"); alias != "" {
 		r.Title = join(": ", join(" · ", alias, get("servicedesc")), first(get("servicestate"), get("hoststate")))
 	}
-	// The number of the problem is the same in its recovery; zero means none.
-	if id := first(get("serviceproblemid"), get("hostproblemid")); id != "0" {
-		r.Episode = id
+	r.Episode = problemID(get("hostproblemid"))
+	if get("servicedesc") != "" {
+		r.Episode = problemID(get("serviceproblemid"))
 	}
 	r.Since = moment(first(get("longdatetime"), get("shortdatetime")), in)
 	return []Report{r}, nil

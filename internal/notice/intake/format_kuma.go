@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -11,7 +12,8 @@ import (
 	"tuermer/internal/notice/signal"
 )
 
-// Uptime Kuma's webhook: JSON, or the same JSON in the field "data" of a form.
+// Uptime Kuma's webhook: JSON, the same JSON in the field "data" of a form, or its
+// parts in the address.
 
 type kumaBody struct {
 	Heartbeat *struct {
@@ -31,8 +33,30 @@ type kumaBody struct {
 	Msg string `json:"msg"`
 }
 
+// kumaQuery is what Uptime Kuma puts into the address when it is to use GET, in the
+// form of its other bodies; empty where there is nothing of it.
+func kumaQuery(q url.Values) string {
+	if q.Get("msg") == "" && q.Get("heartbeat") == "" {
+		return ""
+	}
+	part := func(name string) json.RawMessage {
+		if v := q.Get(name); json.Valid([]byte(v)) {
+			return json.RawMessage(v)
+		}
+		return json.RawMessage("null")
+	}
+	raw, err := json.Marshal(map[string]any{"heartbeat": part("heartbeat"), "monitor": part("monitor"), "msg": q.Get("msg")})
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
 func parseKuma(b Body, _ Zone) ([]Report, error) {
 	raw := strings.TrimSpace(text(b.Data))
+	if raw == "" {
+		raw = kumaQuery(b.Query)
+	}
 	if raw == "" {
 		return nil, ErrEmpty
 	}
@@ -66,6 +90,9 @@ func parseKuma(b Body, _ Zone) ([]Report, error) {
 	r := Report{
 		Key: "monitor " + key(jsonNumber(m.ID, h.MonitorID)), State: signal.Firing, Severity: signal.Critical,
 		Title: first(m.Path, m.Name), Detail: first(h.Msg, k.Msg), Host: m.Hostname, Link: m.URL, Since: moment(h.Time, time.UTC),
+	}
+	if at := strings.LastIndex(m.Path, " / "); at > 0 {
+		r.Site = m.Path[:at] // the group in which it stands
 	}
 	switch h.Status {
 	case 1:

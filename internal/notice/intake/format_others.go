@@ -88,6 +88,9 @@ func parseSentry(b Body, _ Zone) ([]Report, error) {
 	}
 	d := s.Data
 	r := Report{State: signal.Firing}
+	if b.Event == "installation" { // sent once, when somebody sets it up there
+		return []Report{{Key: "installation", Title: "Sentry: installation " + s.Action, State: signal.Firing, Severity: signal.Info, Note: true}}, nil
+	}
 	switch {
 	case d.Event.Issue != "":
 		r.Key, r.Title, r.Detail, r.Link, r.Severity = "issue "+d.Event.Issue, d.Event.Title, d.Rule, d.Event.URL, sentryLevel(d.Event.Level)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"tuermer/internal/notice/signal"
@@ -163,6 +164,14 @@ func prtgColor(hex string) (prtgState, bool) {
 	return prtgState{"", signal.Firing, signal.Critical, false}, true
 }
 
+// prtgMoment reads a time behind which PRTG may say how long ago it was:
+// "26.11.2026 13:12:33 [3 m 2 s ago]".
+func prtgMoment(s string, in Zone) time.Time {
+	s, _, _ = strings.Cut(s, "[")
+	s, _, _ = strings.Cut(s, "(")
+	return moment(s, in)
+}
+
 func parsePRTG(b Body, in Zone) ([]Report, error) {
 	raw := text(b.Data)
 	if strings.TrimSpace(raw) == "" {
@@ -186,9 +195,9 @@ func parsePRTG(b Body, in Zone) ([]Report, error) {
 		return nil, ErrForm
 	}
 	s := prtgStatus(f["status"], f["color"])
-	since := moment(f["since"], in)
+	since := prtgMoment(f["since"], in)
 	if since.IsZero() {
-		since = moment(f["datetime"], in)
+		since = prtgMoment(f["datetime"], in)
 	}
 	return []Report{{
 		Key: id, State: s.state, Severity: s.severity, Note: s.note,

@@ -71,7 +71,7 @@ var documented = []struct {
 	{
 		"Uptime Kuma, down", Kuma, "application/json",
 		`{"heartbeat":{"monitorID":4,"status":0,"time":"2026-11-26 12:59:01.123","msg":"timeout","important":true},"monitor":{"id":4,"name":"Portal","pathName":"Web / Portal","url":"https://portal.example","hostname":null},"msg":"[Portal] [Down] timeout"}`,
-		[]string{"monitor 4||firing|critical|Web / Portal||"},
+		[]string{"monitor 4||firing|critical|Web / Portal||Web"},
 	},
 	{"Uptime Kuma, up, as a form", Kuma, form, "data=" + url.QueryEscape(`{"heartbeat":{"monitorID":4,"status":1,"msg":"200"},"monitor":{"id":4,"name":"Portal"},"msg":"up"}`), []string{"monitor 4||resolved|critical|Portal||"}},
 	{"Uptime Kuma, a test", Kuma, "application/json", `{"heartbeat":null,"monitor":null,"msg":"Tuermer Testing"}`, []string{"message 148f24a14c7a9d62||firing|info|Tuermer Testing|| (note)"}},
@@ -91,7 +91,7 @@ var documented = []struct {
 	{
 		"Zammad's form for Checkmk", Checkmk, "multipart/form-data; boundary=x",
 		"--x\r\nContent-Disposition: form-data; name=\"event_id\"\r\n\r\n123\r\n--x\r\nContent-Disposition: form-data; name=\"host\"\r\n\r\nh\r\n--x\r\nContent-Disposition: form-data; name=\"service\"\r\n\r\nDisk\r\n--x\r\nContent-Disposition: form-data; name=\"state\"\r\n\r\nOK\r\n--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n40%\r\n--x--\r\n",
-		[]string{"h!Disk||resolved|critical|h · Disk: OK|h|"},
+		[]string{"h!Disk|123|resolved|critical|h · Disk: OK|h|"},
 	},
 	{"Sentry, metric alert", Sentry, "application/json", `{"action":"warning","data":{"description_title":"Errors high","description_text":"t","web_url":"https://s/1","metric_alert":{"id":"5","alert_rule":{"name":"r"}}}}`, []string{"metric 5||firing|warning|Errors high||"}},
 	{"Sentry, issue archived", Sentry, "application/json", `{"action":"archived","data":{"issue":{"id":"77","title":"KeyError","level":"error"}}}`, []string{"issue 77||resolved|warning|KeyError||"}},

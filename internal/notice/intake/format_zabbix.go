@@ -25,6 +25,7 @@ func parseZabbix(b Body, in Zone) ([]Report, error) {
 		return ""
 	}
 	id := get("event_id", "eventid")
+	when := first(get("event_date_time"), join(" ", get("event_date"), get("event_time")))
 	if id == "" {
 		return nil, ErrKeyless
 	}
@@ -33,7 +34,7 @@ func parseZabbix(b Body, in Zone) ([]Report, error) {
 		Key: join(" ", "trigger", get("trigger_id")), Episode: id, State: signal.Firing, Severity: zabbixSeverity(get("event_nseverity", "nseverity"), get("event_severity", "severity")),
 		Title:  first(get("event_name"), get("alert_subject"), get("subject")),
 		Detail: join(" – ", get("event_opdata", "opdata"), get("alert_message", "message")),
-		Host:   get("host_name", "host", "host_ip"), Link: get("trigger_url", "url"), Since: moment(get("event_time", "event_date_time"), in),
+		Host:   get("host_name", "host", "host_ip"), Link: get("trigger_url", "url"), Since: moment(when, in),
 	}
 	if get("trigger_id") == "" {
 		r.Key = "event " + id

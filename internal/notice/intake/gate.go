@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -94,9 +95,25 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	if err := r.take(req.Context(), token, Format(word), b, req.Header, public); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("OK")) // stored; the sender may be gone
+	said(w, Format(word), b)
 	return nil
+}
+
+// said answers what is stored; the sender may be gone. Programs that speak PagerDuty's
+// Events v2 take nothing for a yes but 202, and the key by which they end it.
+func said(w http.ResponseWriter, f Format, b Body) {
+	if f != PagerDuty {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("OK"))
+		return
+	}
+	answer := map[string]string{"status": "success", "message": "Event processed"}
+	if rs, err := Parse(f, Mapping{}, b, nil); err == nil {
+		answer["dedup_key"] = rs[0].Key
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // readBody reads what a source sent. Of what is too long the beginning is kept:

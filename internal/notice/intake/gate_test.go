@@ -76,6 +76,13 @@ func TestGate(t *testing.T) {
 	ask(public, "POST", at, down, http.StatusOK, "OK")
 	ask(public, "POST", "http://lage.example/in/abc/sms-receipt", "", http.StatusOK, "receipt")
 
+	// PagerDuty's way to say yes names the key by which it ends.
+	events := b.add(intake.Source{Title: "Events", Format: intake.PagerDuty})
+	event := "http://lage.example/in/" + events + "/pagerduty"
+	ask(inner, "POST", event, `{"event_action":"trigger","payload":{"summary":"Disk full","source":"srv9","severity":"error"}}`, http.StatusAccepted, `"dedup_key":"srv9 · Disk full"`)
+	ask(inner, "POST", event, `{"event_action":"resolve","dedup_key":"srv9 · Disk full"}`, http.StatusAccepted, `"status":"success"`)
+	ask(inner, "POST", event, `{"links":[]}`, http.StatusAccepted, "success")
+
 	// What is too long is no reason to send the source away.
 	ask(inner, "POST", at, down+"&message="+strings.Repeat("x", intake.MaxBody), http.StatusOK, "OK")
 	s, err := b.room.Get(w.Ctx, "prtg")

@@ -40,26 +40,9 @@ func howTo(f Format, url string) []paste {
     default-alert:
       send-on-resolved: true
 `}},
-		Zabbix: {{"zabbix", zabbixMedia}},
-		Icinga: {{"icinga", icingaCommand}},
-		Checkmk: {{"checkmk", `#!/bin/sh
-# Tuermer
-# Meldet jede Benachrichtigung; liegt unter local/share/check_mk/notifications/tuermer
-exec curl --silent --show-error --fail --max-time 20 --retry 3 \
-  --data-urlencode "NOTIFY_WHAT=$NOTIFY_WHAT" \
-  --data-urlencode "NOTIFY_NOTIFICATIONTYPE=$NOTIFY_NOTIFICATIONTYPE" \
-  --data-urlencode "NOTIFY_HOSTNAME=$NOTIFY_HOSTNAME" \
-  --data-urlencode "NOTIFY_HOSTALIAS=$NOTIFY_HOSTALIAS" \
-  --data-urlencode "NOTIFY_HOSTSTATE=$NOTIFY_HOSTSTATE" \
-  --data-urlencode "NOTIFY_HOSTOUTPUT=$NOTIFY_HOSTOUTPUT" \
-  --data-urlencode "NOTIFY_HOSTPROBLEMID=$NOTIFY_HOSTPROBLEMID" \
-  --data-urlencode "NOTIFY_SERVICEDESC=$NOTIFY_SERVICEDESC" \
-  --data-urlencode "NOTIFY_SERVICESTATE=$NOTIFY_SERVICESTATE" \
-  --data-urlencode "NOTIFY_SERVICEOUTPUT=$NOTIFY_SERVICEOUTPUT" \
-  --data-urlencode "NOTIFY_SERVICEPROBLEMID=$NOTIFY_SERVICEPROBLEMID" \
-  --data-urlencode "NOTIFY_NOTIFICATIONCOMMENT=$NOTIFY_NOTIFICATIONCOMMENT" \
-  '{URL}'
-`}},
+		Zabbix:       {{"zabbix", zabbixMedia}},
+		Icinga:       {{"icinga", icingaCommand}},
+		Checkmk:      {{"checkmk", checkmkScript}},
 		Healthchecks: {{"healthchecks", "{BASE}/healthchecks/NAME\n{BASE}/healthchecks/NAME/start\n{BASE}/healthchecks/NAME/fail\n{BASE}/healthchecks/NAME/$?"}},
 		Sentry:       {{"sentry", "{URL}"}},
 		PagerDuty:    {{"pagerduty", "{URL}"}},
@@ -80,16 +63,23 @@ curl --fail --json '{"key":"usv-keller","state":"ok","title":"USV im Keller hat 
 	return out
 }
 
-// zabbixMedia is a media type to import under Alerts, Media types.
+// zabbixMedia is a media type to import under Alerts, Media types. Without templates
+// of messages Zabbix would send nothing, and with process_tags the script answers a
+// tag, by which the event's menu there leads here.
 const zabbixMedia = `zabbix_export:
   version: '6.0'
   media_types:
     - name: Tuermer
       type: WEBHOOK
+      attempts: '10'
+      attempt_interval: 30s
       parameters:
+        - {name: event_source, value: '{EVENT.SOURCE}'}
         - {name: event_id, value: '{EVENT.ID}'}
         - {name: event_value, value: '{EVENT.VALUE}'}
         - {name: event_update_status, value: '{EVENT.UPDATE.STATUS}'}
+        - {name: event_update_action, value: '{EVENT.UPDATE.ACTION}'}
+        - {name: event_date_time, value: '{EVENT.DATE} {EVENT.TIME}'}
         - {name: event_name, value: '{EVENT.NAME}'}
         - {name: event_nseverity, value: '{EVENT.NSEVERITY}'}
         - {name: event_opdata, value: '{EVENT.OPDATA}'}
@@ -106,22 +96,67 @@ const zabbixMedia = `zabbix_export:
         r.addHeader('Content-Type: application/json');
         r.post(to, JSON.stringify(p));
         if (r.getStatus() !== 200) { throw 'Tuermer: ' + r.getStatus(); }
-        return 'OK';
+        return JSON.stringify({tags: {__tuermer: to.split('/in/')[0]}});
+      timeout: 20s
+      process_tags: 'YES'
+      show_event_menu: 'YES'
+      event_menu_name: Türmer
+      event_menu_url: '{EVENT.TAGS.__tuermer}'
+      message_templates:
+        - {event_source: TRIGGERS, operation_mode: PROBLEM, subject: '{EVENT.NAME}', message: '{TRIGGER.DESCRIPTION}'}
+        - {event_source: TRIGGERS, operation_mode: RECOVERY, subject: '{EVENT.NAME}', message: '{EVENT.DURATION}'}
+        - {event_source: TRIGGERS, operation_mode: UPDATE, subject: '{EVENT.NAME}', message: '{USER.FULLNAME}: {EVENT.UPDATE.MESSAGE}'}
+`
+
+// checkmkScript keeps what we do not take in a folder of the site, and brings it with
+// the next word, in the order in which it happened: Checkmk itself tries once. What an
+// address refuses for good stays there, and does not stand in the way of the rest.
+const checkmkScript = `#!/bin/sh
+# Tuermer
+# Ausfuehrbar nach local/share/check_mk/notifications/tuermer legen. Was Tuermer
+# gerade nicht annimmt, wartet in var/tuermer und geht mit der naechsten Meldung mit.
+umask 077
+spool="${OMD_ROOT:-$HOME}/var/tuermer"
+mkdir -p "$spool" || exit 2
+mine="$spool/$(date +%s%N).$$"
+for name in WHAT NOTIFICATIONTYPE NOTIFICATIONNUMBER NOTIFICATIONCOMMENT LONGDATETIME HOSTNAME HOSTALIAS HOSTADDRESS \
+  HOSTSTATE LASTHOSTSTATE HOSTOUTPUT HOSTPROBLEMID HOSTURL SERVICEDESC SERVICESTATE SERVICEOUTPUT LONGSERVICEOUTPUT \
+  SERVICEPROBLEMID SERVICEURL; do
+  eval "value=\${NOTIFY_$name-}"
+  value=$(printf '%s' "$value" | tr '\r\n\t' '   ' | sed 's/[\\"]/\\&/g')
+  [ -z "$value" ] || printf 'data-urlencode = "NOTIFY_%s=%s"\n' "$name" "$value"
+done > "$mine.new" && mv "$mine.new" "$mine.post" || exit 2
+exec 9> "$spool/lock"
+flock -w 40 9 || exit 1
+for body in "$spool"/*.post; do
+  [ -e "$body" ] || continue
+  code=$(curl --silent --max-time 15 --output /dev/null --write-out '%{http_code}' --config "$body" '{URL}')
+  case $code in
+  2??) rm -f "$body" ;;
+  4??) echo "Tuermer weist ab: $code" >&2; mv "$body" "$body.refused" ;;
+  *) echo "Tuermer ist nicht zu erreichen: $code" >&2; exit 1 ;;
+  esac
+done
+[ ! -e "$mine.post.refused" ] || exit 2
 `
 
 // icingaCommand is a command and its use for notifications, for Icinga 2.
 const icingaCommand = `object NotificationCommand "tuermer" {
-  command = [ "/usr/bin/curl", "--silent", "--fail", "--max-time", "20", "--retry", "3" ]
+  command = [ "/usr/bin/curl", "--silent", "--fail", "--max-time", "15", "--retry", "5", "--retry-connrefused", "--retry-max-time", "45" ]
   arguments = {
     "type" = { key = "--data-urlencode", value = "notification_type=$notification.type$", order = 1, repeat_key = true }
-    "host" = { key = "--data-urlencode", value = "host_name=$host.name$", order = 2 }
-    "shown" = { key = "--data-urlencode", value = "host_display_name=$host.display_name$", order = 3 }
-    "hstate" = { key = "--data-urlencode", value = "host_state=$host.state$", order = 4 }
-    "hout" = { key = "--data-urlencode", value = "host_output=$host.output$", order = 5 }
-    "service" = { key = "--data-urlencode", value = "service_name=$service.name$", order = 6, set_if = "$service.name$" }
-    "sstate" = { key = "--data-urlencode", value = "service_state=$service.state$", order = 7, set_if = "$service.name$" }
-    "sout" = { key = "--data-urlencode", value = "service_output=$service.output$", order = 8, set_if = "$service.name$" }
-    "url" = { value = "{URL}", skip_key = true, order = 9 }
+    "date" = { key = "--data-urlencode", value = "icinga_long_date_time=$icinga.long_date_time$", order = 2 }
+    "author" = { key = "--data-urlencode", value = "notification_author=$notification.author$", order = 3 }
+    "comment" = { key = "--data-urlencode", value = "notification_comment=$notification.comment$", order = 4 }
+    "host" = { key = "--data-urlencode", value = "host_name=$host.name$", order = 5 }
+    "shown" = { key = "--data-urlencode", value = "host_display_name=$host.display_name$", order = 6 }
+    "hstate" = { key = "--data-urlencode", value = "host_state=$host.state$", order = 7 }
+    "hout" = { key = "--data-urlencode", value = "host_output=$host.output$", order = 8 }
+    "service" = { key = "--data-urlencode", value = "service_name=$service.name$", order = 9 }
+    "sshown" = { key = "--data-urlencode", value = "service_display_name=$service.display_name$", order = 10 }
+    "sstate" = { key = "--data-urlencode", value = "service_state=$service.state$", order = 11 }
+    "sout" = { key = "--data-urlencode", value = "service_output=$service.output$", order = 12 }
+    "url" = { value = "{URL}", skip_key = true, order = 13 }
   }
 }
 `

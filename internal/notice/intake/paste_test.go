@@ -101,7 +101,7 @@ func TestPastesAreRead(t *testing.T) {
 		}
 	}
 	cmd := exec.Command(script)
-	cmd.Env = append(os.Environ(), "NOTIFY_WHAT=SERVICE", "NOTIFY_NOTIFICATIONTYPE=PROBLEM", "NOTIFY_HOSTNAME=srv1", "NOTIFY_SERVICEDESC=Disk /", "NOTIFY_SERVICESTATE=CRITICAL",
+	cmd.Env = append(os.Environ(), "OMD_ROOT="+dir, "NOTIFY_WHAT=SERVICE", "NOTIFY_NOTIFICATIONTYPE=PROBLEM", "NOTIFY_HOSTNAME=srv1", "NOTIFY_SERVICEDESC=Disk /", "NOTIFY_SERVICESTATE=CRITICAL",
 		"NOTIFY_SERVICEOUTPUT=90 % & \"voll\"", "NOTIFY_SERVICEPROBLEMID=7")
 	if r := run(Checkmk, cmd)[0]; what(r) != "srv1!Disk /|7|firing|critical|srv1 · Disk /: CRITICAL|srv1|" || r.Detail != `90 % & "voll"` {
 		t.Errorf("%+v", r)

@@ -253,15 +253,38 @@ var clocks = []string{
 	"Mon Jan _2 15:04:05 MST 2006", "2006-01-02 15:04:05.000",
 }
 
-// moment reads a point in time; zero when it cannot.
+// moment reads a point in time; zero when it cannot, or when it might be another.
 func moment(s string, in Zone) time.Time {
 	s = strings.TrimSpace(s)
 	for _, form := range clocks {
-		if t, err := time.ParseInLocation(form, s, in); err == nil && t.Year() >= 2000 && t.Year() < 2200 {
-			return t.UTC()
+		t, err := time.ParseInLocation(form, s, in)
+		if err != nil || t.Year() < 2000 || t.Year() >= 2200 {
+			continue
 		}
+		if strings.HasPrefix(form, "1/2/") && t.Day() <= 12 && t.Day() != int(t.Month()) {
+			return time.Time{} // which of the two is the month?
+		}
+		if zoned := strings.Contains(form, "07") || strings.Contains(form, "MST"); !zoned && twice(t) {
+			return time.Time{}
+		}
+		return t.UTC()
 	}
 	return time.Time{}
+}
+
+// twice tells whether clocks show a moment's time twice, as in the night in which
+// summer ends. It may be the later one, and then what happens between the two would
+// pass for old.
+func twice(t time.Time) bool {
+	_, before := t.Add(-3 * time.Hour).Zone()
+	_, after := t.Add(3 * time.Hour).Zone()
+	d := time.Duration(before-after) * time.Second
+	for _, other := range []time.Time{t.Add(d), t.Add(-d)} {
+		if d > 0 && other.Format(time.DateTime) == t.Format(time.DateTime) {
+			return true
+		}
+	}
+	return false
 }
 
 // over tells at a moment whether a report that names its own end has come to it.

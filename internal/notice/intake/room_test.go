@@ -109,11 +109,27 @@ func (b *bench) take(token string, f intake.Format, body string) error {
 // one job overtakes another.
 func (b *bench) until(want ...string) {
 	b.t.Helper()
+	b.untilSaid(func(s string) string { return s }, want)
+}
+
+// untilStates does so without asking how bad it is.
+func (b *bench) untilStates(want ...string) {
+	b.t.Helper()
+	b.untilSaid(func(s string) string { return s[:strings.LastIndexByte(s, ' ')] }, want)
+}
+
+func (b *bench) untilSaid(what func(string) string, want []string) {
+	b.t.Helper()
 	slices.Sort(want)
 	for end := time.After(60 * time.Second); ; {
 		b.mu.Lock()
-		got := strings.Join(slices.Sorted(slices.Values(b.heard)), "\n")
+		var heard []string
+		for _, s := range b.heard {
+			heard = append(heard, what(s))
+		}
 		b.mu.Unlock()
+		slices.Sort(heard)
+		got := strings.Join(heard, "\n")
 		if got == strings.Join(want, "\n") {
 			return
 		}

@@ -43,7 +43,7 @@ func TestI20_UnsignedIsRefusedAndSaid(t *testing.T) {
 		sign := func(name, value string) http.Header { h := http.Header{}; h.Set(name, value); return h }
 		body := `{"event_action":"trigger","dedup_key":"d1","payload":{"summary":"Disk full","severity":"error"}}`
 		const key = "sehr-geheim"
-		if post(b.room, body, nil) != 200 || post(other, body, nil) != 200 {
+		if post(b.room, body, nil) != 202 || post(other, body, nil) != 202 {
 			t.Fatal("without a key nothing is owed")
 		}
 		if err := b.room.Sign(w.Ctx, "sentry", "kurz"); fault.KindOf(err) != fault.Invalid || err == nil {
@@ -67,11 +67,11 @@ func TestI20_UnsignedIsRefusedAndSaid(t *testing.T) {
 			want int
 		}{
 			"none":                    {nil, 401},
-			"Sentry's":                {sign("Sentry-Hook-Signature", hmacOf(key, body)), 200},
-			"GitHub's":                {sign("X-Hub-Signature-256", "sha256="+hmacOf(key, body)), 200},
-			"plain":                   {sign("X-Signature-256", "SHA256="+strings.ToUpper(hmacOf(key, body))), 200},
-			"Grafana's":               {sign("X-Grafana-Alerting-Signature", hmacOf(key, body)), 200},
-			"Grafana's with a moment": {grafana(now, hmacOf(key, now+":"+body)), 200},
+			"Sentry's":                {sign("Sentry-Hook-Signature", hmacOf(key, body)), 202},
+			"GitHub's":                {sign("X-Hub-Signature-256", "sha256="+hmacOf(key, body)), 202},
+			"plain":                   {sign("X-Signature-256", "SHA256="+strings.ToUpper(hmacOf(key, body))), 202},
+			"Grafana's":               {sign("X-Grafana-Alerting-Signature", hmacOf(key, body)), 202},
+			"Grafana's with a moment": {grafana(now, hmacOf(key, now+":"+body)), 202},
 			"an old moment":           {grafana(old, hmacOf(key, old+":"+body)), 401},
 			"a moment not signed":     {grafana(now, hmacOf(key, body)), 401},
 			"another key":             {sign("Sentry-Hook-Signature", hmacOf("anders-geheim", body)), 401},
@@ -84,7 +84,7 @@ func TestI20_UnsignedIsRefusedAndSaid(t *testing.T) {
 			}
 		}
 		// Another node learns of the key at once, and of its end.
-		if got := post(other, body, sign("Sentry-Hook-Signature", hmacOf(key, body))); got != 200 {
+		if got := post(other, body, sign("Sentry-Hook-Signature", hmacOf(key, body))); got != 202 {
 			t.Errorf("the other node: %d", got)
 		}
 		b.until("intake:sentry:d1 firing critical", "source:sentry:unsigned firing warning")
@@ -99,7 +99,7 @@ func TestI20_UnsignedIsRefusedAndSaid(t *testing.T) {
 		if err := b.room.Sign(w.Ctx, "sentry", ""); err != nil {
 			t.Fatal(err)
 		}
-		if post(b.room, body, nil) != 200 || post(other, body, nil) != 200 {
+		if post(b.room, body, nil) != 202 || post(other, body, nil) != 202 {
 			t.Error("nothing is owed any more")
 		}
 	})
