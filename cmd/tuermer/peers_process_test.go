@@ -22,6 +22,11 @@ import (
 // `script/setup peers` installs it.
 var foreignPeers = []badDay{
 	{"Prometheus and its Alertmanager report", prometheusReports},
+	{"Icinga reports", icingaReports},
+	{"Checkmk's script reports", checkmkReports},
+	{"Zabbix' media type reports", zabbixMediaReports},
+	{"curl reports", curlReports},
+	{"PRTG's and Gatus' texts report", formsReport},
 }
 
 // foreign starts another program; it is gone with the test.
