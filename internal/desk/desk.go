@@ -114,6 +114,7 @@ func (d *Desk) Routes(s *web.Site) {
 	d.setupRoutes(s)
 	s.Handle("GET "+reachPath, web.Staff(d.pageReach))
 	s.Handle("POST "+reachPath+"/test", web.Staff(d.postReach))
+	s.Handle("POST "+reachPath+"/order", web.Staff(d.postReachOrder))
 	d.deviceRoutes(s)
 }
 

@@ -37,6 +37,7 @@ type reachWay struct {
 type reachView struct {
 	Me      identity.Person
 	Ways    []reachWay
+	Order   []string // the person's own; empty: the usual one
 	Devices devicesView
 }
 
@@ -70,6 +71,10 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 		}
 		v.Ways = append(v.Ways, x)
 	}
+	if v.Order, err = d.o.Identity.WayOrder(ctx, v.Me.ID); err != nil {
+		return v, err
+	}
+	inOrder(v.Ways, v.Order)
 	return v, nil
 }
 
@@ -183,6 +188,7 @@ func (w reachWay) cost(ctx context.Context) string {
 type reachWayBody struct {
 	Name     string     `json:"name" doc:"What is sent back to try it"`
 	Kind     string     `json:"kind" doc:"mail, sms, voice or push"`
+	Way      string     `json:"way" doc:"What chains and the own order call it: mail, alternative, sms …"`
 	To       string     `json:"to"`
 	Own      bool       `json:"own" doc:"Hangs on the town's own systems"`
 	Open     bool       `json:"open" doc:"The town has somebody who carries it"`
@@ -203,6 +209,7 @@ type reachTriedBody struct {
 }
 
 func (d *Desk) reachAPI(a *web.API) {
+	d.reachOrderAPI(a)
 	web.Operation(a, huma.Operation{OperationID: "list-own-ways", Method: http.MethodGet, Path: "/api/v1/reach", Summary: "List the ways to whoever asks, in order, with their last test", Tags: []string{"people"}}, "people", d.apiReach)
 	web.Operation(a, huma.Operation{OperationID: "test-own-way", Method: http.MethodPost, Path: "/api/v1/reach/test", Summary: "Send a test message over one of the own ways", Tags: []string{"people"}, DefaultStatus: 202}, "people", d.apiTryReach)
 }
@@ -214,7 +221,7 @@ func (d *Desk) apiReach(ctx context.Context, _ *struct{}) (*web.List[reachWayBod
 	}
 	out := make([]reachWayBody, len(v.Ways))
 	for i, w := range v.Ways {
-		out[i] = reachWayBody{Name: w.Name, Kind: w.Kind, To: w.Shown, Own: w.Own, Open: w.Open, Verified: w.Verified}
+		out[i] = reachWayBody{Name: w.Name, Kind: w.Kind, Way: w.named(), To: w.Shown, Own: w.Own, Open: w.Open, Verified: w.Verified}
 		if w.Tried {
 			out[i].State, out[i].Arrival, out[i].TriedAt = string(w.Last.State), string(w.Last.Arrival), &w.Last.CreatedAt
 		}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -134,6 +135,12 @@ func (c Course) say(ctx context.Context) string {
 		return i18n.T(ctx, key, c.Name, way, i18n.T(ctx, "chain.lack_"+c.Word))
 	case WayFailed:
 		return i18n.T(ctx, key, c.Name, way, c.Word)
+	case OwnOrder, StepOrder:
+		var ways []string
+		for _, w := range strings.Fields(c.Word) {
+			ways = append(ways, i18n.T(ctx, "chain.way_"+w))
+		}
+		return i18n.T(ctx, key, c.Name, strings.Join(ways, ", "))
 	case WaySent, WayTaken, WayArrived:
 		return i18n.T(ctx, key, c.Name, way)
 	case HandedOn:
@@ -164,7 +171,7 @@ type alertHandOn struct {
 // alertCourse is one line of what happened to wake people.
 type alertCourse struct {
 	At     time.Time  `json:"at"`
-	What   string     `json:"what" doc:"Stable word: step, again, empty, in_vain, end, sent, accepted, arrived, failed, silent, lacking, unreached, answered, declined, handed_on, snoozed, returned, held, released"`
+	What   string     `json:"what" doc:"Stable word: step, again, empty, in_vain, end, own_order, step_order, sent, accepted, arrived, failed, silent, lacking, unreached, answered, declined, handed_on, snoozed, returned, held, released"`
 	Person string     `json:"person,omitempty" doc:"Id"`
 	Name   string     `json:"name,omitempty"`
 	Way    string     `json:"way,omitempty"`

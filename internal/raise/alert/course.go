@@ -22,6 +22,8 @@ const (
 	StepEmpty   What = "empty"     // nobody stands there, others are told instead; Word: the step
 	NameInVain  What = "in_vain"   // a name on the step leads to nobody; Word: the name
 	ChainEnds   What = "end"       // the chain is climbed, those responsible otherwise come next
+	OwnOrder    What = "own_order"  // the person's own order of ways applies; Word: the ways
+	StepOrder   What = "step_order" // the step's does, not the person's own; Word: the ways
 	WaySent     What = "sent"      // a message was handed to the outbox
 	WayTaken    What = "accepted"  // the other side has it
 	WayArrived  What = "arrived"   // it is on the person's device

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -79,7 +80,35 @@ func (r *Room) contacts(ctx context.Context, p identity.Person, by []chain.Way) 
 	if err != nil {
 		return nil, fmt.Errorf("alert: ways to a person: %w", err)
 	}
-	return groups(all, len(by) > 0), nil
+	return groups(all, len(by) > 0 || orderOf(all) == chain.OwnOrder), nil
+}
+
+// orderOf is whose order the ways to a person stand in.
+func orderOf(all []chain.Contact) chain.Order {
+	if len(all) == 0 {
+		return chain.UsualOrder
+	}
+	return all[0].Order
+}
+
+// noteOrder writes down whose order of ways applies, where a person has one.
+func (t turn) noteOrder(ctx context.Context, id ID, p identity.Person, ways [][]chain.Contact) error {
+	var words []string
+	order := chain.UsualOrder
+	for _, g := range ways {
+		for _, w := range g {
+			words, order = append(words, string(w.Way)), w.Order
+		}
+	}
+	c := Course{What: OwnOrder, Person: string(p.ID), Name: p.Name, Word: strings.Join(words, " ")}
+	switch order {
+	case chain.UsualOrder:
+		return nil
+	case chain.StepOrder:
+		c.What = StepOrder
+	case chain.OwnOrder:
+	}
+	return t.note(ctx, id, c)
 }
 
 // call begins to reach a person, anew when they were reached before. ok is false
@@ -87,6 +116,9 @@ func (r *Room) contacts(ctx context.Context, p identity.Person, by []chain.Way) 
 func (m *mailing) call(ctx context.Context, c chosen, others []string, step int, by []chain.Way, receipt time.Duration) (ok bool, err error) {
 	ways, err := m.r.contacts(ctx, c.person, by)
 	if err != nil {
+		return false, err
+	}
+	if err := m.t.noteOrder(ctx, m.alert.ID, c.person, ways); err != nil {
 		return false, err
 	}
 	body, err := json.Marshal(ways)

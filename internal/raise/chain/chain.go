@@ -36,7 +36,8 @@ type Chain struct {
 type Step struct {
 	Notify []Who
 	// By are the ways, tried one after the other until one shows that it
-	// arrived. Empty: mail to every address, then whatever else there is.
+	// arrived. Empty: the person's own order, else mail to every address, then
+	// whatever else there is.
 	By   []Way         `json:",omitempty"`
 	Wait time.Duration // until the next step; zero: [DefaultWait]
 	// Repeat is how often the step is told again before the next one begins.
@@ -152,7 +153,19 @@ type Contact struct {
 	Kind    channel.Kind
 	To      string
 	Lacking Lack
+	// Order is whose order put it where it stands, the same for all of a person.
+	Order Order `json:",omitempty"`
 }
+
+// Order is whose order of ways applies.
+type Order string
+
+// The orders.
+const (
+	UsualOrder Order = ""     // mail to every address, then whatever else there is
+	OwnOrder   Order = "own"  // the person's
+	StepOrder  Order = "step" // the step names its ways, whatever order the person has
+)
 
 // Missed is somebody whom a step names and who is not woken, and why.
 type Missed struct {

@@ -135,11 +135,19 @@ func (r *Room) everybody(ctx context.Context, c Chain, service string, at time.T
 }
 
 // Contacts are the ways to a person in the order in which they are tried: the
-// wanted ones, then all others. Each that leads nowhere says why; of those that
-// nobody asked for only the ones that work are in the answer.
+// wanted ones, else those of the person's own order, then all others. Each that
+// leads nowhere says why; of those that nobody asked for only the ones that work
+// are in the answer.
 func (r *Room) Contacts(ctx context.Context, p identity.Person, by []Way) ([]Contact, error) {
 	var out []Contact
-	for i, w := range append(slices.Clone(by), Ways()...) {
+	first, order := by, UsualOrder
+	if own := r.ownOrder(ctx, p); len(own) > 0 {
+		order = StepOrder
+		if len(by) == 0 {
+			first, order = own, OwnOrder
+		}
+	}
+	for i, w := range append(slices.Clone(first), Ways()...) {
 		if slices.ContainsFunc(out, func(c Contact) bool { return c.Way == w }) {
 			continue
 		}
@@ -147,11 +155,29 @@ func (r *Room) Contacts(ctx context.Context, p identity.Person, by []Way) ([]Con
 		if err != nil {
 			return nil, err
 		}
-		if c.Lacking == "" || i < len(by) {
+		if c.Order = order; c.Lacking == "" || i < len(by) {
 			out = append(out, c)
 		}
 	}
 	return out, nil
+}
+
+// ownOrder is the person's own order of ways. One that cannot be asked for is no
+// reason to reach nobody: then the usual order applies (I20).
+func (r *Room) ownOrder(ctx context.Context, p identity.Person) []Way {
+	if r.o.Order == nil {
+		return nil
+	}
+	words, err := r.o.Order(ctx, p.ID)
+	if err != nil {
+		r.o.Log.ErrorContext(ctx, "a person's order of ways cannot be read, the usual one applies", "person", p.ID, "err", err)
+		return nil
+	}
+	out := make([]Way, len(words))
+	for i, w := range words {
+		out[i] = Way(w)
+	}
+	return out
 }
 
 func (r *Room) contact(ctx context.Context, p identity.Person, w Way) (Contact, error) {

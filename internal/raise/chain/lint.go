@@ -25,6 +25,7 @@ const (
 	LonelyRole    Flaw = "lonely_role"    // a role with one person
 	RingsTooLong  Flaw = "rings_too_long" // the next step begins before the last way is tried
 	Loop          Flaw = "loop"           // wakes only who was woken before, in the same way
+	OwnLate       Flaw = "own_late"       // somebody's own order tries what is independent too late
 	RosterGap     Flaw = "roster_gap"     // nobody on duty within the next days
 	NoIndependent Flaw = "no_independent" // all ways fall with the town's own systems
 )
@@ -106,6 +107,9 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 		}
 		for _, p := range rung.People {
 			independent = independent || apart(p)
+			if f, ok := ownLate(c, i, p); ok {
+				out = append(out, f)
+			}
 		}
 		lonely, err := r.lonely(ctx, i, step)
 		if err != nil {
@@ -186,6 +190,20 @@ func rings(c Chain, i int) (Finding, bool) {
 		return Finding{}, false
 	}
 	return Finding{Flaw: RingsTooLong, Step: i + 1, Args: []any{needs, s.WaitFor()}}, true
+}
+
+// ownLate tells whether the next step begins before somebody's own order tries the
+// first way that does not fall together with the town's own systems.
+func ownLate(c Chain, i int, p Called) (Finding, bool) {
+	first := slices.IndexFunc(p.Contacts, func(x Contact) bool { return Apart(p.Person, x) })
+	if first < 0 || p.Contacts[first].Order != OwnOrder {
+		return Finding{}, false
+	}
+	needs := time.Duration(first) * c.ReceiptFor()
+	if needs < c.Steps[i].WaitFor() {
+		return Finding{}, false
+	}
+	return Finding{Flaw: OwnLate, Step: i + 1, Args: []any{p.Person.Name, needs, c.Steps[i].WaitFor()}}, true
 }
 
 // gaps looks for the first hole in each duty roster of the step.

@@ -62,6 +62,8 @@ type Options struct {
 	Carries func(ctx context.Context, k channel.Kind) bool
 	// Address is where push and chat reach a person; empty: nowhere. May be nil.
 	Address func(ctx context.Context, p identity.Person, w Way) (string, error)
+	// Order is a person's own order of ways; may be nil.
+	Order func(ctx context.Context, id identity.PersonID) ([]string, error)
 	// Otherwise are the people who are told where a step names nobody; for the
 	// dry run. May be nil.
 	Otherwise func(ctx context.Context, service string) ([]identity.Person, error)

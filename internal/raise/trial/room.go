@@ -190,7 +190,8 @@ func (r *Room) invited(ctx context.Context, c chain.Chain, now time.Time) (out [
 			}
 			people = append(people, found...)
 			for _, m := range miss {
-				if !slices.Contains(missed, m) {
+				// That a service which is not known has no owner is no news.
+				if !slices.Contains(missed, m) && (service != "" || m.Reason != chain.NoOwner) {
 					missed = append(missed, m)
 				}
 			}

@@ -24,6 +24,7 @@ func (r *Room) Personal() []personal.Rule {
 		{Table: "identity_totp", Act: personal.Delete, Columns: []string{"person_id"}, Why: "sign_in"},
 		{Table: "identity_recovery", Act: personal.Delete, Columns: []string{"person_id"}, Why: "sign_in"},
 		{Table: "identity_passkey", Act: personal.Delete, Columns: []string{"person_id"}, Why: "sign_in"},
+		{Table: "identity_wish", Act: personal.Delete, Columns: []string{"person_id"}, Why: "account"},
 		{Table: "identity_opening", Act: personal.Stay, Columns: []string{"name"}, Why: "proof"},
 		{Table: "identity_seal", Act: personal.Stay, Columns: []string{"sealed_by"}, Why: "proof"},
 	}

@@ -19,7 +19,7 @@ func (r *Room) Retention() []retain.Rule {
 		{Name: "identity.opening", Table: "identity_opening", Act: retain.Clear, For: KeepOpenings, Age: "ends_at", Where: "address <> ''", Set: []retain.Set{{Column: "address", To: "''"}}},
 		{Name: "identity.setup", Table: "identity_setup_step", Act: retain.Clear, For: KeepSetup, Age: "proven_at", Where: "target <> '' OR asked_from <> ''", Set: []retain.Set{{Column: "target", To: "''"}, {Column: "asked_from", To: "''"}}},
 	}
-	out = append(out, retain.Kept("identity", retain.Account, "identity_person", "identity_totp", "identity_recovery", "identity_passkey")...)
+	out = append(out, retain.Kept("identity", retain.Account, "identity_person", "identity_totp", "identity_recovery", "identity_passkey", "identity_wish")...)
 	out = append(out, retain.Kept("identity", retain.Settings, "identity_tenant", "identity_host", "identity_setup", "identity_roll")...)
 	out = append(out, retain.Kept("identity", retain.Proof, "identity_seal")...)
 	return out
