@@ -88,13 +88,23 @@ func (s *stage) mailbox(args []string) error {
 		b.down()
 		return nil
 	case "bekommt":
+		from := "usv@rathaus.example"
+		if len(args) == 6 && args[2] == "von" {
+			from, args = args[3], append(args[:2:2], args[4:]...)
+		}
 		if len(args) != 4 {
-			return errors.New("„bekommt“ braucht Betreff und Text")
+			return errors.New("„bekommt“ braucht Betreff und Text, davor vielleicht von wem")
 		}
 		b.sent++
-		mail := fmt.Sprintf("From: <usv@rathaus.example>\r\nDate: %s\r\nMessage-ID: <%d@rathaus.example>\r\nSubject: %s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n",
+		mail := fmt.Sprintf("From: <"+from+">\r\nDate: %s\r\nMessage-ID: <%d@rathaus.example>\r\nSubject: %s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n",
 			time.Now().Format(time.RFC1123Z), b.sent, mime.QEncoding.Encode("utf-8", args[2]), args[3])
 		_, err := b.user.Append("INBOX", strings.NewReader(mail), &imap.AppendOptions{})
+		return err
+	case "bleibt":
+		st, err := b.user.Status("INBOX", &imap.StatusOptions{NumUnseen: true, NumMessages: true})
+		if err == nil && *st.NumUnseen != *st.NumMessages {
+			err = fmt.Errorf("%d von %d Mails sind ungelesen", *st.NumUnseen, *st.NumMessages)
+		}
 		return err
 	case "ist":
 		st, err := b.user.Status("INBOX", &imap.StatusOptions{NumUnseen: true})
@@ -103,5 +113,5 @@ func (s *stage) mailbox(args []string) error {
 		}
 		return err
 	}
-	return errors.New("erwartet wird öffnet unter …, bekommt, ist gelesen, läuft oder fällt aus")
+	return errors.New("erwartet wird öffnet unter …, bekommt, ist gelesen, bleibt ungelesen, läuft oder fällt aus")
 }

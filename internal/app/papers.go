@@ -170,7 +170,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		return err
 	}
 	if len(sources) > 0 {
-		f.Keeps = append(f.Keeps, papers.Keep{What: "report", For: intake.KeepBodies, Counted: true})
+		f.Keeps = append(f.Keeps, papers.Keep{What: "report", For: intake.KeepBodies, Counted: true}, papers.Keep{What: "letter", For: intake.KeepLetters})
 	}
 	return nil
 }

@@ -184,7 +184,11 @@ func (a *App) build() (err error) {
 	a.monitor.SetVantages(a.sonde)
 	a.intake = intake.New(intake.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Signals: a.signal, Services: a.service, Locale: a.townLocale,
-		Vault: a.vault, Dial: a.dialMailbox, Leads: a.leads,
+		Vault: a.vault, Dial: a.dialMailbox, Leads: a.leads, Outbox: a.channel,
+		Attended: func(ctx context.Context, channel string, at time.Time) (bool, time.Time, error) {
+			return a.roster.Attended(ctx, channel, at)
+		},
+		Channels: func(ctx context.Context) ([]string, error) { return a.roster.Channels(ctx) },
 		URL: a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
 	})
 	a.pulse = pulse.New(pulse.Options{

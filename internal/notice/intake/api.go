@@ -41,21 +41,33 @@ type sourcePasteBody struct {
 	Text  string `json:"text"`
 }
 
+// letterBody is a letter that came, and not what it says.
+type letterBody struct {
+	At      time.Time `json:"at"`
+	Urgent  bool      `json:"urgent"`
+	Outcome Outcome   `json:"outcome" doc:"answered, attended, automatic, list, anonymous, once, late or flooded"`
+}
+
 // mailboxBody is a mailbox from which mails are fetched.
 type mailboxBody struct {
-	Host      string     `json:"host"`
-	Port      int        `json:"port,omitempty" required:"false" doc:"993 with tls and 143 otherwise when it is left out"`
-	Security  string     `json:"security,omitempty" required:"false" enum:"tls,starttls,none" doc:"tls when it is left out"`
-	Login     string     `json:"login"`
-	Password  string     `json:"password,omitempty" writeOnly:"true" doc:"Left out, it stays as it is"`
-	Folder    string     `json:"folder,omitempty" required:"false" doc:"INBOX when it is left out"`
-	LookedAt  *time.Time `json:"looked_at,omitempty" readOnly:"true" doc:"When it was last read to its end"`
-	FailingAt *time.Time `json:"failing_at,omitempty" readOnly:"true"`
-	Problem   string     `json:"problem,omitempty" readOnly:"true" doc:"unreachable, tls, login, folder or outside"`
+	Host      string       `json:"host"`
+	Port      int          `json:"port,omitempty" required:"false" doc:"993 with tls and 143 otherwise when it is left out"`
+	Security  string       `json:"security,omitempty" required:"false" enum:"tls,starttls,none" doc:"tls when it is left out"`
+	Login     string       `json:"login"`
+	Password  string       `json:"password,omitempty" writeOnly:"true" doc:"Left out, it stays as it is"`
+	Folder    string       `json:"folder,omitempty" required:"false" doc:"INBOX when it is left out"`
+	Channel   string       `json:"channel,omitempty" required:"false" doc:"Channel of the duty rosters, where people write to the mailbox; left out, it takes reports"`
+	Route     string       `json:"emergency_route,omitempty" required:"false" doc:"What the answer names in an hour in which nobody is on duty"`
+	Urgent    []string     `json:"urgent_words,omitempty" required:"false" nullable:"true" doc:"Words that make a letter urgent; left out, the usual ones"`
+	Letters   []letterBody `json:"letters,omitempty" nullable:"true" readOnly:"true" doc:"The newest letters, and what became of them"`
+	LookedAt  *time.Time   `json:"looked_at,omitempty" readOnly:"true" doc:"When it was last read to its end"`
+	FailingAt *time.Time   `json:"failing_at,omitempty" readOnly:"true"`
+	Problem   string       `json:"problem,omitempty" readOnly:"true" doc:"unreachable, tls, login, folder or outside"`
 }
 
 func boxBodyOf(m Mailbox) *mailboxBody {
-	return &mailboxBody{Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder, LookedAt: point(m.LookedAt), FailingAt: point(m.FailingAt), Problem: m.Problem}
+	return &mailboxBody{Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder, LookedAt: point(m.LookedAt), FailingAt: point(m.FailingAt), Problem: m.Problem,
+		Channel: m.Reception.Channel, Route: m.Reception.Route, Urgent: m.Reception.Urgent}
 }
 
 // takenBody is what a source sent.
@@ -220,6 +232,9 @@ func (r *Room) apiGet(ctx context.Context, in *sourceNameInput) (*web.One[source
 	b := bodyOf(v.Source)
 	if v.HasBox {
 		b.Mailbox = boxBodyOf(v.Box)
+		for _, x := range v.Letters {
+			b.Mailbox.Letters = append(b.Mailbox.Letters, letterBody(x))
+		}
 	}
 	for _, s := range v.Seen {
 		b.Bodies = append(b.Bodies, takenOf(s))
@@ -282,7 +297,7 @@ type mailboxInput struct {
 
 func (r *Room) apiSetMailbox(ctx context.Context, in *mailboxInput) (*web.One[mailboxBody], error) {
 	b := in.Body
-	if err := r.SetMailbox(ctx, in.Name, Mailbox{Host: b.Host, Port: b.Port, Security: b.Security, Login: b.Login, Password: b.Password, Folder: b.Folder}); err != nil {
+	if err := r.SetMailbox(ctx, in.Name, Mailbox{Host: b.Host, Port: b.Port, Security: b.Security, Login: b.Login, Password: b.Password, Folder: b.Folder, Reception: Reception{Channel: b.Channel, Route: b.Route, Urgent: b.Urgent}}); err != nil {
 		return nil, err
 	}
 	m, _, err := r.Mailbox(ctx, in.Name)

@@ -15,5 +15,9 @@
 // cannot be read alarms, and a source that says nothing for longer than its
 // rhythm is a finding ("Quelle stumm").
 //
+// A mailbox to which people write is no source of reports: it has a [Reception].
+// Türmer reads along, answers in hours in which nobody is on duty for its channel,
+// and makes an alarm of what is urgent; it keeps nothing of what people write.
+//
 // The pure half (report.go, the format_*.go files) knows neither store nor web.
 package intake

@@ -25,6 +25,8 @@ type Mailbox struct {
 	Login    string
 	Password string // shown nowhere; left empty it stays as it is
 	Folder   string // empty: INBOX
+	// Reception is on where people write to it.
+	Reception Reception
 
 	LookedAt  time.Time // when it was last read to its end
 	FailingAt time.Time // since when it cannot be read; zero: it can
@@ -62,12 +64,23 @@ type boxRow struct {
 	FailingAt     time.Time    `bun:"failing_at,nullzero"`
 	Problem       string       `bun:"problem"`
 	Told          bool         `bun:"told"`
+	Channel       string       `bun:"channel"`
+	Route         string       `bun:"route"`
+	Urgent        string       `bun:"urgent"` // words, one a line
+}
+
+func (row boxRow) reception() Reception {
+	x := Reception{Channel: row.Channel, Route: row.Route}
+	if row.Urgent != "" {
+		x.Urgent = strings.Split(row.Urgent, "\n")
+	}
+	return x
 }
 
 func (row boxRow) mailbox() Mailbox {
 	return Mailbox{
 		Host: row.Host, Port: row.Port, Security: row.Security, Login: row.Login, Folder: row.Folder,
-		LookedAt: when(row.LookedAt), FailingAt: when(row.FailingAt), Problem: row.Problem,
+		LookedAt: when(row.LookedAt), FailingAt: when(row.FailingAt), Problem: row.Problem, Reception: row.reception(),
 	}
 }
 
@@ -107,6 +120,12 @@ func (m Mailbox) check() (Mailbox, error) {
 	}
 	if len(m.Folder) > 200 || strings.ContainsAny(m.Folder, "\r\n\x00") {
 		bad = bad.Field("box_folder", "intake.box_folder_bad")
+	}
+	x, wrong := m.Reception.check()
+	if m.Reception = x; wrong != nil {
+		for name, key := range wrong.Fields {
+			bad = bad.Field(name, key)
+		}
 	}
 	if len(bad.Fields) > 0 {
 		return m, bad
@@ -163,6 +182,7 @@ func (r *Room) SetMailbox(ctx context.Context, source string, m Mailbox) error {
 		row := boxRow{
 			TenantID: src.TenantID, Source: source, Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder,
 			Validity: was.Validity, UID: was.UID, LookedAt: was.LookedAt, FailingAt: was.FailingAt, Problem: was.Problem, Told: was.Told, Secret: was.Secret,
+			Channel: m.Reception.Channel, Route: m.Reception.Route, Urgent: strings.Join(m.Reception.Urgent, "\n"),
 		}
 		if row.place() != was.place() {
 			row.Validity, row.UID, row.LookedAt = 0, 0, time.Time{}
@@ -178,7 +198,8 @@ func (r *Room) SetMailbox(ctx context.Context, source string, m Mailbox) error {
 		}
 		_, err = db.NewInsert().Model(&row).On("CONFLICT (tenant_id, source) DO UPDATE").
 			Set("host = EXCLUDED.host, port = EXCLUDED.port, security = EXCLUDED.security, login = EXCLUDED.login, secret = EXCLUDED.secret").
-			Set("folder = EXCLUDED.folder, validity = EXCLUDED.validity, uid = EXCLUDED.uid, looked_at = EXCLUDED.looked_at").Exec(ctx)
+			Set("folder = EXCLUDED.folder, validity = EXCLUDED.validity, uid = EXCLUDED.uid, looked_at = EXCLUDED.looked_at").
+			Set("channel = EXCLUDED.channel, route = EXCLUDED.route, urgent = EXCLUDED.urgent").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("intake: mailbox: %w", err)
 		}

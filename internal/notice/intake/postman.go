@@ -151,7 +151,7 @@ func (p *posts) send(ctx context.Context) error {
 
 // sent tells one errand from another.
 func (row boxRow) sent() string {
-	return row.place() + "\n" + row.Security + "\n" + fmt.Sprintf("%x", sha256.Sum256(row.Secret))
+	return row.place() + "\n" + row.Security + "\n" + fmt.Sprintf("%x", sha256.Sum256(row.Secret)) + "\n" + row.Channel + "\n" + row.Route + "\n" + row.Urgent
 }
 
 // boxes are the mailboxes of sources that are not revoked.
@@ -365,7 +365,7 @@ func (r *Room) fetch(ctx context.Context, c *imapclient.Client, row *boxRow, box
 // take1 takes one mail.
 func (r *Room) take1(ctx context.Context, c *imapclient.Client, row boxRow, uid imap.UID) error {
 	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: maxMailKept}}
-	mails, err := c.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+	mails, err := c.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
 	if err != nil {
 		return err
 	}
@@ -375,8 +375,22 @@ func (r *Room) take1(ctx context.Context, c *imapclient.Client, row boxRow, uid 
 		}
 		data := m.BodySection[0].Bytes
 		b := Body{ContentType: MailType, Data: data, Cut: m.RFC822Size > int64(len(data)) && len(data) >= maxMailKept}
-		if l, err := readLetter(data); err != nil || l.ID == "" {
+		if l, err := readLetter(data); err != nil || l.ID == "" || row.Channel != "" {
 			b.Path = []string{strconv.FormatInt(row.Validity, 10), strconv.FormatUint(uint64(uid), 10)} // its number here
+		}
+		if x := row.reception(); x.On() {
+			// It is people's to read, and theirs to mark.
+			src, err := r.get(ctx, r.o.Store.Read(ctx), row.Source)
+			if err == nil && !src.RevokedAt.IsZero() {
+				err = errNoAddress
+			}
+			if err == nil {
+				err = r.receive(ctx, src, x, row.Login, b, cmp.Or(m.InternalDate, r.o.Clock.Now()))
+			}
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		if err := r.fetched(ctx, row, b); err != nil {
 			return err

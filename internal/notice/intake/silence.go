@@ -179,6 +179,9 @@ func (r *Room) forget(ctx context.Context, now time.Time) error {
 		if _, err := db.NewDelete().Model((*outageRow)(nil)).Where("over AND at < ?", now.Add(-KeepBodies)).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: forget: %w", err)
 		}
+		if _, err := db.NewDelete().Model((*letterRow)(nil)).Where("at < ?", now.Add(-KeepLetters)).Exec(ctx); err != nil {
+			return fmt.Errorf("intake: forget: %w", err)
+		}
 		return nil
 	})
 }

@@ -117,6 +117,13 @@ type Options struct {
 	// network. Roots are whom they are believed by; nil: the machine's.
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	Roots *x509.CertPool
+	// Outbox takes the answers to people who write to a mailbox. Attended tells
+	// whether somebody is on duty for a channel at a moment, and when somebody is
+	// next (zero: not in sight); nil: nobody ever is. Channels are those that the
+	// rosters look after.
+	Outbox   Outbox
+	Attended func(ctx context.Context, channel string, at time.Time) (now bool, next time.Time, err error)
+	Channels func(ctx context.Context) ([]string, error)
 	// Leads tells whether this node fetches from mailboxes; nil: it does.
 	Leads func() bool
 	// Locale is the language and zone in which signals of the tenant in ctx are

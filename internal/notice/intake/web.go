@@ -210,6 +210,8 @@ type view struct {
 	Box       Mailbox // of a source that writes mails
 	HasBox    bool
 	BoxForm   *web.Form
+	Letters   []Letter
+	Channels  []string // of the duty rosters
 	SignForm  *web.Form
 }
 
@@ -233,9 +235,20 @@ func (r *Room) view(ctx context.Context, name string) (v view, err error) {
 		if v.HasBox {
 			for name, value := range map[string]string{
 				"box_host": v.Box.Host, "box_port": strconv.Itoa(v.Box.Port), "box_security": v.Box.Security, "box_login": v.Box.Login, "box_folder": v.Box.Folder,
+				"box_channel": v.Box.Reception.Channel, "box_route": v.Box.Reception.Route, "box_urgent": strings.Join(v.Box.Reception.Urgent, ", "),
 			} {
 				v.BoxForm.Values.Set(name, value)
 			}
+		}
+	}
+	if v.Box.Reception.On() {
+		if v.Letters, err = r.Letters(ctx, name); err != nil {
+			return v, err
+		}
+	}
+	if r.o.Channels != nil && v.Format == Mail {
+		if v.Channels, err = r.o.Channels(ctx); err != nil {
+			return v, err
 		}
 	}
 	if v.Services, err = r.services(ctx); err != nil {
@@ -351,6 +364,7 @@ func (r *Room) postMailbox(w http.ResponseWriter, req *http.Request) error {
 		return web.SeeOther(w, req, "/source/"+name)
 	}
 	m := Mailbox{Host: f.Get("box_host"), Security: f.Get("box_security"), Login: f.Get("box_login"), Password: f.Get("box_password"), Folder: f.Get("box_folder")}
+	m.Reception = Reception{Channel: f.Get("box_channel"), Route: f.Get("box_route"), Urgent: strings.Split(f.Get("box_urgent"), ",")}
 	if p := f.Get("box_port"); p != "" {
 		if m.Port, err = strconv.Atoi(p); err != nil || m.Port < 1 {
 			f.Fail("box_port", "intake.box_port_bad")

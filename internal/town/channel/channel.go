@@ -67,6 +67,12 @@ type Message struct {
 	// FirstOfThread marks the message that opens Thread.
 	FirstOfThread bool
 
+	// Reply marks a machine's answer to somebody's mail, whose Message-ID is InReplyTo
+	// where it has one: Auto-Submitted is auto-replied, so that no other machine
+	// answers it.
+	Reply     bool   `json:",omitempty"`
+	InReplyTo string `json:",omitempty"`
+
 	Language  string // BCP 47 of Text ("de", "en"), for Content-Language
 	Automatic bool   // sets Auto-Submitted: auto-generated (RFC 3834)
 	// ListUnsubscribe is the one-click address of RFC 8058; empty for alarms.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"mime/quotedprintable"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -40,6 +41,9 @@ type sender struct {
 	idDomain string // right side of every Message-ID
 }
 
+// replied is a Message-ID of somebody else's that may stand in a header of ours.
+var replied = regexp.MustCompile(`^<[!-;=?-~]{1,240}>$`)
+
 // compose writes m for the checked address to. eightBit says that the server
 // takes bytes beyond ASCII in the body. The result stays valid until the next
 // call and depends on nothing but the arguments.
@@ -61,6 +65,10 @@ func (w *writer) compose(s sender, m *channel.Message, to string, eightBit bool,
 	b = appendMailbox(b, "To", m.ToName, to)
 	if m.Thread == "" {
 		b = appendField(b, "Message-ID", "<"+idAtom(m.ID)+"@"+s.idDomain+">")
+		if replied.MatchString(m.InReplyTo) {
+			b = appendField(b, "In-Reply-To", m.InReplyTo)
+			b = appendField(b, "References", m.InReplyTo)
+		}
 	} else {
 		root := "<" + threadAtom(m.Thread, to) + "@" + s.idDomain + ">"
 		if m.FirstOfThread {
@@ -72,8 +80,11 @@ func (w *writer) compose(s sender, m *channel.Message, to string, eightBit bool,
 		}
 	}
 	b = appendText(b, "Subject", m.Subject)
-	if m.Automatic {
-		b = appendField(b, "Auto-Submitted", "auto-generated") // RFC 3834
+	switch { // RFC 3834
+	case m.Reply:
+		b = appendField(b, "Auto-Submitted", "auto-replied")
+	case m.Automatic:
+		b = appendField(b, "Auto-Submitted", "auto-generated")
 	}
 	if m.Automatic || m.Class == channel.Bulk {
 		// Exchange's own word for the same wish. Not "All": that would also
