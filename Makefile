@@ -53,7 +53,7 @@ setup: ## install what the tests need from Debian (PostgreSQL, Chromium)
 	@script/setup
 
 clean: ## remove what these commands made, except data
-	rm -rf bin web/node_modules test/browser/node_modules test-results .cache
+	rm -rf bin web/node_modules test/browser/node_modules test/smpp/node_modules test-results .cache
 	find web/dist -mindepth 1 ! -name .keep -delete
 
 # Built once for each pin; Go's module proxy is all it takes. Each tool by

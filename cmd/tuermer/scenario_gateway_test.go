@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tuermer/internal/town/channel/smpptest"
 )
 
 // short is a short message as the provider took it.
@@ -21,6 +23,8 @@ type short struct {
 	over                          string // name of the provider
 	call                          bool
 	read                          bool
+	centre                        *smppCentre // that took it; nil: a gateway
+	parts                         *smpptest.Text
 }
 
 // smsGateway is a provider of short messages that takes what the entry in
@@ -42,6 +46,9 @@ type smsGateway struct {
 // gateway: Anbieter erster läuft | bremst | hängt | fällt aus.
 func (s *stage) gateway(args []string) error {
 	name := args[0]
+	if c, err := s.centre(name); c != nil || err != nil {
+		return errors.Join(err, c.set(args[1:]))
+	}
 	g := s.gateways[name]
 	for i, c := range slices.Concat(s.config.SMS, s.config.Voice) {
 		if u, err := url.Parse(c.URL); g == nil && c.Name == name && err == nil {
@@ -131,6 +138,22 @@ func (g *smsGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read.
 func (s *stage) find(call bool, to, over string, words []string) (*short, error) {
 	var told []string
+	for name, c := range s.centres {
+		all, err := c.all()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range all {
+			told = append(told, fmt.Sprintf("%s über %s: %s (gelesen: %t)", m.To, m.over, m.Text, m.read))
+			missing := m.read || m.To != to || over != "" && over != name
+			for _, w := range words {
+				missing = missing || !strings.Contains(m.Text, w)
+			}
+			if !missing {
+				return m, nil
+			}
+		}
+	}
 	for name, g := range s.gateways {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -176,6 +199,9 @@ func (s *stage) handset(args []string) error {
 		return errors.New("zuerst muss eine Kurznachricht gelesen sein")
 	}
 	m := s.lastSMS
+	if m.centre != nil {
+		return m.centre.tell(m, args)
+	}
 	switch strings.Join(args, " ") {
 	case "kommt an":
 		return s.tell(m.Callback, map[string]string{"id": m.ID, "status": "delivered"})

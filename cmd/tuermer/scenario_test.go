@@ -109,6 +109,7 @@ type stage struct {
 	sms      *smsProvider
 	idp      *provider
 	gateways map[string]*smsGateway
+	centres  map[string]*smppCentre
 	lastSMS  *short
 	lastCall *short
 	pushes   *pushService
@@ -302,6 +303,9 @@ func (s *stage) end() {
 	}
 	for _, w := range s.spaces {
 		w.down()
+	}
+	for _, c := range s.centres {
+		c.down()
 	}
 	for _, g := range s.gateways {
 		g.down()

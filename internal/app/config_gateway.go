@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/gateway"
 	"tuermer/internal/town/channel/modem"
+	"tuermer/internal/town/channel/smpp"
 	"tuermer/internal/town/papers"
 )
 
@@ -46,6 +46,7 @@ type GatewayConfig struct {
 	Timeout     time.Duration
 	Folder      string // of gammu-smsd, for the kind gammu
 	Secret      Secret // content of SecretFile, read by [LoadConfig]
+	SMPP        SMPPConfig
 }
 
 // ReceiptConfig says where a receipt holds what; Key is the pressed key of a call.
@@ -64,30 +65,30 @@ func parseFolder(s string) (string, *complaint) {
 var gatewayAuth = []string{"none", "basic", "bearer"}
 
 func (r *configReader) gateway(g *GatewayConfig) setter {
-	return r.provider(g, append(gateway.Presets(), gammu), parseGatewayURL)
+	return r.provider(g, append(gateway.Presets(), gammu, smppKind), parseGatewayURL, r.smpp(&g.SMPP)...)
 }
 
 // provider is an entry of one of the kinds, at an address of that form.
-func (r *configReader) provider(g *GatewayConfig, kinds []string, address func(string) (string, *complaint)) setter {
-	return r.object(1,
-		field{"name", scalar(r, &g.Name, parseLine)},
-		field{"kind", scalar(r, &g.Kind, oneOf(kinds))},
-		field{"folder", scalar(r, &g.Folder, parseFolder)},
-		field{"url", scalar(r, &g.URL, address)},
-		field{"method", scalar(r, &g.Method, oneOf([]string{"POST", "PUT", "GET"}))},
-		field{"body", scalar(r, &g.Body, parseRaw)},
-		field{"content_type", scalar(r, &g.ContentType, parseLine)},
-		field{"headers", mapOf(r, &g.Headers, parseLine)},
-		field{"auth", scalar(r, &g.Auth, oneOf(gatewayAuth))},
-		field{"username", scalar(r, &g.Username, optional(parseLine))},
-		field{"secret_file", scalar(r, &g.SecretFile, optional(parseLine))},
-		field{"secret_env", scalar(r, &g.SecretEnv, optional(parseLine))},
-		field{"from", scalar(r, &g.From, optional(parseLine))},
-		field{"success", r.each(&g.Success, parseStatus)},
-		field{"id_path", scalar(r, &g.IDPath, optional(parseLine))},
-		field{"ok_path", scalar(r, &g.OKPath, optional(parseLine))},
-		field{"ok", r.each(&g.OK, parseLine)},
-		field{"receipt", r.object(0,
+func (r *configReader) provider(g *GatewayConfig, kinds []string, address func(string) (string, *complaint), more ...field) setter {
+	return r.object(1, append([]field{
+		{"name", scalar(r, &g.Name, parseLine)},
+		{"kind", scalar(r, &g.Kind, oneOf(kinds))},
+		{"folder", scalar(r, &g.Folder, parseFolder)},
+		{"url", scalar(r, &g.URL, address)},
+		{"method", scalar(r, &g.Method, oneOf([]string{"POST", "PUT", "GET"}))},
+		{"body", scalar(r, &g.Body, parseRaw)},
+		{"content_type", scalar(r, &g.ContentType, parseLine)},
+		{"headers", mapOf(r, &g.Headers, parseLine)},
+		{"auth", scalar(r, &g.Auth, oneOf(gatewayAuth))},
+		{"username", scalar(r, &g.Username, optional(parseLine))},
+		{"secret_file", scalar(r, &g.SecretFile, optional(parseLine))},
+		{"secret_env", scalar(r, &g.SecretEnv, optional(parseLine))},
+		{"from", scalar(r, &g.From, optional(parseLine))},
+		{"success", r.each(&g.Success, parseStatus)},
+		{"id_path", scalar(r, &g.IDPath, optional(parseLine))},
+		{"ok_path", scalar(r, &g.OKPath, optional(parseLine))},
+		{"ok", r.each(&g.OK, parseLine)},
+		{"receipt", r.object(0,
 			field{"id", r.each(&g.Receipt.ID, parseLine)},
 			field{"reference", r.each(&g.Receipt.Reference, parseLine)},
 			field{"status", r.each(&g.Receipt.Status, parseLine)},
@@ -96,12 +97,12 @@ func (r *configReader) provider(g *GatewayConfig, kinds []string, address func(s
 			field{"failed", r.each(&g.Receipt.Failed, parseLower)},
 			field{"key", r.each(&g.Receipt.Key, parseLine)},
 		)},
-		field{"rate", scalar(r, &g.Rate, parseDecimal(0.01, 1000))},
-		field{"burst", r.number(&g.Burst, 1, 10000)},
-		field{"price", scalar(r, &g.Price, parseDecimal(0, 100))},
-		field{"currency", scalar(r, &g.Currency, oneOf([]string{"EUR", "CHF", "USD", "GBP"}))},
-		field{"timeout", scalar(r, &g.Timeout, parseSpan(time.Second, 10*time.Second))},
-	)
+		{"rate", scalar(r, &g.Rate, parseDecimal(0.01, 1000))},
+		{"burst", r.number(&g.Burst, 1, 10000)},
+		{"price", scalar(r, &g.Price, parseDecimal(0, 100))},
+		{"currency", scalar(r, &g.Currency, oneOf([]string{"EUR", "CHF", "USD", "GBP"}))},
+		{"timeout", scalar(r, &g.Timeout, parseSpan(time.Second, 10*time.Second))},
+	}, more...)...)
 }
 
 func parseStatus(s string) (string, *complaint) {
@@ -191,6 +192,12 @@ func (r *configReader) checkGateways(c *Config) {
 				}
 				continue
 			}
+			if g.Kind == smppKind {
+				if _, err := smpp.New(g.smpp()); err != nil || key != "sms" {
+					r.refuse(r.where(path), path, "config.gateway_smpp", g.Name)
+				}
+				continue
+			}
 			if _, err := gateway.New(g.options(channel.Kind(key))); err != nil {
 				text, detail := "config.gateway_other", err.Error()
 				if p, ok := errors.AsType[*gateway.Problem](err); ok && gatewayTexts[p.Word] != "" {
@@ -208,19 +215,20 @@ func (r *configReader) warnGateways(c *Config, note func(string, string, ...any)
 		list := c.gatewayLists()[key]
 		for i, g := range list {
 			path := fmt.Sprintf("%s[%d]", key, i)
-			if g.Kind == gammu {
-				continue // it stands in the house by intention, and needs no line
-			}
 			if key == "voice" {
 				warnVoice(path, g, note)
 			}
-			u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
-			if err != nil {
+			u := g.place()
+			if u == nil {
 				continue
 			}
 			ip, ipErr := netip.ParseAddr(u.Hostname())
 			here := u.Hostname() == "localhost" || ipErr == nil && ip.IsLoopback()
-			if u.Scheme == "http" && !here {
+			switch {
+			case here || u.Scheme != "http":
+			case g.Kind == smppKind:
+				note(path+".tls", "config.warn_smpp_plain", g.Name, u.Hostname())
+			default:
 				note(path+".url", "config.warn_gateway_plain", g.Name, u.Hostname())
 			}
 			own := c.inTown(u.Hostname())
@@ -269,6 +277,16 @@ func (w *ways) gatewayAdapters(c *Config) []channel.Adapter {
 			out = append(out, made)
 			return
 		}
+		if g.Kind == smppKind {
+			made, err := w.app.smppAdapter(kind, g)
+			if err != nil {
+				w.app.log.Error("a message centre is left out", "route", g.Name, "err", err)
+				return
+			}
+			w.gates[g.key(kind)] = made
+			out = append(out, made)
+			return
+		}
 		if g.Kind == gammu {
 			made, err := modem.New(modem.Options{
 				Name: g.Name, Folder: g.Folder, Price: channel.Price{Each: g.Price, Currency: cmp.Or(g.Currency, "EUR")}, Rate: g.Rate, Now: w.app.o.Clock.Now,
@@ -301,11 +319,7 @@ func gatewayHosts(c *Config) []papers.Way {
 	var out []papers.Way
 	for _, key := range []string{"sms", "voice"} {
 		for _, g := range c.gatewayLists()[key] {
-			if g.Kind == gammu {
-				continue // the modem's network operator is the town's own
-			}
-			u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
-			if err == nil && u.Hostname() != "" {
+			if u := g.place(); u != nil && u.Hostname() != "" { // a modem's network operator is the town's own
 				out = append(out, papers.Way{Name: g.Name, Host: u.Hostname()})
 			}
 		}

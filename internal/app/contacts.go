@@ -56,7 +56,9 @@ func (a *App) contactPoints(ctx context.Context) ([]contact.Point, error) {
 				out = append(out, contact.Point{Kind: kind, Name: g.Name, Addrs: a.ownAddresses(), Remark: "contact.remark_modem"})
 				continue
 			}
-			add(kind, g.Name, g.URL)
+			if u := g.place(); u != nil {
+				add(kind, g.Name, u.String())
+			}
 		}
 	}
 	hooks, err := a.listeners(ctx)

@@ -282,6 +282,7 @@ func (a *App) Reload(ctx context.Context, s Settings) (r Reloaded, err error) {
 	}
 	a.conf.p.Store(fresh)
 	a.ways.reload(old.towns)
+	a.ways.follow()
 	if slices.ContainsFunc(r.Changed, func(d Difference) bool { return d.Section == "uplink" }) {
 		a.monitor.SetReferences(fresh.refs)
 	}

@@ -38,6 +38,9 @@ type ways struct {
 	declared map[ident.Tenant]routes
 	towns    map[ident.Tenant][]channel.Adapter
 	recalled map[ident.Tenant][]rememberedRelay // for when the database is away
+
+	run   context.Context //nolint:containedctx // of the lines, from Start to Stop
+	lines map[channel.Line]bool
 }
 
 // routes are a town's mail servers by files: before and behind the console's.

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func (r *Room) Report(ctx context.Context, route string, rep Report) error {
 	if rep.Arrival != Arrived && rep.Arrival != Lost || rep.ID == "" && rep.Reference == "" {
 		return nil // on the way: nothing to note
 	}
-	rep.Reason, rep.Reference, rep.ID = cut(line(rep.Reason), 200), cut(rep.Reference, 200), cut(rep.ID, 200)
+	rep.Reason, rep.Reference, rep.ID = cut(line(rep.Reason), 200), cut(rep.Reference, maxReferences), cut(rep.ID, 200)
 	if rep.Arrival != Arrived || Meaning(rep.Key) == Unclear {
 		rep.Key = ""
 	}
@@ -102,6 +103,11 @@ func (r *Room) Report(ctx context.Context, route string, rep Report) error {
 			return r.early(ctx, db, tenant, route, rep)
 		case rep.Arrival == Lost && row.Route != route:
 			return nil // another way has taken it since
+		case rep.Arrival == Arrived && partOf(row, rep.Reference):
+			if err := r.early(ctx, db, tenant, route, rep); err != nil {
+				return err
+			}
+			return r.takeEarly(ctx, db, enqueue, row, Receipt{Route: route, Reference: row.Reference})
 		}
 		if err := r.arrive(ctx, db, enqueue, row, route, rep); err != nil {
 			return err
@@ -125,12 +131,34 @@ func (r *Room) reported(ctx context.Context, route string, rep Report) (outboxRo
 		Where("tenant_id = ? AND route = ? AND reference = ?", ident.TenantOf(ctx), route, rep.Reference).
 		Order("created_at DESC").Limit(1).Scan(ctx)
 	if store.NotFound(err) {
-		return row, fault.New(fault.NotFound, "channel.not_found")
+		return r.reportedPart(ctx, route, rep.Reference)
 	}
 	if err != nil {
 		return row, fmt.Errorf("channel: reported: %w", err)
 	}
 	return row, nil
+}
+
+// partOf reports whether the reference names one of several parts of a message.
+func partOf(row outboxRow, reference string) bool {
+	return reference != "" && reference != row.Reference && slices.Contains(strings.Fields(row.Reference), reference)
+}
+
+// reportedPart finds the message of which the report names one part.
+func (r *Room) reportedPart(ctx context.Context, route, reference string) (outboxRow, error) {
+	var rows []outboxRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).
+		Where("tenant_id = ? AND route = ? AND parts > 1 AND created_at >= ?", ident.TenantOf(ctx), route, r.o.Clock.Now().Add(-alarmPatience-keepEarly)).
+		Where("reference LIKE ?", "%"+reference+"%").Order("created_at DESC").Limit(100).Scan(ctx)
+	if err != nil {
+		return outboxRow{}, fmt.Errorf("channel: reported: %w", err)
+	}
+	for _, row := range rows {
+		if partOf(row, reference) {
+			return row, nil
+		}
+	}
+	return outboxRow{}, fault.New(fault.NotFound, "channel.not_found")
 }
 
 // arrive writes the arrival down, once.
@@ -201,17 +229,39 @@ func (r *Room) takeEarly(ctx context.Context, db bun.IDB, enqueue store.Enqueue,
 		return nil // nobody reports those
 	}
 	var found []earlyRow
-	names := earlyNames(row.ID, cut(rc.Reference, 200))
+	parts := strings.Fields(rc.Reference)
+	names := earlyNames(row.ID, cut(rc.Reference, maxReferences))
+	if len(parts) > 1 {
+		for _, p := range parts {
+			names = append(names, "ref "+p)
+		}
+	}
 	err := db.NewSelect().Model(&found).Where("tenant_id = ? AND route = ?", row.TenantID, rc.Route).
-		Where("name IN (?)", bun.List(names)).Order("at").Limit(1).Scan(ctx)
+		Where("name IN (?)", bun.List(names)).Order("at").Scan(ctx)
 	if err != nil || len(found) == 0 {
 		return err
 	}
+	said := found[0]
+	if len(parts) > 1 {
+		// Some name the whole message, some one part: one that is lost loses the
+		// message, and it is there when all parts are.
+		there := 0
+		for _, f := range found {
+			if whole := !slices.Contains(parts, strings.TrimPrefix(f.Name, "ref ")); f.Arrival == Lost || whole {
+				said, there = f, len(parts)
+				break
+			}
+			there++
+		}
+		if there < len(parts) {
+			return nil
+		}
+	}
 	row.State = Accepted
-	if err := r.arrive(ctx, db, enqueue, row, rc.Route, Report{ID: row.ID, Arrival: found[0].Arrival, Reason: found[0].Reason}); err != nil {
+	if err := r.arrive(ctx, db, enqueue, row, rc.Route, Report{ID: row.ID, Arrival: said.Arrival, Reason: said.Reason}); err != nil {
 		return err
 	}
-	return r.pressed(ctx, db, row, rc.Route, found[0].Pressed)
+	return r.pressed(ctx, db, row, rc.Route, said.Pressed)
 }
 
 // Answer is what somebody wrote back, or pressed on the telephone, to an alarm.

@@ -25,6 +25,62 @@ import (
 	"tuermer/internal/town/vault"
 )
 
+// A message in parts has arrived when all of them have, and is lost when one is,
+// whatever the order in which that is told, and across a restart.
+func TestI8_ReceiptsOfParts(t *testing.T) {
+	storetest.Each(t, []store.Migrations{channel.Migrations()}, func(t *testing.T, w *storetest.World) {
+		way := &provider{name: "zentrale"}
+		way.say = func(m channel.Message) (channel.Receipt, error) {
+			return channel.Receipt{Reference: channel.References([]string{m.ID + "-a", m.ID + "-b", m.ID + "-c"}), Parts: 3}, nil
+		}
+		r := room(w, way)
+		ends, told := settled(w), received(w)
+		w.Start(t)
+		start(t, w, r)
+		report := func(r *channel.Room, reference string, a channel.Arrival) {
+			t.Helper()
+			if err := r.Report(w.Ctx, "zentrale", channel.Report{Reference: reference, Arrival: a}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		arrival := func(id string) channel.Arrival {
+			t.Helper()
+			item, err := r.Get(w.Ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return item.Arrival
+		}
+		report(r, "m1-c", channel.Arrived) // before the centre's yes is noted
+		for _, id := range []string{"m1", "m2", "m3"} {
+			if err := r.Send(w.Ctx, short(id)); err != nil {
+				t.Fatal(err)
+			}
+			next(t, ends)
+		}
+		report(r, "m1-a", channel.Arrived)
+		report(r, "m1-a", channel.Arrived) // said again
+		if got := arrival("m1"); got != "" {
+			t.Errorf("one part is missing: %q", got)
+		}
+		report(room(w, way), "m1-b", channel.Arrived) // by a room that remembers nothing
+		if e := next(t, told); e.ID != "m1" || e.Arrival != channel.Arrived {
+			t.Errorf("%+v", e)
+		}
+		report(r, "m2-b", channel.Arrived)
+		report(r, "m2-c", channel.Lost)
+		report(r, "m2-a", channel.Arrived) // too late
+		if e := next(t, told); e.ID != "m2" || e.Arrival != channel.Lost {
+			t.Errorf("%+v", e)
+		}
+		report(r, "m3-", channel.Arrived) // no part's name, though all begin with it
+		report(r, "m3-%", channel.Lost)
+		if got := arrival("m3"); got != "" {
+			t.Errorf("by half a name: %q", got)
+		}
+	})
+}
+
 // provider is a way for short messages that the test commands.
 type provider struct {
 	name  string

@@ -485,7 +485,7 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 		}
 		q := db.NewUpdate().Model((*outboxRow)(nil)).
 			Set("state = ?", next.state).Set("due_at = ?", next.due).Set("lease_until = NULL").
-			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, 200)).Set("parts = ?", rc.Parts).
+			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, maxReferences)).Set("parts = ?", rc.Parts).
 			Set("reason = ?", next.reason).Set("detail = ?", next.detail).
 			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending).
 			// The number of the attempt is the fence: a claim that came after ours

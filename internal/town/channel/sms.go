@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	"tuermer/internal/platform/i18n"
 )
@@ -35,21 +34,18 @@ func Segments(text string) (enc Encoding, length, parts int) {
 	widths := make([]int, 0, len(text))
 	enc = GSM7
 	for _, r := range text {
-		switch {
-		case strings.ContainsRune(gsmBasic, r):
-			widths = append(widths, 1)
-		case strings.ContainsRune(gsmExtended, r):
-			widths = append(widths, 2)
-		default:
+		w := GSM7.width(r)
+		if w == 0 {
 			enc = UCS2
 		}
+		widths = append(widths, w)
 	}
 	single, multi := 160, 153
 	if enc == UCS2 {
 		single, multi = 70, 67
 		widths = widths[:0]
 		for _, r := range text {
-			widths = append(widths, max(utf16.RuneLen(r), 1))
+			widths = append(widths, UCS2.width(r))
 		}
 	}
 	for _, w := range widths {
