@@ -46,12 +46,12 @@ func parseHostPort(s string) (string, *complaint) {
 	return s, nil
 }
 
-// parseTLS takes the words of the mail servers, and yes and no.
+// parseTLS takes the words of the mail servers; the protocol knows no STARTTLS.
 func parseTLS(s string) (bool, *complaint) {
 	switch s {
-	case "tls", "true":
+	case "tls":
 		return true, nil
-	case "none", "false":
+	case "none":
 		return false, nil
 	}
 	return false, sorry("config.choice", shorten(s), "tls, none")
