@@ -51,6 +51,9 @@ func height(pkg string) (h int, ok bool) {
 				if rel != name {
 					h++ // an adapter stands on its room
 				}
+				if rel != name && strings.HasSuffix(rel, "test") {
+					h++ // and the other side of one, for tests, on the adapter
+				}
 				return h, true
 			}
 		}
