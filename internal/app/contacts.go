@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"tuermer/internal/notice/pulse"
+	"tuermer/internal/platform/depot"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
 )
 
@@ -61,6 +63,13 @@ func (a *App) contactPoints(ctx context.Context) ([]contact.Point, error) {
 			}
 		}
 	}
+	pushed, err := a.channel.PushHosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, host := range pushed {
+		add(contact.Push, host, host)
+	}
 	hooks, err := a.listeners(ctx)
 	if err != nil {
 		return nil, err
@@ -89,10 +98,26 @@ func (a *App) contactPoints(ctx context.Context) ([]contact.Point, error) {
 	if c.Database != "" {
 		add(contact.Database, contact.HostOf(c.Database), c.Database)
 	}
-	if b, _ := backupConfig(a.configs()); len(b.To) > 0 {
+	b, _ := backupConfig(a.configs())
+	if len(b.To) > 0 {
 		out = append(out, contact.Point{Kind: contact.Backup, Remark: "contact.remark_backup"})
 	}
+	for _, x := range b.Replica.Targets {
+		if x.kind() == depot.Directory {
+			out = append(out, contact.Point{Kind: contact.Backup, Name: x.Name, Remark: "contact.remark_folder"})
+		} else {
+			add(contact.Backup, x.Name, x.URL)
+		}
+	}
 	return out, nil
+}
+
+// waysFall are the kinds of message whose every carrier falls together with the town.
+func (a *App) waysFall(ctx context.Context) (map[channel.Kind]bool, error) {
+	falls, err := a.contact.Falls(ctx)
+	return map[channel.Kind]bool{
+		channel.Mail: falls[contact.Mail], channel.SMS: falls[contact.SMS], channel.Voice: falls[contact.Voice], channel.Push: falls[contact.Push],
+	}, err
 }
 
 // ownAddresses are those of this machine.

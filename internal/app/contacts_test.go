@@ -1,13 +1,17 @@
 package app
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"tuermer/internal/notice/pulse"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/zonetest"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/contact"
 )
 
@@ -21,6 +25,9 @@ voice: [{name: ruf, kind: http-json, url: "https://127.0.0.1:9000/call", body: '
 webhooks: [{name: kanal, url: "https://chat.example/haken/geheim"}]
 directory: {url: "ldaps://dc.musterstadt.example", base: "dc=musterstadt,dc=example", bind: "cn=t", password_file: geheim}
 twin: {targets: [{name: fuss, url: "https://192.0.2.9/dav"}, {name: ordner, url: /srv/kopie}]}
+backup:
+  to: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+  replica: {targets: [{name: fern, url: "https://chat.example/dav"}, {name: haus, url: "https://192.0.2.9/dav"}, {name: regal, url: /srv/regal}]}
 heartbeats: [{name: nachbar, url: "https://stumm.example/ping"}]
 people:
   - {name: Ada, email: ada@musterstadt.example, alternative: ada@post.example, roles: [it]}
@@ -68,6 +75,21 @@ func TestCheckPoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A browser that Ada registered is reached by its maker's service.
+	ada, err := a.identity.PersonByEmail(ctx, "ada@musterstadt.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = a.channel.AddDevice(ident.WithActor(ctx, ident.Actor{Kind: ident.KindPerson, Person: string(ada.ID)}), channel.Device{
+		Label: "Firefox", Endpoint: "https://push.musterstadt.example/wp/geheim", P256DH: key.PublicKey().Bytes(), Auth: make([]byte, 16),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	all, err := a.contact.Look(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +102,9 @@ func TestCheckPoints(t *testing.T) {
 		"machine ": contact.Shared, "console lage.musterstadt.example": contact.Shared, "public status.frei.example": contact.Apart,
 		"person Ada": contact.Unknown, // room identity has not asked yet
 		"mail haus":  contact.Shared, "sms eins": contact.Apart, "sms modem": contact.Shared, "voice ruf": contact.Shared,
-		"webhook kanal": contact.Shared, "directory dc.musterstadt.example": contact.Shared, "twin fuss": contact.Shared,
-		"twin ordner": contact.Unknown, "watcher nachbar": contact.Unknown,
+		"push push.musterstadt.example": contact.Shared, "webhook kanal": contact.Shared, "directory dc.musterstadt.example": contact.Shared, "twin fuss": contact.Shared,
+		"twin ordner": contact.Unknown, "backup ": contact.Unknown, "backup fern": contact.Shared, "backup haus": contact.Shared, "backup regal": contact.Unknown,
+		"watcher nachbar": contact.Unknown,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
@@ -113,7 +136,7 @@ func TestCheckPoints(t *testing.T) {
 			red++
 		}
 	}
-	if red != 6 || len(check) != 9 { // machine and people have lines of their own
+	if red != 9 || len(check) != 14 { // machine and people have lines of their own
 		t.Errorf("%d red of %d: %+v", red, len(check), check)
 	}
 }

@@ -200,7 +200,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
 	})
 	a.chain = chain.New(chain.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Address: a.ownAddress,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Falls: a.waysFall, Address: a.ownAddress,
 		Roster: a.roster, Rosters: a.rosterNames, Gaps: a.firstGap, Order: a.identity.WayOrder,
 		Otherwise: func(ctx context.Context, service string) ([]identity.Person, error) {
 			return a.alert.Otherwise(ctx, service)

@@ -9,6 +9,7 @@ import (
 
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
 
@@ -96,6 +97,12 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 	if err != nil {
 		return nil, err
 	}
+	falls := map[channel.Kind]bool{}
+	if r.o.Falls != nil {
+		if falls, err = r.o.Falls(ctx); err != nil {
+			return nil, err
+		}
+	}
 	independent := false
 	for i, rung := range rungs {
 		step := c.Steps[i]
@@ -106,7 +113,7 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 			out = append(out, Finding{Flaw: NameInVain, Step: i + 1, Args: []any{m.Who, m.Reason}})
 		}
 		for _, p := range rung.People {
-			independent = independent || apart(p)
+			independent = independent || apart(p, falls)
 			if f, ok := ownLate(c, i, p); ok {
 				out = append(out, f)
 			}
@@ -138,9 +145,9 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 }
 
 // apart tells whether the person can be reached by something that does not fall
-// together with the town's own systems.
-func apart(c Called) bool {
-	return slices.ContainsFunc(c.Contacts, func(x Contact) bool { return Apart(c.Person, x) })
+// together with the town's own systems: neither what receives nor all that carries.
+func apart(c Called, falls map[channel.Kind]bool) bool {
+	return slices.ContainsFunc(c.Contacts, func(x Contact) bool { return Apart(c.Person, x) && !falls[x.Way.Kind()] })
 }
 
 // Apart tells whether one way to the person leads past the town's own systems: an

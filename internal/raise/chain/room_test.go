@@ -23,6 +23,7 @@ import (
 
 // world stands in for everything that the room asks.
 type world struct {
+	falls   map[channel.Kind]bool
 	now     time.Time
 	people  []identity.Person
 	duty    map[string][]identity.Person // missing: no such roster
@@ -98,6 +99,7 @@ func setup(t *testing.T, sw *storetest.World) (*chain.Room, *world, context.Cont
 	r := chain.New(chain.Options{
 		Store: sw.Store, Clock: w, Audit: w, People: w, Services: w, Roster: w,
 		Carries: func(_ context.Context, k channel.Kind) bool { return w.sms && k == "sms" },
+		Falls:   func(context.Context) (map[channel.Kind]bool, error) { return w.falls, nil },
 		Gaps: func(_ context.Context, slug string, _, _ time.Time) (time.Time, time.Time, bool, error) {
 			return w.gap, w.gap.Add(time.Hour), slug == "presse" && !w.gap.IsZero(), nil
 		},
@@ -316,6 +318,28 @@ func TestLint(t *testing.T) {
 				t.Errorf("%s: %q, want %q", c.name, got, c.want)
 			}
 		}
+		// What carries the ways counts as much as where they end: a telephone behind a
+		// gateway in the town hall is no way out.
+		one, two := chain.Chain{Slug: "a", Services: portal, Steps: steps("person:ada@stadt.example")}, chain.Chain{Slug: "a", Services: portal, Steps: steps("person:cleo@stadt.example")}
+		for _, c := range []struct {
+			falls []channel.Kind
+			chain chain.Chain
+			want  string
+		}{
+			{[]channel.Kind{channel.SMS}, one, ""},
+			{[]channel.Kind{channel.Mail}, one, ""},
+			{[]channel.Kind{channel.Mail}, two, "no_independent@0"},
+			{[]channel.Kind{channel.Mail, channel.SMS}, one, "no_independent@0"},
+		} {
+			w.falls = map[channel.Kind]bool{}
+			for _, k := range c.falls {
+				w.falls[k] = true
+			}
+			if got := flaws(c.chain); got != c.want {
+				t.Errorf("%v fall: %q, want %q", c.falls, got, c.want)
+			}
+		}
+		w.falls = nil
 		w.gap = w.now.Add(time.Hour)
 		if got := flaws(chain.Chain{Slug: "a", Services: portal, Steps: steps("person:ada@stadt.example", "roster:presse")}); got != "roster_gap@2" {
 			t.Errorf("gap: %q", got)

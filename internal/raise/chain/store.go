@@ -64,6 +64,9 @@ type Options struct {
 	Address func(ctx context.Context, p identity.Person, w Way) (string, error)
 	// Order is a person's own order of ways; may be nil.
 	Order func(ctx context.Context, id identity.PersonID) ([]string, error)
+	// Falls tells whether all that carries a kind of message falls together with the
+	// town's own systems. Nil: nothing is known to.
+	Falls func(ctx context.Context) (map[channel.Kind]bool, error)
 	// Otherwise are the people who are told where a step names nobody; for the
 	// dry run. May be nil.
 	Otherwise func(ctx context.Context, service string) ([]identity.Person, error)

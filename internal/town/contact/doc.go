@@ -2,7 +2,7 @@
 // depends would fall together with the town's own systems.
 //
 // A [Point] (Kontaktweg) is such a thing: the second address of somebody who is
-// alarmed, a mail server, a gateway for short messages or calls, a webhook, the
+// alarmed, a mail server, a gateway for short messages or calls, a push service, a webhook, the
 // identity provider, the directory, a copy of the public page, a watcher over
 // this install, the database, the machine itself. app gathers them from the
 // configuration and the rooms; this room looks up their hosts in DNS, compares

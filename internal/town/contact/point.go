@@ -26,6 +26,7 @@ const (
 	Mail      Kind = "mail"      // a mail server that carries our mail
 	SMS       Kind = "sms"       // a gateway
 	Voice     Kind = "voice"     // a gateway
+	Push      Kind = "push"      // the service of a browser that carries messages to devices
 	Webhook   Kind = "webhook"   // a chat or another system
 	SignIn    Kind = "sign_in"   // the identity provider
 	Directory Kind = "directory" // of people
@@ -37,7 +38,7 @@ const (
 
 // Kinds are all kinds in their order.
 func Kinds() []Kind {
-	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup}
+	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Push, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup}
 }
 
 // Point is one thing on which an alarm, or what citizens read, depends.
@@ -172,7 +173,8 @@ func (s Seen) do(l i18n.Locale) string {
 
 // Say is the point in one line, for the command line.
 func (s Seen) Say(l i18n.Locale) (what, wayOut string) {
-	what = l.Catalog.Text(l.Lang, "contact.line", l.Catalog.Text(l.Lang, "contact.kind_"+string(s.Kind)), s.Name, strings.Join(s.why(l), " "))
+	name := strings.TrimSpace(l.Catalog.Text(l.Lang, "contact.kind_"+string(s.Kind)) + " " + s.Name)
+	what = l.Catalog.Text(l.Lang, "contact.line", name, strings.Join(s.why(l), " "))
 	if s.State == Shared {
 		what += " " + s.falls(l)
 	}

@@ -145,6 +145,22 @@ func (r *Room) points(ctx context.Context) ([]Seen, error) {
 	return out, nil
 }
 
+// Falls tells for every kind of which there are points whether all of them fall
+// together with the town, by the last look. What is not known does not fall: no
+// chain of alarms is refused for a name server that is silent.
+func (r *Room) Falls(ctx context.Context) (map[Kind]bool, error) {
+	all, err := r.points(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[Kind]bool{}
+	for _, s := range all {
+		before, known := out[s.Kind]
+		out[s.Kind] = (before || !known) && s.State == Shared
+	}
+	return out, nil
+}
+
 // Look looks at all points now, keeps nothing and tells nobody: for the command
 // line.
 func (r *Room) Look(ctx context.Context) ([]Seen, error) {
