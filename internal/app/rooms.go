@@ -141,7 +141,7 @@ func (a *App) build() (err error) {
 	a.audit = audit.New(audit.Options{Store: a.store, Clock: c})
 	a.channel = channel.New(channel.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Vault: a.vault, Catalog: a.catalog, Sole: sole, Node: a.node,
-		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), DeviceLost: a.deviceLost, WaysChanged: a.ways.forget, Reach: a.reach, Audiences: a.audienceNames,
+		Adapters: a.ways.of, Audit: a.audit, Signer: a.vault, Answers: a.answers(), DeviceLost: a.deviceLost, WaysChanged: a.ways.forget, Quiet: a.quietUntil, Reach: a.reach, Audiences: a.audienceNames,
 	})
 	a.identity = identity.New(identity.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault,

@@ -115,6 +115,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("GET "+reachPath, web.Staff(d.pageReach))
 	s.Handle("POST "+reachPath+"/test", web.Staff(d.postReach))
 	s.Handle("POST "+reachPath+"/order", web.Staff(d.postReachOrder))
+	s.Handle("POST "+reachPath+"/quiet", web.Staff(d.postReachQuiet))
 	d.deviceRoutes(s)
 }
 

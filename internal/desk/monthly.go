@@ -104,7 +104,7 @@ func (d *Desk) mailMonth(ctx context.Context, t identity.Tenant, month string) e
 		err := d.o.Channel.Send(ctx, channel.Message{
 			ID: monthKey(month) + "-" + string(t.ID) + "-" + hex.EncodeToString(who[:6]), Kind: channel.Mail, Class: channel.Single, Realm: channel.Live, To: address,
 			Subject: i18n.T(ctx, "desk.month_subject", doc.Subtitle), Text: i18n.T(ctx, "desk.month_mail", doc.Subtitle, strings.TrimRight(t.StaffURL, "/")+"/kit/month/"+month),
-			Language: string(i18n.Of(ctx).Lang), Automatic: true, Thread: "month-" + month, Date: doc.Stand,
+			Language: string(i18n.Of(ctx).Lang), Automatic: true, MayWait: true, Thread: "month-" + month, Date: doc.Stand,
 			Attached: []channel.Attachment{{Name: "monatsblatt-" + month + ".pdf", Type: "application/pdf", Data: pdf}},
 		})
 		if err != nil && fault.KindOf(err) != fault.Invalid { // one bad address costs the others nothing

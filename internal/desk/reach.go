@@ -35,10 +35,13 @@ type reachWay struct {
 }
 
 type reachView struct {
-	Me      identity.Person
-	Ways    []reachWay
-	Order   []string // the person's own; empty: the usual one
-	Devices devicesView
+	Me    identity.Person
+	Ways  []reachWay
+	Order []string // the person's own; empty: the usual one
+	Quiet identity.Quiet
+
+	QuietForm *web.Form
+	Devices   devicesView
 }
 
 func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
@@ -75,6 +78,10 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 		return v, err
 	}
 	inOrder(v.Ways, v.Order)
+	if v.Quiet, err = d.o.Identity.QuietHours(ctx, v.Me.ID); err != nil {
+		return v, err
+	}
+	v.QuietForm = quietForm(v.Quiet)
 	return v, nil
 }
 
@@ -210,6 +217,7 @@ type reachTriedBody struct {
 
 func (d *Desk) reachAPI(a *web.API) {
 	d.reachOrderAPI(a)
+	d.reachQuietAPI(a)
 	web.Operation(a, huma.Operation{OperationID: "list-own-ways", Method: http.MethodGet, Path: "/api/v1/reach", Summary: "List the ways to whoever asks, in order, with their last test", Tags: []string{"people"}}, "people", d.apiReach)
 	web.Operation(a, huma.Operation{OperationID: "test-own-way", Method: http.MethodPost, Path: "/api/v1/reach/test", Summary: "Send a test message over one of the own ways", Tags: []string{"people"}, DefaultStatus: 202}, "people", d.apiTryReach)
 }

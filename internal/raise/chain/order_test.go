@@ -23,8 +23,10 @@ func ordered(t *testing.T, sw *storetest.World, own func() ([]string, error)) *c
 	return chain.New(chain.Options{
 		Store: sw.Store, Clock: w, Audit: w, People: w, Services: w,
 		Carries: func(context.Context, channel.Kind) bool { return true },
-		Address: func(_ context.Context, p identity.Person, w chain.Way) (string, error) { return string(p.ID) + string(w), nil },
-		Order:   func(context.Context, identity.PersonID) ([]string, error) { return own() },
+		Address: func(_ context.Context, p identity.Person, w chain.Way) (string, error) {
+			return string(p.ID) + string(w), nil
+		},
+		Order: func(context.Context, identity.PersonID) ([]string, error) { return own() },
 	})
 }
 

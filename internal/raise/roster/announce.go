@@ -247,7 +247,7 @@ func (r *Room) tellGaps(ctx context.Context, v seen, gaps []Gap, stage int, now 
 			to = to[:min(1, len(to))] // with time left, nobody's private mailbox is asked
 		}
 		for _, address := range to {
-			if err := r.post(ctx, p, address, subject, b.String(), l.Lang); err != nil {
+			if err := r.post(ctx, p, address, subject, b.String(), l.Lang, stage != lastHour); err != nil {
 				return err
 			}
 		}
@@ -294,10 +294,11 @@ func (r *Room) locale(ctx context.Context, language string, now time.Time) (i18n
 	return i18n.Locale{Catalog: r.o.Catalog, Lang: i18n.Parse(language), Zone: rules.Zone, Now: now}, town, err
 }
 
-func (r *Room) post(ctx context.Context, p identity.Person, address, subject, text string, lang i18n.Lang) error {
+// post writes a mail; mayWait: until its reader's quiet hours are over.
+func (r *Room) post(ctx context.Context, p identity.Person, address, subject, text string, lang i18n.Lang, mayWait bool) error {
 	now := r.o.Clock.Now()
 	return r.o.Outbox.Send(ctx, channel.Message{
 		ID: "roster-" + ident.NewID(now), Kind: channel.Mail, Class: channel.Single, Realm: channel.Live,
-		To: address, ToName: p.Name, Subject: subject, Text: text, Language: string(lang), Automatic: true, Date: now,
+		To: address, ToName: p.Name, Subject: subject, Text: text, Language: string(lang), Automatic: true, Date: now, MayWait: mayWait,
 	})
 }

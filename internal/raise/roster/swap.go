@@ -279,7 +279,7 @@ func (r *Room) tellSwap(ctx context.Context, ro Roster, s Swap, to, key string) 
 		lines = append(lines, "", "„"+s.Note+"“")
 	}
 	lines = append(lines, "", town.StaffURL+"/roster/"+ro.Slug, "")
-	return r.post(ctx, p, p.Email, say(key+"_subject", ro.Name, from), strings.Join(lines, "\n"), i18n.Lang(l.Lang))
+	return r.post(ctx, p, p.Email, say(key+"_subject", ro.Name, from), strings.Join(lines, "\n"), i18n.Lang(l.Lang), false)
 }
 
 // returnsFor are the other people's shifts that may be taken in return.

@@ -51,8 +51,11 @@ type Message struct {
 	ID    string // unique and stable over retries, safe in a URL and a mail header
 	Kind  Kind
 	Class Class
-	Realm Realm
-	To    string // mail address, or the URL of a webhook
+	// MayWait: it can wait for the end of its reader's quiet hours. It says nothing
+	// of an alarm.
+	MayWait bool `json:",omitempty"`
+	Realm   Realm
+	To      string // mail address, or the URL of a webhook
 	// Declared: To is the operator's word, out of his file, so a webhook may go
 	// anywhere. What people entered is held to where they may go.
 	Declared bool

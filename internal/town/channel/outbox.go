@@ -78,6 +78,8 @@ type Options struct {
 	// DeviceLost is told, in the same transaction, when a push service has ended a
 	// device's subscription; nil: the person's page alone says it.
 	DeviceLost DeviceLost
+	// Quiet tells until when what may wait does; nil: nothing waits.
+	Quiet Quiet
 	// WaysChanged is told after the ways out of a town were changed.
 	WaysChanged func(ident.Tenant)
 	// Sole: no other process sends from this database, so what a crash left
@@ -93,6 +95,7 @@ type Room struct {
 	routes *breaker
 	pace   *pace
 	sweep  *jobs.Sweeper
+	quiet  *jobs.Sweeper // see quiet.go
 
 	mu      sync.Mutex
 	flying  map[lane]int
@@ -139,6 +142,7 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[lane]int{}}
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.outbox", Clock: o.Clock, Log: o.Log, Sweep: r.dispatch, Retry: time.Second})
+	r.quiet = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.quiet", Clock: o.Clock, Log: o.Log, Sweep: r.reviewQuiet, Idle: time.Hour, Retry: time.Minute})
 	return r
 }
 
@@ -199,6 +203,9 @@ func (r *Room) Send(ctx context.Context, m Message) error {
 	if m.Class == Alarm {
 		row.GiveUpAt = now.Add(alarmPatience)
 	}
+	if until := r.quietUntil(ctx, m, now); !until.IsZero() {
+		row.DueAt, row.GiveUpAt, row.Reason = until, until.Add(singlePatience), reasonQuiet
+	}
 	if len(m.Secret) > 0 {
 		if row.Secret, err = r.o.Vault.Seal(sealPurpose, m.Secret); err != nil {
 			return fmt.Errorf("channel: seal: %w", err)
@@ -214,7 +221,13 @@ func (r *Room) Send(ctx context.Context, m Message) error {
 		if _, err := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, id) DO NOTHING").Exec(ctx); err != nil {
 			return fmt.Errorf("channel: outbox: %w", err)
 		}
-		r.o.Store.AfterCommit(ctx, func() { r.changed(tenant, m.ID); r.sweep.Kick() })
+		r.o.Store.AfterCommit(ctx, func() {
+			r.changed(tenant, m.ID)
+			r.sweep.Kick()
+			if row.Reason == reasonQuiet {
+				r.quiet.Kick()
+			}
+		})
 		return nil
 	})
 }
@@ -244,12 +257,16 @@ func (r *Room) Start(ctx context.Context) error {
 		}
 	}
 	r.sweep.Start(ctx)
+	if r.o.Quiet != nil {
+		r.quiet.Start(ctx)
+	}
 	return nil
 }
 
 // Stop ends sending; messages under way are cut off and go again after the
 // next start.
 func (r *Room) Stop() {
+	r.quiet.Stop()
 	r.sweep.Stop()
 	r.mu.Lock()
 	cancel := r.cancel

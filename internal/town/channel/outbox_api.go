@@ -23,7 +23,7 @@ type outboxBody struct {
 	State     string     `json:"state" doc:"queued, sending, accepted or failed"`
 	Attempts  int        `json:"attempts"`
 	Route     string     `json:"route,omitempty" doc:"The way that took it"`
-	Reason    string     `json:"reason,omitempty" doc:"Stable word for why the last attempt failed"`
+	Reason    string     `json:"reason,omitempty" doc:"Stable word for why the last attempt failed, or why it waits: quiet, restored"`
 	Detail    string     `json:"detail,omitempty"`
 	CreatedAt time.Time  `json:"created_at"`
 	NextAt    *time.Time `json:"next_at,omitempty" doc:"When it is tried again"`

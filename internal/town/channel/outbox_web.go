@@ -223,6 +223,9 @@ func reasonWords(ctx context.Context, i Item) string {
 		if i.held() {
 			return why
 		}
+		if i.Reason == reasonQuiet {
+			return i18n.T(ctx, "channel.waits_quiet", i18n.Short(ctx, i.DueAt))
+		}
 		return i18n.T(ctx, "channel.retry_at", i18n.Short(ctx, i.DueAt), why)
 	default:
 		return ""

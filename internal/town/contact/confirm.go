@@ -309,6 +309,7 @@ func (r *Room) localeFor(ctx context.Context, p identity.Person) i18n.Locale {
 
 func (r *Room) send(ctx context.Context, p identity.Person, m channel.Message, l i18n.Locale) error {
 	now := r.o.Clock.Now()
+	m.MayWait = ident.ActorOf(ctx).Person != string(p.ID) // what one asks for oneself comes at once
 	m.ID, m.Class, m.Realm, m.ToName, m.Language, m.Automatic, m.Date = "contact-"+ident.NewID(now), channel.Single, channel.Live, p.Name, string(l.Lang), true, now
 	return r.o.Outbox.Send(ctx, m)
 }

@@ -20,6 +20,7 @@ type wishRow struct {
 	TenantID      ident.Tenant `bun:"tenant_id,pk"`
 	PersonID      PersonID     `bun:"person_id,pk"`
 	Ways          string       `bun:"ways"` // words with blanks between them
+	Quiet         string       `bun:"quiet"`
 }
 
 // The words of ways are those of the rooms that have them; this one keeps their
