@@ -42,6 +42,19 @@ func (s *stage) source(args []string) error {
 		}
 		s.addresses[name] = url
 		return nil
+	case "übernimmt": // the address from the page on which somebody has just made it
+		if s.now == nil || s.now.doc == nil {
+			return fmt.Errorf("es ist keine Seite offen")
+		}
+		url, ok := s.now.doc.Find("#url").Attr("value")
+		if !ok {
+			return fmt.Errorf("auf der Seite steht keine Adresse")
+		}
+		if s.addresses == nil {
+			s.addresses = map[string]string{}
+		}
+		s.addresses[name] = url
+		return nil
 	case "meldet", "wird", "schreibt", "signiert", "bleibt":
 	default:
 		return fmt.Errorf("„%s“: erwartet wird beginnt, meldet, schreibt oder wird abgewiesen", how)

@@ -210,11 +210,50 @@ async function tour(browser, world, findings, ...states) {
     }
     await display.close();
     await plain.close();
+    await sources(browser, world, findings, width, states.at(-1).cookies);
     for (const path of ["/", "/en", "/impressum"]) {
       const answer = await r.page.goto(world.public + path);
       if (answer.status() === 200) await r.look(`public${path.replace("/", "-")}`);
       else r.say(`public ${path}: status ${answer.status()}`);
     }
+    await r.close();
+  }
+}
+
+/** A source that nobody understands yet, the mapping that is tried on what it sent, and
+ *  the citizens' form with something missing; with scripts and without. */
+async function sources(browser, world, findings, width, cookies) {
+  for (const scripts of [true, false]) {
+    const r = await new Reader(browser, `source-${width}${scripts ? "" : "-plain"}`, { width, schemes: ["light", "dark"], scripts }, findings).open();
+    await r.context.addCookies(cookies);
+    const name = `Melder ${width}${scripts ? "" : " ohne Skript"}`;
+    await r.goto(`${world.staff}/source`);
+    await r.page.getByLabel("Name").fill(name);
+    await r.page.getByLabel("System").selectOption("generic");
+    await r.click("Quelle anlegen");
+    await r.look("added");
+    const at = world.staff + new URL(await r.page.locator("#url").inputValue()).pathname;
+    for (const body of ["melder=7&lage=Alarm&ort=Keller", '{"melder":{"nr":8},"lage":"Alarm"}']) {
+      const answer = await fetch(at, { method: "POST", body });
+      if (answer.status !== 200) r.say(`the source is answered ${answer.status}`);
+    }
+    await r.click("Zur Quelle", { role: "link" });
+    await r.sees(/Worauf die Zuordnung zeigen kann/);
+    await r.look("unread");
+    await r.page.getByLabel("Kennung des Gegenstands").fill("melder");
+    await r.page.getByLabel("Überschrift", { exact: false }).first().fill("ort");
+    await r.click("An den Meldungen ausprobieren");
+    await r.sees(/Noch nicht gespeichert[\s\S]*gestört\s+Keller/);
+    await r.look("tried");
+    await r.click("Quelle widerrufen", { role: "link" });
+    await r.look("revoke");
+    await r.goto(`${world.public}/stoerung`);
+    await r.look("outage");
+    await r.click("Meldung senden");
+    await r.sees(/Noch nicht gesendet/);
+    await r.look("outage-unsent");
+    await r.goto(`${world.public}/stoerung/danke`);
+    await r.look("outage-thanks");
     await r.close();
   }
 }

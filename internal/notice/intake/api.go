@@ -78,6 +78,13 @@ type takenBody struct {
 	Text    string            `json:"text" doc:"The first kilobytes of it"`
 	Problem string            `json:"problem,omitempty" doc:"form, empty, keyless or cut: not understood"`
 	Reports []takenReportBody `json:"reports" doc:"What it is understood as"`
+	Places  []takenPlaceBody  `json:"places,omitempty" doc:"Of a generic source: to what a mapping may point"`
+}
+
+// takenPlaceBody is where in a body something stands.
+type takenPlaceBody struct {
+	Path  string `json:"path" doc:"As a mapping names it"`
+	Value string `json:"value" doc:"Its beginning; of a list its length"`
 }
 
 // takenReportBody is what a body says about one thing.
@@ -117,10 +124,15 @@ func (b tryBody) body() (*Body, error) {
 	return out, nil
 }
 
-func takenOf(s Seen) takenBody {
+func takenOf(s Seen, of Source) takenBody {
 	t := takenBody{FirstAt: s.FirstAt, LastAt: s.LastAt, Times: s.Times, Text: s.Text(), Problem: s.Problem, Reports: []takenReportBody{}}
 	for _, x := range s.Reports {
 		t.Reports = append(t.Reports, takenReportBody{x.Key, x.Episode, string(x.State), string(x.Severity), x.Title, x.Detail, x.Note})
+	}
+	if of.Format == Generic {
+		for _, p := range Places(s.Body, of.Mapping.List) {
+			t.Places = append(t.Places, takenPlaceBody(p))
+		}
 	}
 	return t
 }
@@ -237,7 +249,7 @@ func (r *Room) apiGet(ctx context.Context, in *sourceNameInput) (*web.One[source
 		}
 	}
 	for _, s := range v.Seen {
-		b.Bodies = append(b.Bodies, takenOf(s))
+		b.Bodies = append(b.Bodies, takenOf(s, v.Source))
 	}
 	return &web.One[sourceBody]{Body: b}, nil
 }
@@ -272,7 +284,11 @@ func (r *Room) apiTest(ctx context.Context, in *tryInput) (*web.One[takenBody], 
 	if err != nil {
 		return nil, err
 	}
-	return &web.One[takenBody]{Body: takenOf(seen)}, nil
+	s, err := r.Get(ctx, in.Name)
+	if in.Body.Mapping != nil {
+		s.Mapping = *in.Body.Mapping
+	}
+	return &web.One[takenBody]{Body: takenOf(seen, s)}, err
 }
 
 type signSourceInput struct {

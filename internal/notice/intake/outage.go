@@ -70,18 +70,18 @@ func (r *Room) Outage(ctx context.Context, slug string, what Symptom, from strin
 		return err
 	}
 	bad := fault.New(fault.Invalid, "intake.outage_incomplete")
-	if slug == "" {
-		return bad.Field("service", "intake.outage_which")
-	}
 	svc, err := r.o.Services.Get(ctx, slug)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return err
 	}
 	if err != nil || !svc.Public {
-		return bad.Field("service", "intake.outage_which")
+		bad = bad.Field("service", "intake.outage_which")
 	}
 	if !slices.Contains(Symptoms(), what) {
-		return bad.Field("what", "intake.outage_what")
+		bad = bad.Field("what", "intake.outage_what")
+	}
+	if len(bad.Fields) > 0 {
+		return bad
 	}
 	now := r.o.Clock.Now()
 	if !r.senders.fresh(now, string(tenant)+"\x00"+slug, from) {

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +66,13 @@ func formatOptions() []web.Option {
 
 // mapped reports whether a source of this format has a mapping.
 func (f Format) mapped() bool { return f == Generic || f == Mail }
+
+// rareFields of a mapping are shown where somebody asks for them or has used one.
+var rareFields = []string{"severity", "host", "site", "link", "time", "episode", "list", "pattern", "body"}
+
+func rareMapping(f *web.Form) bool {
+	return slices.ContainsFunc(rareFields, func(name string) bool { return f.Get(name) != "" || f.Errors[name] != "" })
+}
 
 func presetOptions(ctx context.Context) []web.Option {
 	out := []web.Option{{Value: "", Text: i18n.T(ctx, "intake.preset_any")}}
@@ -176,11 +184,16 @@ func (r *Room) postNew(w http.ResponseWriter, req *http.Request) error {
 	f.Require("title", "format")
 	s := readSource(f)
 	if f.OK() {
-		url, err := r.Add(ctx, s)
+		s, err := r.check(ctx, s) // its name is made of the title
 		if err == nil {
-			return web.Render(w, req, welcomePage(welcome{s, url, howTo(s.Format, url)}))
+			var url string
+			if url, err = r.Add(ctx, s); err == nil {
+				return web.Render(w, req, welcomePage(welcome{s, url, howTo(s.Format, url)}))
+			}
 		}
-		if !f.Take(err) {
+		if bad := fault.As(err).Fields["name"]; bad != "" {
+			f.Fail("title", bad) // of which the name is made
+		} else if !f.Take(err) {
 			return err
 		}
 	}
@@ -203,6 +216,7 @@ type welcome struct {
 type view struct {
 	Source
 	Seen      []Seen
+	List      string // path to the list by which Seen is read
 	Form      *web.Form
 	Services  []web.Option
 	Preview   bool // Seen is read by what stands in the form, which is not stored
@@ -254,6 +268,7 @@ func (r *Room) view(ctx context.Context, name string) (v view, err error) {
 	if v.Services, err = r.services(ctx); err != nil {
 		return v, err
 	}
+	v.List = v.Mapping.List
 	v.Seen, err = r.Seen(ctx, v.Source)
 	return v, err
 }
@@ -295,7 +310,7 @@ func (r *Room) postChange(w http.ResponseWriter, req *http.Request) error {
 	if err := s.Mapping.Check(); err != nil && f.OK() && !f.Take(err) {
 		return err
 	}
-	v.Form, v.Preview = f, f.OK()
+	v.Form, v.Preview, v.List = f, f.OK(), s.Mapping.List
 	if f.OK() {
 		if v.Seen, err = r.Seen(ctx, s); err != nil {
 			return err
