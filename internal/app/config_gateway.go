@@ -45,6 +45,9 @@ type GatewayConfig struct {
 	Currency    string
 	Timeout     time.Duration
 	Folder      string // of gammu-smsd, for the kind gammu
+	Register    bool   // of a trunk, for the kind sip: it takes calls only from whoever signs in
+	Ring        time.Duration
+	Lines       int
 	Secret      Secret // content of SecretFile, read by [LoadConfig]
 	SMPP        SMPPConfig
 }
@@ -198,6 +201,10 @@ func (r *configReader) checkGateways(c *Config) {
 				}
 				continue
 			}
+			if g.Kind == trunk {
+				r.checkTrunk(path, g)
+				continue
+			}
 			if _, err := gateway.New(g.options(channel.Kind(key))); err != nil {
 				text, detail := "config.gateway_other", err.Error()
 				if p, ok := errors.AsType[*gateway.Problem](err); ok && gatewayTexts[p.Word] != "" {
@@ -215,7 +222,7 @@ func (r *configReader) warnGateways(c *Config, note func(string, string, ...any)
 		list := c.gatewayLists()[key]
 		for i, g := range list {
 			path := fmt.Sprintf("%s[%d]", key, i)
-			if key == "voice" {
+			if key == "voice" && g.Kind != trunk {
 				warnVoice(path, g, note)
 			}
 			u := g.place()
@@ -240,7 +247,7 @@ func (r *configReader) warnGateways(c *Config, note func(string, string, ...any)
 			if own {
 				note(path+".url", "config.warn_gateway_own", g.Name, u.Hostname())
 			}
-			if g.Kind != "" && g.Kind != gateway.Generic && g.SecretFile == "" && g.SecretEnv == "" {
+			if g.Kind != "" && g.Kind != gateway.Generic && (g.Kind != trunk || g.Username != "") && g.SecretFile == "" && g.SecretEnv == "" {
 				note(path+".secret_file", "config.warn_gateway_secret", g.Name)
 			}
 		}
@@ -297,6 +304,13 @@ func (w *ways) gatewayAdapters(c *Config) []channel.Adapter {
 			}
 			w.gates[g.key(kind)] = made
 			out = append(out, made)
+			return
+		}
+		if g.Kind == trunk {
+			if made := w.caller(g); made != nil {
+				w.gates[g.key(kind)] = made
+				out = append(out, made)
+			}
 			return
 		}
 		o := g.options(kind)

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strconv"
 
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/gateway"
 	"tuermer/internal/town/channel/smpp"
+	"tuermer/internal/town/channel/voice"
 )
 
 // smppKind is the kind of an entry that leads straight to a message centre.
@@ -112,6 +114,12 @@ func (g GatewayConfig) place() *url.URL {
 			u.Scheme = "https"
 		}
 		return u
+	case trunk:
+		at, err := voice.ParseServer(g.URL)
+		if err != nil {
+			return nil
+		}
+		return &url.URL{Scheme: "sip", Host: net.JoinHostPort(at.Host, strconv.Itoa(cmp.Or(at.Port, 5060)))}
 	}
 	u, err := url.Parse(gateway.Fill(cmp.Or(g.URL, gateway.Host(g.Kind)), gateway.Query, gateway.Values{User: "u"}))
 	if err != nil {
@@ -130,7 +138,7 @@ func (w *ways) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop says goodbye on every line.
+// Stop says goodbye on every line, and ends all calls.
 func (w *ways) Stop() {
 	w.mu.Lock()
 	lines := w.lines
@@ -139,6 +147,7 @@ func (w *ways) Stop() {
 	for l := range lines {
 		l.Stop()
 	}
+	w.hangUp()
 }
 
 // follow starts the lines that the files name now, and ends those that they name

@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/mail"
 	"tuermer/internal/town/channel/simulated"
+	"tuermer/internal/town/channel/voice"
 	"tuermer/internal/town/channel/webhook"
 	"tuermer/internal/town/identity"
 )
@@ -34,6 +35,7 @@ type ways struct {
 	mu       sync.Mutex
 	house    []channel.Adapter          // mail, short messages and calls of the first file
 	gates    map[string]channel.Adapter // gateways of files, by all that they say
+	callers  []*voice.Adapter           // all that were ever made: their calls may go on
 	built    map[relay]channel.Adapter  // of files, as long as they say the same
 	declared map[ident.Tenant]routes
 	towns    map[ident.Tenant][]channel.Adapter
