@@ -133,8 +133,10 @@ func checkmkReports(t *testing.T, r *built) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(script)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "OMD_ROOT=" + site, "NOTIFY_WHAT=SERVICE", "NOTIFY_HOSTNAME=srv1", "NOTIFY_HOSTSTATE=UP", "NOTIFY_HOSTPROBLEMID=0",
-			"NOTIFY_HOSTOUTPUT=Packet received via smart PING", "NOTIFY_HOSTALIAS=Archiv \"Nord\"", "NOTIFY_LONGDATETIME=Thu Nov 26 13:12:33 CET 2026", "NOTIFY_CONTACTNAME=check-mk-notify"}, env...)
+		cmd.Env = append([]string{
+			"PATH=" + os.Getenv("PATH"), "OMD_ROOT=" + site, "NOTIFY_WHAT=SERVICE", "NOTIFY_HOSTNAME=srv1", "NOTIFY_HOSTSTATE=UP", "NOTIFY_HOSTPROBLEMID=0",
+			"NOTIFY_HOSTOUTPUT=Packet received via smart PING", "NOTIFY_HOSTALIAS=Archiv \"Nord\"", "NOTIFY_LONGDATETIME=Thu Nov 26 13:12:33 CET 2026", "NOTIFY_CONTACTNAME=check-mk-notify",
+		}, env...)
 		out, err := cmd.CombinedOutput()
 		if len(out) > 0 {
 			t.Logf("the script says: %s", out)

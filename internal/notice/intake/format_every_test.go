@@ -19,8 +19,6 @@ func formBody(s string) Body { return Body{ContentType: form, Data: []byte(s)} }
 
 func jsonBody(s string) Body { return Body{ContentType: "application/json", Data: []byte(s)} }
 
-func nextBody(b Body) *Body { return &b }
-
 func letterOf(id, subject string) Body {
 	return Body{ContentType: MailType, Data: []byte("From: prtg@rathaus.example\r\nMessage-ID: <" + id + "@rathaus.example>\r\nSubject: " + subject + "\r\n\r\nText\r\n")}
 }
@@ -39,21 +37,21 @@ var every = map[Format]shown{
 		again:   jsonBody(`{"version":"4","groupKey":"{}","truncatedAlerts":0,"status":"firing","receiver":"t","notification_reason":"repeat","externalURL":"http://am-2","alerts":[{"status":"firing","labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:00:00.5Z","endsAt":"0001-01-01T00:00:00Z","fingerprint":"aa"}]}`),
 		over:    jsonBody(`{"version":"4","groupKey":"{}","truncatedAlerts":0,"status":"firing","receiver":"t","alerts":[{"status":"resolved","labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:00:00.5Z","endsAt":"2026-11-26T12:09:00Z","fingerprint":"aa"}]}`),
 		other:   jsonBody(`{"version":"4","groupKey":"{}","status":"firing","receiver":"t","alerts":[{"status":"firing","labels":{"alertname":"Down","instance":"b"},"startsAt":"2026-11-26T12:00:00.5Z","fingerprint":"bb"}]}`),
-		next:    nextBody(jsonBody(`{"version":"4","groupKey":"{}","status":"firing","receiver":"t","alerts":[{"status":"firing","labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:30:00Z","fingerprint":"aa"}]}`)),
+		next:    new(jsonBody(`{"version":"4","groupKey":"{}","status":"firing","receiver":"t","alerts":[{"status":"firing","labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:30:00Z","fingerprint":"aa"}]}`)),
 	},
 	Alerts: {
 		problem: jsonBody(`[{"labels":{"alertname":"Down","instance":"a"},"annotations":{"summary":"weg"},"startsAt":"2026-11-26T12:00:00.5Z","endsAt":"2199-01-01T00:00:00Z"}]`),
 		again:   jsonBody(`[{"labels":{"instance":"a","alertname":"Down"},"annotations":{"summary":"noch weg"},"startsAt":"2026-11-26T12:00:00.5Z","endsAt":"2199-01-01T00:01:00Z"}]`),
 		over:    jsonBody(`[{"labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:00:00.5Z","endsAt":"2020-01-01T00:00:00Z"}]`),
 		other:   jsonBody(`[{"labels":{"alertname":"Down","instance":"b"},"startsAt":"2026-11-26T12:00:00.5Z"}]`),
-		next:    nextBody(jsonBody(`[{"labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:30:00Z"}]`)),
+		next:    new(jsonBody(`[{"labels":{"alertname":"Down","instance":"a"},"startsAt":"2026-11-26T12:30:00Z"}]`)),
 	},
 	Grafana: {
 		problem: jsonBody(`{"receiver":"t","status":"firing","orgId":2,"state":"alerting","alerts":[{"status":"firing","labels":{"alertname":"Down"},"startsAt":"2026-11-26T13:00:00+01:00","fingerprint":"ff","valueString":"[ var='A' value=0 ]","silenceURL":"http://g/s"}]}`),
 		again:   jsonBody(`{"receiver":"t","status":"firing","orgId":2,"state":"alerting","alerts":[{"status":"firing","labels":{"alertname":"Down"},"startsAt":"2026-11-26T12:00:00Z","fingerprint":"ff","valueString":"[ var='A' value=1 ]"}]}`),
 		over:    jsonBody(`{"receiver":"t","status":"resolved","orgId":2,"state":"ok","alerts":[{"status":"resolved","labels":{"alertname":"Down"},"startsAt":"2026-11-26T13:00:00+01:00","endsAt":"2026-11-26T13:05:00+01:00","fingerprint":"ff"}]}`),
 		other:   jsonBody(`{"receiver":"t","status":"firing","orgId":3,"state":"alerting","alerts":[{"status":"firing","labels":{"alertname":"Down"},"startsAt":"2026-11-26T13:00:00+01:00","fingerprint":"ff"}]}`),
-		next:    nextBody(jsonBody(`{"receiver":"t","status":"firing","orgId":2,"alerts":[{"status":"firing","labels":{"alertname":"Down"},"startsAt":"2026-11-26T13:30:00+01:00","fingerprint":"ff"}]}`)),
+		next:    new(jsonBody(`{"receiver":"t","status":"firing","orgId":2,"alerts":[{"status":"firing","labels":{"alertname":"Down"},"startsAt":"2026-11-26T13:30:00+01:00","fingerprint":"ff"}]}`)),
 	},
 	Kuma: {
 		problem: jsonBody(`{"heartbeat":{"monitorID":4,"status":0,"time":"2026-11-26 12:00:01.123","msg":"timeout"},"monitor":{"id":4,"name":"Portal","pathName":"Web / Portal"},"msg":"[Portal] [Down] timeout"}`),
@@ -72,7 +70,7 @@ var every = map[Format]shown{
 		again:   jsonBody(`{"event_source":"0","event_id":"901","event_value":"1","event_update_status":"0","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1","event_opdata":"99 %"}`),
 		over:    jsonBody(`{"event_source":"0","event_id":"901","event_value":"0","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1"}`),
 		other:   jsonBody(`{"event_id":"905","event_value":"1","event_name":"High CPU","trigger_id":"18","host_name":"srv2"}`),
-		next:    nextBody(jsonBody(`{"event_source":"0","event_id":"1002","event_value":"1","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1"}`)),
+		next:    new(jsonBody(`{"event_source":"0","event_id":"1002","event_value":"1","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1"}`)),
 	},
 	Icinga: {
 		problem: formBody("notification_type=PROBLEM&icinga_long_date_time=2026-11-26 13:00:33 %2B0100&host_name=srv1&host_state=UP&host_output=PING+OK&service_name=http&service_state=CRITICAL&service_output=refused"),
@@ -85,7 +83,7 @@ var every = map[Format]shown{
 		again:   Body{ContentType: "multipart/form-data; boundary=x", Data: []byte(strings.ReplaceAll("--x\nContent-Disposition: form-data; name=\"event_id\"\n\n77\n--x\nContent-Disposition: form-data; name=\"host\"\n\nh\n--x\nContent-Disposition: form-data; name=\"service\"\n\nDisk\n--x\nContent-Disposition: form-data; name=\"state\"\n\nCRITICAL\n--x--\n", "\n", "\r\n"))},
 		over:    formBody("NOTIFY_WHAT=SERVICE&NOTIFY_NOTIFICATIONTYPE=RECOVERY&NOTIFY_HOSTNAME=h&NOTIFY_HOSTSTATE=UP&NOTIFY_SERVICEDESC=Disk&NOTIFY_SERVICESTATE=OK&NOTIFY_SERVICEPROBLEMID=77"),
 		other:   formBody("NOTIFY_WHAT=HOST&NOTIFY_NOTIFICATIONTYPE=PROBLEM&NOTIFY_HOSTNAME=h&NOTIFY_HOSTSTATE=DOWN&NOTIFY_HOSTPROBLEMID=12"),
-		next:    nextBody(formBody("NOTIFY_WHAT=SERVICE&NOTIFY_NOTIFICATIONTYPE=PROBLEM&NOTIFY_HOSTNAME=h&NOTIFY_SERVICEDESC=Disk&NOTIFY_SERVICESTATE=CRITICAL&NOTIFY_SERVICEPROBLEMID=78")),
+		next:    new(formBody("NOTIFY_WHAT=SERVICE&NOTIFY_NOTIFICATIONTYPE=PROBLEM&NOTIFY_HOSTNAME=h&NOTIFY_SERVICEDESC=Disk&NOTIFY_SERVICESTATE=CRITICAL&NOTIFY_SERVICEPROBLEMID=78")),
 	},
 	Healthchecks: {
 		problem: Body{Path: []string{"sicherung", "fail"}, Data: []byte("disk full")},
@@ -116,7 +114,7 @@ var every = map[Format]shown{
 		again:   jsonBody(`{"melder":{"ort":"Keller","lage":"ALARM","id":7},"nr":"A-1"}`),
 		over:    jsonBody(`{"melder":{"id":7,"lage":"ruhe","ort":"Keller"},"nr":"A-1"}`),
 		other:   formBody("melder.id=8&melder.lage=Alarm&nr=A-1"),
-		next:    nextBody(jsonBody(`{"melder":{"id":7,"lage":"Alarm","ort":"Keller"},"nr":"A-2"}`)),
+		next:    new(jsonBody(`{"melder":{"id":7,"lage":"Alarm","ort":"Keller"},"nr":"A-2"}`)),
 		mapping: Mapping{Key: "melder.id", State: "melder.lage", Title: "melder.ort", Episode: "nr", Up: []string{"Ruhe"}},
 	},
 }
