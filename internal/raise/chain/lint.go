@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ const (
 	NoServices    Flaw = "no_services"    // is for nothing
 	TwoChains     Flaw = "two_chains"     // a service of it has an earlier one
 	Unreachable   Flaw = "unreachable"    // nobody on the step can be reached
+	Ownerless     Flaw = "ownerless"      // the step wakes owners, and services have none
 	NameInVain    Flaw = "in_vain"        // a name on the step leads to nobody
 	LonelyRole    Flaw = "lonely_role"    // a role with one person
 	RingsTooLong  Flaw = "rings_too_long" // the next step begins before the last way is tried
@@ -89,9 +91,9 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 			out = append(out, Finding{Flaw: TwoChains, Args: []any{s, first.Name}})
 		}
 	}
-	service := ""
-	if len(c.Services) > 0 {
-		service = c.Services[0]
+	service, ownerless, err := r.example(ctx, c, all)
+	if err != nil {
+		return nil, err
 	}
 	rungs, err := r.Ladder(ctx, c, service, now)
 	if err != nil {
@@ -107,7 +109,12 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 	for i, rung := range rungs {
 		step := c.Steps[i]
 		if !slices.ContainsFunc(rung.People, Called.Reachable) {
-			out = append(out, Finding{Flaw: Unreachable, Step: i + 1, Serious: true})
+			// Others are woken in their place, or the next step at once; only where no
+			// step reaches anybody does an alarm go nowhere.
+			out = append(out, Finding{Flaw: Unreachable, Step: i + 1, Serious: !reaches(rungs)})
+		}
+		if len(ownerless) > 0 && slices.Contains(step.Notify, Owner) {
+			out = append(out, Finding{Flaw: Ownerless, Step: i + 1, Args: []any{strings.Join(ownerless, ", ")}})
 		}
 		for _, m := range rung.Missed {
 			out = append(out, Finding{Flaw: NameInVain, Step: i + 1, Args: []any{m.Who, m.Reason}})
@@ -142,6 +149,38 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 		out = append(out, Finding{Flaw: NoIndependent, Serious: true})
 	}
 	return out, nil
+}
+
+// reaches tells whether any step reaches anybody.
+func reaches(rungs []Rung) bool {
+	return slices.ContainsFunc(rungs, func(g Rung) bool { return slices.ContainsFunc(g.People, Called.Reachable) })
+}
+
+// example is the service by which a chain is judged: the first that it is for and
+// that has an owner, or else the first. ownerless are the names of those without.
+func (r *Room) example(ctx context.Context, c Chain, all []Chain) (slug string, ownerless []string, err error) {
+	services, err := r.o.Services.List(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	first, owned := "", ""
+	for _, s := range services {
+		if !slices.Contains(c.Services, s.Slug) {
+			if chain, ok := right(all, s.Slug); !c.Default || ok && chain.Slug != c.Slug {
+				continue
+			}
+		}
+		first = cmp.Or(first, s.Slug)
+		if s.Owner == "" {
+			ownerless = append(ownerless, s.Name)
+		} else {
+			owned = cmp.Or(owned, s.Slug)
+		}
+	}
+	if len(c.Services) > 0 {
+		first = c.Services[0]
+	}
+	return cmp.Or(owned, first), ownerless, nil
 }
 
 // apart tells whether the person can be reached by something that does not fall

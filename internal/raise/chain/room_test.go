@@ -311,6 +311,7 @@ func TestLint(t *testing.T) {
 			{"in vain", chain.Chain{Slug: "a", Services: portal, Steps: steps("person:ada@stadt.example", "roster:nie")}, "unreachable@2 in_vain@2"},
 			{"lonely", chain.Chain{Slug: "a", Services: portal, Steps: steps("person:ada@stadt.example", "role:it")}, "lonely_role@2"},
 			{"too long", chain.Chain{Slug: "a", Services: portal, Steps: []chain.Step{{Notify: []chain.Who{"person:ada@stadt.example"}, By: []chain.Way{chain.SMS, chain.Mail}, Wait: time.Minute}}}, "rings_too_long@1"},
+			{"without owner", chain.Chain{Slug: "a", Default: true, Steps: steps("owner", "person:cleo@stadt.example")}, "ownerless@1"},
 			{"loop", chain.Chain{Slug: "a", Services: portal, Steps: steps("person:ada@stadt.example", "person:cleo@stadt.example", "person:ada@stadt.example")}, "loop@3"},
 			{"not independent", chain.Chain{Slug: "a", Services: portal, Steps: steps("person:bert@stadt.example")}, "no_independent@0"},
 		} {

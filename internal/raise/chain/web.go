@@ -130,8 +130,10 @@ func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	about := req.FormValue("about")
-	if about == "" && len(v.Chain.Services) > 0 {
-		about = v.Chain.Services[0]
+	if !req.Form.Has("about") {
+		if about, _, err = r.example(ctx, v.Chain, all); err != nil {
+			return err
+		}
 	}
 	if at := req.FormValue("at"); at != "" {
 		if t, err := time.ParseInLocation(localTime, at, i18n.Of(ctx).Zone); err == nil {
