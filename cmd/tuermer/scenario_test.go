@@ -110,6 +110,9 @@ type stage struct {
 	idp      *provider
 	gateways map[string]*smsGateway
 	centres  map[string]*smppCentre
+
+	messengers map[string]*messengerService
+	lastChat   *message
 	lastSMS  *short
 	lastCall *short
 	pushes   *pushService
@@ -306,6 +309,9 @@ func (s *stage) end() {
 	}
 	for _, c := range s.centres {
 		c.down()
+	}
+	for _, m := range s.messengers {
+		m.down()
 	}
 	for _, g := range s.gateways {
 		g.down()

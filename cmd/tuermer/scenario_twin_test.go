@@ -18,6 +18,8 @@ var outside = map[string]act{
 	"Rathausnetz":   {1, (*stage).townNet},
 	"Nachbar":       {1, (*stage).neighbourTo},
 	"Einladung":     {1, (*stage).invitation},
+	"Messenger":     {2, (*stage).messenger},
+	"Nachricht":     {2, (*stage).chatted},
 	"Anbieter":      {2, (*stage).gateway},
 	"Kurznachricht": {2, (*stage).handset},
 	"Anruf":         {1, (*stage).ringing},

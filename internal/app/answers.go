@@ -30,7 +30,7 @@ func (x answers) Answer(ctx context.Context, an channel.Answer) error {
 		return fmt.Errorf("app: answer: %w", err)
 	}
 	for _, p := range people {
-		if p.Mobile != an.To {
+		if p.Mobile != an.To && p.Chat != an.To {
 			continue
 		}
 		if ours, err := x.a.trial.Answer(ctx, p.ID, an.Thread, an.Message); ours {

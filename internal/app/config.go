@@ -32,6 +32,7 @@ type Config struct {
 	Uplink     UplinkConfig
 	History    HistoryConfig
 	Audiences  []AudienceConfig
+	Messengers []MessengerConfig
 	Webhooks   []WebhookConfig
 	SignIn     SignInConfig
 	Backup     BackupConfig
@@ -91,6 +92,7 @@ type PersonConfig struct {
 	Email       string
 	Alternative string // mail outside the town's own systems
 	Mobile      string // E.164, such as +491700000001
+	Chat        string // in a messenger, such as signal:+491700000001
 	Roles       []string
 }
 
@@ -200,6 +202,7 @@ func ParseConfig(name string, data []byte) (*Config, []Warning, error) {
 		r.checkHeartbeats(cfg.Heartbeats)
 		r.checkRosters(cfg)
 		r.checkGateways(cfg)
+		r.checkMessengers(cfg)
 	}
 	if len(r.problems) > 0 {
 		return nil, nil, r.err()
@@ -244,6 +247,13 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 			if g.SecretEnv != "" && g.Secret == "" {
 				g.Secret = Secret(os.Getenv(g.SecretEnv))
 			}
+		}
+	}
+	for i := range cfg.Messengers {
+		m := &cfg.Messengers[i]
+		r.secret(folder, m.SecretFile, fmt.Sprintf("messengers[%d].secret_file", i), &m.Secret)
+		if m.SecretEnv != "" && m.Secret == "" {
+			m.Secret = Secret(os.Getenv(m.SecretEnv))
 		}
 	}
 	for i := range cfg.Webhooks {

@@ -251,6 +251,7 @@ func (r *configReader) warn(c *Config) {
 
 func (r *configReader) warnMail(c *Config, note func(string, string, ...any)) {
 	r.warnGateways(c, note)
+	r.warnMessengers(c, note)
 	if len(c.SMTP) == 0 {
 		note("smtp", "config.warn_no_smtp")
 	}

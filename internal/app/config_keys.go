@@ -52,6 +52,7 @@ func (r *configReader) root(c *Config) setter {
 			field{"figures_days", r.number(&c.History.Figures, monitor.MinKeep, monitor.MaxKeep)},
 		)},
 		field{"audiences", listOf(r, &c.Audiences, r.audience)},
+		field{"messengers", listOf(r, &c.Messengers, r.messenger)},
 		field{"webhooks", listOf(r, &c.Webhooks, r.webhook)},
 		field{"sign_in", r.signIn(&c.SignIn)},
 		field{"backup", r.backup(&c.Backup)},
@@ -107,6 +108,7 @@ func (r *configReader) person(p *PersonConfig) setter {
 		field{"email", scalar(r, &p.Email, parseEmail)},
 		field{"alternative", scalar(r, &p.Alternative, optional(parseEmail))},
 		field{"mobile", scalar(r, &p.Mobile, optional(parsePhone))},
+		field{"chat", scalar(r, &p.Chat, parseChat)},
 		field{"roles", r.each(&p.Roles, oneOf(roles))},
 	)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"tuermer/internal/platform/clock"
@@ -73,31 +74,32 @@ func (g GatewayConfig) smpp() smpp.Options {
 func (a *App) smppAdapter(kind channel.Kind, g GatewayConfig) (channel.Adapter, error) {
 	o := g.smpp()
 	o.DialContext, o.Now, o.Log, o.Secret = a.o.Dial, a.o.Clock.Now, a.o.Log.With("room", "channel"), g.Secret.Reveal
+	key := g.key(kind)
+	holds := func(c *Config) (found bool) {
+		c.eachGateway(func(k channel.Kind, other GatewayConfig) { found = found || other.key(k) == key })
+		return found
+	}
 	o.Reported = func(ctx context.Context, r channel.Report) error {
-		return a.eachTownWith(ctx, kind, g, func(ctx context.Context) error { return a.channel.Report(ctx, g.Name, r) })
+		return a.eachTownWith(ctx, holds, func(ctx context.Context) error { return a.channel.Report(ctx, g.Name, r) })
 	}
 	o.Replied = func(ctx context.Context, r channel.Reply) error {
-		return a.eachTownWith(ctx, kind, g, func(ctx context.Context) error { return a.channel.Answered(ctx, g.Name, r.ID, r.From, r.Text) })
+		return a.eachTownWith(ctx, holds, func(ctx context.Context) error { return a.channel.Answered(ctx, g.Name, r.ID, r.From, r.Text) })
 	}
 	return smpp.New(o)
 }
 
 // eachTownWith acts for every town whose file holds the entry: a line knows its
 // entry and no town.
-func (a *App) eachTownWith(ctx context.Context, kind channel.Kind, g GatewayConfig, act func(ctx context.Context) error) error {
+func (a *App) eachTownWith(ctx context.Context, holds func(c *Config) bool, act func(ctx context.Context) error) error {
 	towns, err := a.identity.Tenants(ident.AcrossTenants(ctx))
 	if err != nil {
 		return err
 	}
-	all, key := a.configs(), g.key(kind)
+	all := a.configs()
 	for _, t := range towns {
 		ctx := ident.WithActor(ident.WithTenant(ctx, t.ID), ident.System)
-		if c := a.configIn(ctx, all); c != nil {
-			c.eachGateway(func(k channel.Kind, other GatewayConfig) {
-				if other.key(k) == key {
-					err = errors.Join(err, act(ctx))
-				}
-			})
+		if c := a.configIn(ctx, all); c != nil && holds(c) {
+			err = errors.Join(err, act(ctx))
 		}
 	}
 	return err
@@ -160,7 +162,7 @@ func (w *ways) follow() {
 	}
 	wanted := map[channel.Line]bool{}
 	for _, c := range w.app.configs() {
-		for _, a := range w.gatewayAdapters(c) {
+		for _, a := range slices.Concat(w.gatewayAdapters(c), w.messengerAdapters(c)) {
 			if l, ok := a.(channel.Line); ok {
 				wanted[l] = true
 			}

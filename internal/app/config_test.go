@@ -118,8 +118,8 @@ func TestConfigOfTheContract(t *testing.T) {
 		URLs: URLsConfig{Staff: "https://lage.tuermer.example", Public: "https://status.tuermer.example"},
 		SMTP: []SMTPConfig{{Name: "primary", Host: "127.0.0.1", Port: 2525, From: "lage@tuermer.example", TLS: "none"}},
 		People: []PersonConfig{
-			{"Ada Beispiel", "ada@musterstadt.example", "ada@posteo.example", "+491700000001", []string{"it", "publisher"}},
-			{"Bert Kern", "bert@musterstadt.example", "bert@posteo.example", "", []string{"admin", "approver"}},
+			{"Ada Beispiel", "ada@musterstadt.example", "ada@posteo.example", "+491700000001", "", []string{"it", "publisher"}},
+			{"Bert Kern", "bert@musterstadt.example", "bert@posteo.example", "", "", []string{"admin", "approver"}},
 		},
 		Services: []ServiceConfig{{
 			Slug: "buergerportal", Name: "Bürgerportal", Article: "das", Public: true, Owner: "ada@musterstadt.example",

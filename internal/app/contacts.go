@@ -70,6 +70,9 @@ func (a *App) contactPoints(ctx context.Context) ([]contact.Point, error) {
 	for _, host := range pushed {
 		add(contact.Push, host, host)
 	}
+	for _, m := range c.Messengers {
+		add(contact.Messenger, m.Name, m.place())
+	}
 	hooks, err := a.listeners(ctx)
 	if err != nil {
 		return nil, err

@@ -143,7 +143,7 @@ func (a *App) url(configured, addr string) string {
 func people(in []PersonConfig) []identity.Person {
 	out := make([]identity.Person, len(in))
 	for i, p := range in {
-		out[i] = identity.Person{Name: p.Name, Email: p.Email, Alternative: p.Alternative, Mobile: p.Mobile}
+		out[i] = identity.Person{Name: p.Name, Email: p.Email, Alternative: p.Alternative, Mobile: p.Mobile, Chat: p.Chat}
 		for _, role := range p.Roles {
 			out[i].Roles = append(out[i].Roles, identity.Role(role))
 		}

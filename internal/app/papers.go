@@ -80,7 +80,7 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 			f.Relays = append(f.Relays, papers.Way{Name: s.Name, Host: s.Host})
 			f.MailOpen = f.MailOpen || s.TLS == "none"
 		}
-		f.Gateways = gatewayHosts(c)
+		f.Gateways = append(gatewayHosts(c), messengerHosts(c)...)
 	}
 	relays, err := a.channel.Relays(ctx)
 	if err != nil {

@@ -166,7 +166,7 @@ func (a *App) build() (err error) {
 	a.contact = contact.New(contact.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
 		Points: a.contactPoints, Resolver: o.Lookup, Locale: a.townLocale, Proved: a.identity.Proved,
-		Carries: func(ctx context.Context, kind channel.Kind) bool { return a.channel.Has(ctx, channel.Live, kind) },
+		Carries: func(ctx context.Context, kind channel.Kind) bool { return a.channel.Has(ctx, channel.Live, kind) }, Leads: a.leadsTo,
 	})
 
 	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
@@ -200,7 +200,7 @@ func (a *App) build() (err error) {
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
 	})
 	a.chain = chain.New(chain.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Falls: a.waysFall, Address: a.ownAddress,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Leads: a.leadsTo, Falls: a.waysFall, Address: a.ownAddress,
 		Roster: a.roster, Rosters: a.rosterNames, Gaps: a.firstGap, Order: a.identity.WayOrder,
 		Otherwise: func(ctx context.Context, service string) ([]identity.Person, error) {
 			return a.alert.Otherwise(ctx, service)

@@ -57,7 +57,7 @@ func (a *App) newWays() *ways {
 	w.fixed = append(w.fixed, a.webhookAdapter()...)
 	w.fixed = append(w.fixed, a.pushAdapter()...)
 	w.fixed = append(w.fixed, a.simulatedAdapters(channel.Live, channel.Post)...)
-	w.house = slices.Concat(w.mailAdapters(a.config(), a.config().Town.Name), w.gatewayAdapters(a.config()))
+	w.house = slices.Concat(w.mailAdapters(a.config(), a.config().Town.Name), w.gatewayAdapters(a.config()), w.messengerAdapters(a.config()))
 	return w
 }
 
@@ -94,8 +94,13 @@ func (w *ways) reload(old []*Config) {
 				w.gates[g.key(kind)] = made
 			}
 		})
+		for _, m := range c.Messengers {
+			if made, ok := gates[m.key()]; ok {
+				w.gates[m.key()] = made
+			}
+		}
 	}
-	w.house = slices.Concat(w.mailAdapters(w.app.config(), w.app.config().Town.Name), w.gatewayAdapters(w.app.config()))
+	w.house = slices.Concat(w.mailAdapters(w.app.config(), w.app.config().Town.Name), w.gatewayAdapters(w.app.config()), w.messengerAdapters(w.app.config()))
 	w.declared = map[ident.Tenant]routes{}
 	if idDomain(old[0]) != idDomain(w.app.config()) || old[0].Town.Name != w.app.config().Town.Name {
 		w.towns = map[ident.Tenant][]channel.Adapter{} // they carry both
@@ -171,7 +176,7 @@ func (w *ways) byFiles(ctx context.Context) (routes, bool) {
 	}
 	r := routes{last: w.mailAdapters(all[0], t.Name)}
 	if c != nil {
-		r.own = slices.Concat(w.mailAdapters(c, t.Name), w.gatewayAdapters(c))
+		r.own = slices.Concat(w.mailAdapters(c, t.Name), w.gatewayAdapters(c), w.messengerAdapters(c))
 	}
 	return r, true
 }
@@ -189,7 +194,7 @@ func (a *App) drillAdapters() []channel.Adapter {
 	return a.simulatedAdapters(channel.Exercise, everyKind...)
 }
 
-var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post, channel.SMS, channel.Voice, channel.Push}
+var everyKind = []channel.Kind{channel.Mail, channel.Webhook, channel.Post, channel.SMS, channel.Voice, channel.Push, channel.Chat}
 
 // simulatedName is what people read of a simulated route. Posts have no other
 // yet, so theirs has a name of its own.

@@ -144,6 +144,7 @@ const (
 	NoAlternative Lack = "no_alternative"
 	NoMobile      Lack = "no_mobile"
 	NoDevice      Lack = "no_device"
+	NoChat        Lack = "no_chat"
 	NoRoute       Lack = "no_route" // nothing that is set up carries it
 )
 

@@ -193,6 +193,8 @@ func (r *Room) contact(ctx context.Context, p identity.Person, w Way) (Contact, 
 		}
 	case SMS, Voice:
 		c.To, lack = p.Mobile, NoMobile
+	case Chat:
+		c.To, lack = p.Chat, NoChat
 	default:
 		if r.o.Address != nil {
 			to, err := r.o.Address(ctx, p, w)
@@ -209,6 +211,8 @@ func (r *Room) contact(ctx context.Context, p identity.Person, w Way) (Contact, 
 	// taken for a way that does not exist.
 	case c.Kind != channel.Mail && (r.o.Carries == nil || !r.o.Carries(ctx, c.Kind)):
 		c.Lacking = NoRoute
+	case c.Kind == channel.Chat && r.o.Leads != nil && !r.o.Leads(ctx, c.Kind, c.To):
+		c.Lacking = NoRoute // the town has no account in this person's messenger
 	}
 	return c, nil
 }

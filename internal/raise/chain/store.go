@@ -60,6 +60,8 @@ type Options struct {
 	// Carries tells whether anything that is set up carries a kind of message.
 	// Nil: only mail.
 	Carries func(ctx context.Context, k channel.Kind) bool
+	// Leads tells whether one of them carries to the address; nil: all do.
+	Leads func(ctx context.Context, k channel.Kind, to string) bool
 	// Address is where push and chat reach a person; empty: nowhere. May be nil.
 	Address func(ctx context.Context, p identity.Person, w Way) (string, error)
 	// Order is a person's own order of ways; may be nil.

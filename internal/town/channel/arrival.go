@@ -338,7 +338,7 @@ func (r *Room) Answered(ctx context.Context, route, id, from, text string) error
 		var row outboxRow
 		err := db.NewSelect().Model(&row).
 			Where("tenant_id = ? AND recipient = ? AND created_at >= ?", tenant, r.o.Store.Sealed("channel_outbox.recipient", from), now.Add(-answerWithin)).
-			Where("class = ? AND kind IN (?)", Alarm, bun.List([]Kind{SMS, Voice})).
+			Where("class = ? AND kind IN (?)", Alarm, bun.List([]Kind{SMS, Voice, Chat})).
 			Order("created_at DESC", "id DESC").Limit(1).Scan(ctx)
 		if store.NotFound(err) {
 			r.o.Log.WarnContext(ctx, "an answer belongs to no alarm", "route", route)

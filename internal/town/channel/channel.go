@@ -21,6 +21,9 @@ const (
 	Voice Kind = "voice"
 	// Push goes to the devices that a person has registered; To is the person's id.
 	Push Kind = "push"
+	// Chat goes to one person in a messenger; To is "signal:+49…", "threema:ABCDEFGH",
+	// "matrix:!room:server" or "ntfy:topic".
+	Chat Kind = "chat"
 )
 
 // Class is the priority lane of a message. Alarms overtake everything else and
@@ -137,6 +140,13 @@ type Adapter interface {
 type BatchSender interface {
 	Adapter
 	SendBatch(ctx context.Context, ms []Message) []Outcome
+}
+
+// Choosing is the optional ability of an adapter to carry to some addresses of its
+// kind alone: one messenger does not know the numbers of the next.
+type Choosing interface {
+	Adapter
+	Takes(to string) bool
 }
 
 // Outcome is the fate of one message of a batch.

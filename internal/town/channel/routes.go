@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,7 +71,7 @@ func (b *breaker) order(as []Adapter) []Adapter {
 
 // one sends m over the first route that takes it.
 func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
-	routes := r.routes.order(r.adapters(ctx, m.Realm, m.Kind))
+	routes := r.routes.order(leading(r.adapters(ctx, m.Realm, m.Kind), m.To))
 	if len(routes) == 0 {
 		return Receipt{}, errNoRoute
 	}
@@ -122,6 +123,19 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 		return Receipt{}, &Failure{Reason: "paced", RetryAfter: r.pace.take(first, m.Class, m.ID, true)}
 	}
 	return Receipt{}, last
+}
+
+// leading are the routes that lead to an address.
+func leading(as []Adapter, to string) []Adapter {
+	return slices.DeleteFunc(as, func(a Adapter) bool {
+		c, ok := a.(Choosing)
+		return ok && !c.Takes(to)
+	})
+}
+
+// Leads reports whether the town in ctx has a way of this kind to the address.
+func (r *Room) Leads(ctx context.Context, realm Realm, kind Kind, to string) bool {
+	return len(leading(r.adapters(ctx, realm, kind), to)) > 0
 }
 
 // Deliver sends a bulk batch at once over the routes of the kind; what the

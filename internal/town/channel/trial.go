@@ -24,7 +24,7 @@ func (r *Room) TryWay(ctx context.Context, m Message) (id string, err error) {
 	if a.Person == "" {
 		return "", fault.New(fault.Forbidden, "channel.trial_own")
 	}
-	if !slices.Contains([]Kind{Mail, SMS, Voice, Push}, m.Kind) || !r.Has(ctx, Live, m.Kind) {
+	if !slices.Contains([]Kind{Mail, SMS, Voice, Push, Chat}, m.Kind) || !r.Leads(ctx, Live, m.Kind, m.To) {
 		return "", fault.New(fault.Conflict, "channel.trial_no_way")
 	}
 	last, found, err := r.LastTrial(ctx, m.Kind, m.To)

@@ -138,7 +138,7 @@ func (a askRow) standing() Standing {
 }
 
 // ways are those of everybody who can be alarmed: mail to both addresses, and a
-// text message where somebody carries one. A call goes to the same number.
+// text message and a messenger where somebody carries them. A call goes to the same number.
 func (r *Room) ways(ctx context.Context) ([]Way, error) {
 	people, err := r.o.People.Alarmed(ctx)
 	if err != nil {
@@ -149,7 +149,8 @@ func (r *Room) ways(ctx context.Context) ([]Way, error) {
 	for _, p := range people {
 		for _, w := range p.Ways() {
 			kind := channel.Kind(w.Kind)
-			if kind == channel.Mail || kind == channel.SMS && text {
+			chat := kind == channel.Chat && r.o.Leads != nil && r.o.Leads(ctx, kind, w.To)
+			if kind == channel.Mail || kind == channel.SMS && text || chat {
 				out = append(out, Way{Person: p.Person, Kind: kind, Address: w.To, State: NotAsked})
 			}
 		}
@@ -287,7 +288,7 @@ func (r *Room) write(ctx context.Context, db bun.IDB, town identity.Tenant, p id
 	say := func(key string, args ...any) string { return l.Catalog.Text(l.Lang, key, args...) }
 	link := town.StaffURL + AskPath + secret
 	m := channel.Message{Kind: a.Kind, To: a.Address, Subject: say("contact.ask_subject", town.Name)}
-	if a.Kind == channel.SMS {
+	if a.Kind == channel.SMS || a.Kind == channel.Chat {
 		m.Text = say("contact.ask_sms", town.Name, link)
 	} else {
 		m.Text = say("contact.ask_text", p.Name, a.Address, town.Name, link)

@@ -27,6 +27,7 @@ const (
 	SMS       Kind = "sms"       // a gateway
 	Voice     Kind = "voice"     // a gateway
 	Push      Kind = "push"      // the service of a browser that carries messages to devices
+	Messenger Kind = "messenger" // the server of an account that writes to people
 	Webhook   Kind = "webhook"   // a chat or another system
 	SignIn    Kind = "sign_in"   // the identity provider
 	Directory Kind = "directory" // of people
@@ -38,7 +39,7 @@ const (
 
 // Kinds are all kinds in their order.
 func Kinds() []Kind {
-	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Push, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup}
+	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Push, Messenger, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup}
 }
 
 // Point is one thing on which an alarm, or what citizens read, depends.

@@ -58,6 +58,8 @@ type Options struct {
 	Resolver identity.Resolver
 	// Carries tells whether the town in ctx has somebody who carries a kind.
 	Carries func(ctx context.Context, kind channel.Kind) bool
+	// Leads tells whether somebody carries a kind to the address.
+	Leads func(ctx context.Context, kind channel.Kind, to string) bool
 	// Proved is told that a person has answered from their second address.
 	Proved func(ctx context.Context, id identity.PersonID, address string) error
 	// Locale is how the town in ctx writes.

@@ -19,6 +19,7 @@ type PersonBody struct {
 	Email       string        `json:"email" doc:"Official address, also the sign-in name"`
 	Alternative string        `json:"alternative,omitempty" doc:"Address that shares no fate with the town"`
 	Mobile      string        `json:"mobile,omitempty" doc:"E.164"`
+	Chat        string        `json:"chat,omitempty" doc:"In a messenger: signal:+49…, threema:ABCDEFGH, matrix:!room:server or ntfy:topic"`
 	Roles       []Role        `json:"roles"`
 	OrgUnit     string        `json:"org_unit,omitempty"`
 	Language    string        `json:"language,omitempty"`
@@ -46,7 +47,7 @@ func personBody(ctx context.Context, p Person) PersonBody {
 	}
 	a := ident.ActorOf(ctx)
 	if a.Has(string(RoleAdmin)) || a.Person == string(p.ID) {
-		b.Alternative, b.Mobile = p.Alternative, p.Mobile
+		b.Alternative, b.Mobile, b.Chat = p.Alternative, p.Mobile, p.Chat
 		for _, f := range p.Findings {
 			b.Findings = append(b.Findings, FindingBody{f.Cause, f.Severity, f.With})
 		}
@@ -63,6 +64,7 @@ type personInput struct {
 	Email       *string `json:"email,omitempty"`
 	Alternative *string `json:"alternative,omitempty"`
 	Mobile      *string `json:"mobile,omitempty"`
+	Chat        *string `json:"chat,omitempty"`
 	Roles       *[]Role `json:"roles,omitempty"`
 	OrgUnit     *string `json:"org_unit,omitempty"`
 	Language    *string `json:"language,omitempty"`
@@ -79,6 +81,7 @@ func (in personInput) into(p Person) Person {
 	set(&p.Email, in.Email)
 	set(&p.Alternative, in.Alternative)
 	set(&p.Mobile, in.Mobile)
+	set(&p.Chat, in.Chat)
 	set(&p.OrgUnit, in.OrgUnit)
 	set(&p.Language, in.Language)
 	if in.Roles != nil {

@@ -67,6 +67,7 @@ type Person struct {
 	Email       string // official address, also the sign-in name; lower case
 	Alternative string // address that shares no fate with the town; may be empty
 	Mobile      string // E.164, may be empty
+	Chat        string // in a messenger, "signal:+49…"; may be empty, see [ChatAddress]
 	Roles       []Role
 	OrgUnit     string // Organisationseinheit, free text: "Amt 10, IT"
 	Language    string // "de" or "en"
@@ -127,7 +128,7 @@ type Way struct {
 }
 
 // Ways are the ways to the person, in the order in which they are tried: official
-// mail, alternative mail, a short message, a call.
+// mail, alternative mail, a short message, a call, a messenger.
 func (p Person) Ways() []Way {
 	var out []Way
 	for _, a := range p.Addresses() {
@@ -135,6 +136,9 @@ func (p Person) Ways() []Way {
 	}
 	if p.Mobile != "" {
 		out = append(out, Way{Kind: "sms", To: p.Mobile}, Way{Kind: "voice", To: p.Mobile})
+	}
+	if p.Chat != "" {
+		out = append(out, Way{Kind: "chat", To: p.Chat})
 	}
 	return out
 }

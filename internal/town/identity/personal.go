@@ -44,7 +44,7 @@ func (p Person) Subject() personal.Who {
 	mark := strings.ToLower(string(p.ID))
 	mark = mark[max(0, len(mark)-8):]
 	return personal.Who{
-		ID: string(p.ID), Name: p.Name, Addresses: []string{p.Email, p.Alternative, p.Mobile},
+		ID: string(p.ID), Name: p.Name, Addresses: []string{p.Email, p.Alternative, p.Mobile, p.Chat},
 		StandIn: mark + erasedDomain, StandInName: "Gelöschte Person " + mark,
 	}
 }

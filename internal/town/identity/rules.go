@@ -44,6 +44,9 @@ func Normal(p Person) (Person, error) {
 	if p.Mobile, ok = Phone(p.Mobile); !ok {
 		bad = bad.Field("mobile", "identity.mobile_invalid")
 	}
+	if p.Chat, ok = ChatAddress(p.Chat); !ok {
+		bad = bad.Field("chat", "identity.chat_invalid")
+	}
 	p.OrgUnit = line(p.OrgUnit)
 	if len([]rune(p.OrgUnit)) > maxName {
 		bad = bad.Field("org_unit", "identity.too_long")

@@ -14,7 +14,7 @@ var schema embed.FS
 func Migrations() store.Migrations {
 	return store.Migrations{
 		Room: "identity", FS: schema,
-		Ways:  []string{"identity_person.email", "identity_person.alternative", "identity_person.mobile"},
+		Ways:  []string{"identity_person.email", "identity_person.alternative", "identity_person.mobile", "identity_person.chat"},
 		Words: []string{"identity_person.search"},
 	}
 }

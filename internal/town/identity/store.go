@@ -24,6 +24,7 @@ type personRow struct {
 	Email               string       `bun:"email"`
 	Alternative         string       `bun:"alternative"`
 	Mobile              string       `bun:"mobile"`
+	Chat                string       `bun:"chat"`
 	Roles               string       `bun:"roles"`
 	OrgUnit             string       `bun:"org_unit"`
 	Language            string       `bun:"language"`
@@ -46,13 +47,13 @@ type personRow struct {
 // saved are the columns that SavePerson and Declare write; sign-in, links and
 // the checker own the others.
 var saved = []string{
-	"name", "email", "alternative", "mobile", "roles", "org_unit", "language", "blocked", "declared",
+	"name", "email", "alternative", "mobile", "chat", "roles", "org_unit", "language", "blocked", "declared",
 	"alternative_verified", "sort_name", "search", "findings", "checked_at", "updated_at",
 }
 
 func (row personRow) person() Person {
 	p := Person{
-		ID: row.ID, Name: row.Name, Email: row.Email, Alternative: row.Alternative, Mobile: row.Mobile,
+		ID: row.ID, Name: row.Name, Email: row.Email, Alternative: row.Alternative, Mobile: row.Mobile, Chat: row.Chat,
 		Roles: unlist[Role](row.Roles), OrgUnit: row.OrgUnit, Language: row.Language, Blocked: row.Blocked,
 		Declared: row.Declared, AlternativeVerified: when(row.AlternativeVerified),
 		HasPassword: row.Password != "", SignedInAt: when(row.SignedInAt), CheckedAt: when(row.CheckedAt),
@@ -66,7 +67,7 @@ func (row personRow) person() Person {
 
 // fill takes what SavePerson may change from p.
 func (row *personRow) fill(p Person, now time.Time) {
-	row.Name, row.Email, row.Alternative, row.Mobile = p.Name, p.Email, p.Alternative, p.Mobile
+	row.Name, row.Email, row.Alternative, row.Mobile, row.Chat = p.Name, p.Email, p.Alternative, p.Mobile, p.Chat
 	row.Roles, row.OrgUnit, row.Language = list(p.Roles), p.OrgUnit, p.Language
 	row.Blocked, row.Declared = p.Blocked, p.Declared
 	row.SortName = fold(p.Name)
@@ -372,6 +373,7 @@ func changes(old, p Person) map[string]string {
 	note("email", old.Email, p.Email)
 	note("alternative", old.Alternative, p.Alternative)
 	note("mobile", old.Mobile, p.Mobile)
+	note("chat", old.Chat, p.Chat)
 	note("roles", words(old.Roles), words(p.Roles))
 	note("org_unit", old.OrgUnit, p.OrgUnit)
 	note("language", old.Language, p.Language)
@@ -394,6 +396,7 @@ type Own struct {
 	Language    string
 	Alternative string
 	Mobile      string
+	Chat        *string // nil: it stays
 }
 
 // SaveOwn changes what people may change about themselves. Addresses that stand
@@ -410,6 +413,9 @@ func (r *Room) SaveOwn(ctx context.Context, o Own) (Person, error) {
 	p.Language = o.Language
 	if !p.Declared {
 		p.Alternative, p.Mobile = o.Alternative, o.Mobile
+		if o.Chat != nil {
+			p.Chat = *o.Chat
+		}
 	}
 	return r.savePerson(ctx, p, false)
 }

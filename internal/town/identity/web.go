@@ -187,7 +187,7 @@ func (r *Room) profile(req *http.Request) (profileView, error) {
 		Person: *q.person, Session: *q.session, Password: web.NewForm(nil), NeedsOld: r.PasswordNeedsOld(*q.person, *q.session),
 		CanPost: r.o.Post != nil && r.o.Vault != nil, MinLength: MinPassword,
 		Form: web.NewForm(map[string]string{
-			"language": q.person.Language, "alternative": q.person.Alternative, "mobile": q.person.Mobile,
+			"language": q.person.Language, "alternative": q.person.Alternative, "mobile": q.person.Mobile, "chat": q.person.Chat,
 		}),
 	}
 	if key := map[string]string{
@@ -214,7 +214,8 @@ func (r *Room) postProfile(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.SaveOwn(req.Context(), Own{Language: f.Get("language"), Alternative: f.Get("alternative"), Mobile: f.Get("mobile")})
+	chat := f.Get("chat")
+	_, err = r.SaveOwn(req.Context(), Own{Language: f.Get("language"), Alternative: f.Get("alternative"), Mobile: f.Get("mobile"), Chat: &chat})
 	if f.Take(err) {
 		v, err := r.profile(req)
 		if err != nil {
@@ -414,7 +415,7 @@ type personView struct {
 // formOf shows a person in the form.
 func formOf(p Person) *web.Form {
 	f := web.NewForm(map[string]string{
-		"name": p.Name, "email": p.Email, "alternative": p.Alternative, "mobile": p.Mobile,
+		"name": p.Name, "email": p.Email, "alternative": p.Alternative, "mobile": p.Mobile, "chat": p.Chat,
 		"org_unit": p.OrgUnit, "language": p.Language,
 	})
 	for _, role := range p.Roles {
@@ -434,7 +435,7 @@ func personOf(f *web.Form, p Person) Person {
 		return p
 	}
 	p.Name, p.Email, p.Alternative = f.Get("name"), f.Get("email"), f.Get("alternative")
-	p.Mobile, p.OrgUnit, p.Roles = f.Get("mobile"), f.Get("org_unit"), nil
+	p.Mobile, p.Chat, p.OrgUnit, p.Roles = f.Get("mobile"), f.Get("chat"), f.Get("org_unit"), nil
 	for _, role := range f.All("roles") {
 		p.Roles = append(p.Roles, Role(role))
 	}

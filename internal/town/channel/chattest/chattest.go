@@ -25,7 +25,8 @@ import (
 type Post struct {
 	Title, Text string
 	Link, Label string
-	Urgent      bool // where the product knows urgency
+	Urgent      bool   // where the product knows urgency
+	To          string // a room, a topic or a person, where the request names them
 }
 
 // Server takes posts in one form and keeps them.
@@ -42,6 +43,7 @@ type Server struct {
 	faults   []error
 	throttle int
 	after    string
+	ears     map[chan string]bool // who hears Signal's events
 }
 
 // Throttle answers the next n posts with 429 and the Retry-After.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +43,10 @@ func (s *Server) Make(t Trouble) {
 
 // serveMore is ServeHTTP of the products that want more than a secret address.
 func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
+	if s.Form == "signal" && r.Method == http.MethodGet {
+		s.serveEvents(w, r)
+		return
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	s.mu.Lock()
 	trouble, free := s.trouble, s.free
@@ -96,7 +101,7 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 		"matrix":     `{"event_id":"$` + name + `:hs.example"}`,
 		"ntfy":       `{"id":"n7Zq","time":1,"expires":2,"event":"message","topic":"lage"}`,
 		"threema":    "0011223344556677",
-		"signal":     `{"jsonrpc":"2.0","result":{"timestamp":1790000000000,"results":[{"recipientAddress":{"number":"+491700000001"},"type":"SUCCESS"}]},"id":"` + name + `"}`,
+		"signal":     `{"jsonrpc":"2.0","result":{"timestamp":` + strconv.FormatInt(firstMoment+int64(len(s.posts)), 10) + `,"results":[{"recipientAddress":{"number":"+491700000001"},"type":"SUCCESS"}]},"id":"` + name + `"}`,
 	}[s.Form])
 }
 
@@ -164,7 +169,9 @@ func (s *Server) readMore(r *http.Request, body []byte) (p Post, name string, st
 		if err := strict(body, &c); err != nil || m == nil || c.Type != "m.text" || c.Body == "" || c.Mentions == nil || len(body) > 60_000 {
 			return bad("%s: %v %+v", r.URL.Path, err, c)
 		}
-		return split(c.Body), m[2], 0, nil
+		post := split(c.Body)
+		post.To = m[1]
+		return post, m[2], 0, nil
 	case "threema":
 		f, err := url.ParseQuery(string(body))
 		if err != nil {
@@ -180,7 +187,9 @@ func (s *Server) readMore(r *http.Request, body []byte) (p Post, name string, st
 		case f.Get("text") == "" || len(f.Get("text")) > 3500:
 			return Post{}, "", http.StatusRequestEntityTooLarge, errors.New("message too long")
 		}
-		return split(f.Get("text")), f.Get("text"), 0, nil
+		post := split(f.Get("text"))
+		post.To = f.Get("to")
+		return post, f.Get("text"), 0, nil
 	case "signal":
 		var c struct {
 			Version string `json:"jsonrpc"`
@@ -197,7 +206,11 @@ func (s *Server) readMore(r *http.Request, body []byte) (p Post, name string, st
 			(len(c.Params.Recipient) == 1 && number.MatchString(c.Params.Recipient[0])) == (c.Params.Group != "") || len([]rune(c.Params.Message)) > 2000 {
 			return bad("%v %+v", err, c)
 		}
-		return split(c.Params.Message), c.ID, 0, nil
+		post := split(c.Params.Message)
+		for _, to := range c.Params.Recipient {
+			post.To = to
+		}
+		return post, c.ID, 0, nil
 	}
 	return bad("no form %q", s.Form)
 }
@@ -253,7 +266,7 @@ func readNtfy(r *http.Request, body []byte) (Post, string, int, error) {
 	if err == nil && (r.URL.Path != "/" || c.Topic == "" || c.Message == "" || len(c.Message) > 4096 || c.Priority < 1 || c.Priority > 5 || len(c.Actions) > 3) {
 		err = fmt.Errorf("invalid request: %s %+v", r.URL.Path, c)
 	}
-	p := Post{Title: c.Title, Text: c.Message, Link: c.Click, Urgent: c.Priority == 5}
+	p := Post{Title: c.Title, Text: c.Message, Link: c.Click, Urgent: c.Priority == 5, To: c.Topic}
 	for _, a := range c.Actions {
 		if a.Action != "view" || a.URL != c.Click || a.Label == "" {
 			err = errors.New("action invalid")
