@@ -365,6 +365,17 @@ func TestConfirmAlternative(t *testing.T) {
 		if _, err := h.Confirm(h.ctx, last(link)); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("old link: %v", err)
 		}
+		chat := "threema:abcdefgh"
+		if p, err = h.SaveOwn(h.as(ada), identity.Own{Language: "en", Alternative: "ada@other.example", Chat: &chat}); err != nil || p.Chat != "threema:ABCDEFGH" {
+			t.Fatalf("messenger: %+v %v", p, err)
+		}
+		if p, err = h.SaveOwn(h.as(ada), identity.Own{Language: "en", Alternative: "ada@other.example"}); err != nil || p.Chat != "threema:ABCDEFGH" {
+			t.Fatalf("whoever does not speak of the messenger keeps it: %+v %v", p, err)
+		}
+		chat = "threema:kurz"
+		if _, err := h.SaveOwn(h.as(ada), identity.Own{Language: "en", Alternative: "ada@other.example", Chat: &chat}); field(err, "chat") != "identity.chat_invalid" {
+			t.Errorf("a wrong messenger: %v", err)
+		}
 		if _, err := h.SaveOwn(h.as(ada), identity.Own{}); field(err, "alternative") != "identity.alternative_missing" {
 			t.Errorf("it gave up the alternative: %v", err)
 		}
