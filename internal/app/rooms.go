@@ -189,7 +189,7 @@ func (a *App) build() (err error) {
 			return a.roster.Attended(ctx, channel, at)
 		},
 		Channels: func(ctx context.Context) ([]string, error) { return a.roster.Channels(ctx) },
-		URL: a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
+		URL:      a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
 	})
 	a.pulse = pulse.New(pulse.Options{
 		Store: a.store, Clock: c, Log: log, Audit: a.audit, Vault: a.vault, Outbox: a.channel, Monitors: a.monitor, Tenants: a.identity,
