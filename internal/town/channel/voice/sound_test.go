@@ -131,8 +131,13 @@ func TestInfoKey(t *testing.T) {
 		kind, body string
 		want       byte
 	}{
-		{"application/dtmf-relay", "Signal=1\r\nDuration=160\r\n", '1'}, {"Application/DTMF-Relay; x=1", "Signal = 2", '2'},
-		{"application/dtmf", "1\r\n", '1'}, {"application/dtmf", "12", 0}, {"text/plain", "1", 0}, {"application/dtmf-relay", "", 0}, {"application/dtmf", "A", 0},
+		{"application/dtmf-relay", "Signal=1\r\nDuration=160\r\n", '1'},
+		{"Application/DTMF-Relay; x=1", "Signal = 2", '2'},
+		{"application/dtmf", "1\r\n", '1'},
+		{"application/dtmf", "12", 0},
+		{"text/plain", "1", 0},
+		{"application/dtmf-relay", "", 0},
+		{"application/dtmf", "A", 0},
 	} {
 		if got, ok := infoKey(c.kind, []byte(c.body)); got != c.want || ok != (c.want != 0) {
 			t.Errorf("%q %q: %q", c.kind, c.body, got)
