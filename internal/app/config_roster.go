@@ -23,6 +23,7 @@ type RosterConfig struct {
 	Handover string // time of day; default by template
 	Lead     string // mail address of who hears of gaps
 	Need     int    // people who are to be on duty at once; 0: one a line
+	Work     string // ordinary working hours; empty: Mo-Fr 8-16
 	Targets  string // hours in which it is another number: "Mo-Fr 8-16 = 2"
 	Channels []string
 }
@@ -47,6 +48,7 @@ func (r *configReader) roster(c *RosterConfig) setter {
 		field{"handover", scalar(r, &c.Handover, parseHour)},
 		field{"lead", scalar(r, &c.Lead, optional(parseEmail))},
 		field{"need", r.number(&c.Need, 0, 20)},
+		field{"work", scalar(r, &c.Work, parseHours)},
 		field{"targets", scalar(r, &c.Targets, parseTargets)},
 		field{"channels", r.each(&c.Channels, parseLine)},
 	)
@@ -177,7 +179,7 @@ func (c RosterConfig) roster() roster.Roster {
 		minutes = hour*60 + minute
 	}
 	out := roster.Roster{
-		Slug: c.Slug, Name: c.Name, Lead: c.Lead, Need: c.Need, Targets: c.Targets, Channels: c.Channels,
+		Slug: c.Slug, Name: c.Name, Lead: c.Lead, Need: c.Need, Targets: c.Targets, Work: c.Work, Channels: c.Channels,
 		Plan: roster.Plan{Template: template, Own: c.Hours, Lines: [][]string{c.People}, Every: c.Every, Start: c.Start, Handover: minutes},
 	}
 	if len(c.Second) > 0 {

@@ -148,6 +148,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "outbox", For: channel.KeepOutbox},
 		{What: "woken", For: alert.KeepWoken},
 		{What: "duty", For: roster.KeepDuty},
+		{What: "callout", For: roster.KeepCallouts},
 		{What: "token", For: identity.KeepTokens},
 		{What: "opening", For: identity.KeepOpenings},
 		{What: "hidden", For: plan.KeepLinks},

@@ -139,6 +139,7 @@ var aged = map[string]func(at time.Time) map[string]any{
 	"alert_silence":     func(at time.Time) map[string]any { return map[string]any{"ends_at": at} },
 	"channel_simulated": func(at time.Time) map[string]any { return map[string]any{"at": at} },
 	"roster_override":   func(at time.Time) map[string]any { return map[string]any{"to_at": at, "from_at": at.Add(-time.Hour)} },
+	"roster_callout":    func(at time.Time) map[string]any { return map[string]any{"begin_at": at} },
 	"roster_swap":       func(at time.Time) map[string]any { return map[string]any{"give_to": at, "state": "accepted"} },
 	"roster_feed":       func(at time.Time) map[string]any { return map[string]any{"revoked_at": at} },
 	"alert_alert": func(at time.Time) map[string]any {

@@ -198,6 +198,13 @@ func (a *App) build() (err error) {
 
 	a.roster = roster.New(roster.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
+		Ended: func(ctx context.Context, id string) (time.Time, error) {
+			x, err := a.alert.Get(ctx, alert.ID(id))
+			if fault.KindOf(err) == fault.NotFound {
+				err = nil
+			}
+			return x.ClosedAt, err
+		},
 	})
 	a.chain = chain.New(chain.Options{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, People: a.identity, Services: a.service, Carries: a.carries, Leads: a.leadsTo, Falls: a.waysFall, Address: a.ownAddress,
@@ -214,6 +221,12 @@ func (a *App) build() (err error) {
 		InformURL: "/alert/{id}/inform", OpenURL: "/alert/{id}/incident", IncidentURL: "/incident/{id}",
 	})
 	a.alert.Subscribe(a.bus)
+	bus.On(a.bus, alert.Acknowledged, "roster.called_out", func(ctx context.Context, e bus.Event[alert.Happened]) error {
+		return a.roster.CalledOut(ctx, roster.Call{Alert: string(e.Data.ID), Title: e.Data.Title, Person: e.Data.Person, At: e.At})
+	})
+	bus.On(a.bus, alert.Closed, "roster.call_over", func(ctx context.Context, e bus.Event[alert.Happened]) error {
+		return a.roster.CallOver(ctx, string(e.Data.ID), e.At)
+	})
 	if a.awayDir() != "" {
 		a.monitor.SetRefuge(a.alert, a.vault)
 		a.nodes = jobs.NewNodes(jobs.NodesOptions{

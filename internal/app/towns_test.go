@@ -84,6 +84,7 @@ type testTown struct {
 	roster   string
 	day      string // id of a holiday of its own
 	override string // in the roster
+	callout  string // of the administrator
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
 	feedKey  string
@@ -260,6 +261,10 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	over, err := a.roster.Cover(admin, roster.Override{Roster: w.roster, From: later, To: later.Add(time.Hour), Person: roster2, Note: "Vertritt " + w.mark})
 	must(err)
 	w.override = over.ID
+	began := a.o.Clock.Now().Add(-3 * time.Hour)
+	out, err := a.roster.AddCallout(admin, roster.Callout{Begin: began, End: began.Add(time.Hour), Note: "Einsatz " + w.mark})
+	must(err)
+	w.callout = out.ID
 	today := roster.DateIn(a.o.Clock.Now(), time.UTC)
 	_, shifts, err := a.roster.Show(admin, w.roster, today.Add(3), today.Add(9))
 	must(err)
@@ -563,6 +568,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.asked}
 	case strings.HasPrefix(base, "/rd/"):
 		ids = []string{w.feedKey}
+	case strings.HasPrefix(base, "/roster/callouts"), strings.HasPrefix(base, "/duty/callouts"):
+		ids = []string{w.callout}
 	case strings.HasPrefix(base, "/roster/holidays"), strings.HasPrefix(base, "/holidays"):
 		ids = []string{w.day}
 	case strings.HasPrefix(base, "/roster"):

@@ -43,6 +43,11 @@ func (r *Room) announce(ctx context.Context, now time.Time) (time.Time, error) {
 		ctx := ident.WithTenant(ident.WithActor(ctx, ident.System), t.ID)
 		all, err := r.List(ctx)
 		failed = errors.Join(failed, err)
+		at, err := r.warnOfRest(ctx, now)
+		failed = errors.Join(failed, err)
+		if !at.IsZero() && at.Before(next) {
+			next = at
+		}
 		for _, ro := range all {
 			at, err := r.announceFor(ctx, ro, now)
 			failed = errors.Join(failed, err)

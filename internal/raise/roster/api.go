@@ -29,6 +29,7 @@ type rosterBody struct {
 	Lead     string   `json:"lead,omitempty" doc:"Mail address of who hears of gaps"`
 	Need     int      `json:"need,omitempty" doc:"People who are to be on duty at once; 0: one for each line"`
 	Targets  string   `json:"targets,omitempty" doc:"Hours in which it is another number: Mo-Fr 8-16 = 2; Sa 9-13 = 3"`
+	Work     string   `json:"work,omitempty" doc:"Ordinary working hours of its people, out of which an alarm is a call-out; left out: Mo-Fr 8-16"`
 	Channels []string `json:"channels,omitempty" nullable:"true" doc:"Ways that this roster looks after"`
 	Declared bool     `json:"declared" readOnly:"true" required:"false" doc:"Stands in tuermer.yaml and is changed there"`
 }
@@ -42,7 +43,7 @@ func bodyOf(ro Roster) rosterBody {
 	}
 	return rosterBody{
 		Slug: ro.Slug, Name: ro.Name, Template: string(ro.Plan.Template), Hours: ro.Plan.Own, People: append([]string{}, line(0)...), Second: line(1), Third: line(2),
-		Rotation: ro.Plan.Every, Start: ro.Plan.Start.String(), Handover: clockText(ro.Plan.Handover), Lead: ro.Lead, Need: ro.Need, Targets: ro.Targets, Channels: ro.Channels, Declared: ro.Declared,
+		Rotation: ro.Plan.Every, Start: ro.Plan.Start.String(), Handover: clockText(ro.Plan.Handover), Lead: ro.Lead, Need: ro.Need, Targets: ro.Targets, Work: ro.Work, Channels: ro.Channels, Declared: ro.Declared,
 	}
 }
 
@@ -53,7 +54,7 @@ func (b rosterBody) roster() (Roster, error) {
 		return Roster{}, bad.Field("start", "roster.bad_start")
 	}
 	ro := Roster{
-		Slug: b.Slug, Name: b.Name, Lead: b.Lead, Need: b.Need, Targets: strings.TrimSpace(b.Targets), Channels: b.Channels,
+		Slug: b.Slug, Name: b.Name, Lead: b.Lead, Need: b.Need, Targets: strings.TrimSpace(b.Targets), Work: strings.TrimSpace(b.Work), Channels: b.Channels,
 		Plan: Plan{Template: Template(b.Template), Own: b.Hours, Lines: [][]string{b.People}, Every: b.Rotation, Start: start, Handover: Handover(Template(b.Template))},
 	}
 	if ro.Plan.Every == 0 {
@@ -202,6 +203,7 @@ func (r *Room) API(a *web.API) {
 	})
 	web.Operation(a, op("list-shifts", http.MethodGet, "/rosters/{slug}/shifts", "Who is on duty when"), scope, r.apiShifts)
 	web.Operation(a, op("get-duty", http.MethodGet, "/duty", "Who is on duty now, and who comes next"), scope, r.apiDuty)
+	r.apiCallouts(a, op)
 	web.Operation(a, op("list-duty-reach", http.MethodGet, "/duty/reach", "Which roster and which channel is reachable when, and how many people of how many"), scope, r.apiBoards)
 	web.Operation(a, op("get-roster-coverage", http.MethodGet, "/rosters/{slug}/coverage", "Which part of the time a roster covers"), scope, r.apiCoverage)
 	web.Operation(a, op("get-roster-figures", http.MethodGet, "/rosters/{slug}/figures", "Heat map, quality and what the plan asks of each person"), scope, r.apiFigures)

@@ -20,7 +20,11 @@
 // asks for. What was told and has not grown is not told again. [Room.OnDuty] answers who is to be woken; when it answers
 // nobody, the asker goes on to its next step.
 //
-// The room stores rosters, overrides, swaps, own days, feeds by secret link and
-// which gaps were told. It wakes nobody itself, and it counts what is planned,
-// never what people do.
+// A [Callout] (Einsatz) is an alarm that somebody took over out of their working
+// hours. It is recorded for payroll, and its [Rest] until the next work is looked at.
+// Its person and the lead see it, and nobody else.
+//
+// The room stores rosters, overrides, swaps, own days, feeds by secret link,
+// call-outs and which gaps were told. It wakes nobody itself; its figures count what
+// is planned, and of what people do it knows the call-outs alone.
 package roster

@@ -30,3 +30,13 @@ func LevelsOf(ro Roster, from, to time.Time, there ...string) ([]Level, []Gap) {
 	}
 	return v.levels(), v.gaps()
 }
+
+// RestOf is the rest around a call-out, in Hessen; no work is the ordinary one.
+func RestOf(work string, out Stretch, all []Stretch) Rest {
+	return Roster{Work: work}.work().rest(out, all, Rules{NewCalendar("HE", nil), Berlin()})
+}
+
+// AtWork reports whether a moment lies in working hours.
+func AtWork(work string, at time.Time) bool {
+	return len(Roster{Work: work}.work().Covered(at, at.Add(time.Millisecond), NewCalendar("HE", nil), Berlin())) > 0
+}

@@ -7,6 +7,9 @@ import "tuermer/internal/platform/retain"
 const (
 	KeepDuty  = 731 * retain.Day
 	KeepFeeds = 90 * retain.Day
+	// KeepCallouts is the two years for which work beyond the ordinary day is kept
+	// (ArbZG § 16 Abs. 2).
+	KeepCallouts = 731 * retain.Day
 )
 
 // Retention says how long this room keeps what, and why what has no period stays.
@@ -14,6 +17,7 @@ func (r *Room) Retention() []retain.Rule {
 	out := []retain.Rule{
 		{Name: "roster.duty", Table: "roster_override", Act: retain.Delete, For: KeepDuty, Age: "to_at"},
 		{Name: "roster.duty", Table: "roster_swap", Act: retain.Delete, For: KeepDuty, Age: "give_to", Where: "state <> 'asked'"},
+		{Name: "roster.callout", Table: "roster_callout", Act: retain.Delete, For: KeepCallouts, Age: "begin_at"},
 		{Name: "roster.feed", Table: "roster_feed", Act: retain.Delete, For: KeepFeeds, Age: "revoked_at"},
 	}
 	out = append(out, retain.Kept("roster", retain.Settings, "roster_entry", "roster_day")...)

@@ -49,6 +49,8 @@ type Options struct {
 	Audit   Audit
 	People  People
 	Outbox  Outbox
+	// Ended tells when an alarm ended (zero: it goes on); nil: nobody knows.
+	Ended func(ctx context.Context, alert string) (time.Time, error)
 }
 
 // Room keeps the rosters.

@@ -282,3 +282,13 @@ func TestRights(t *testing.T) {
 		}
 	})
 }
+
+// id is a person's.
+func (t *town) id(mail string) string {
+	for _, p := range t.people {
+		if p.Email == mail {
+			return string(p.ID)
+		}
+	}
+	panic(mail)
+}

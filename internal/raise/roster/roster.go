@@ -47,6 +47,9 @@ type Roster struct {
 	// Targets are the hours in which it is another number, as they are written:
 	// "Mo-Fr 8-16 = 2; Sa 9-13 = 3".
 	Targets string `json:",omitempty"`
+	// Work are the ordinary working hours of its people, as hours are written; empty:
+	// Mo-Fr 8-16. An alarm that is taken over out of them is a [Callout].
+	Work string `json:",omitempty"`
 	// Channels are the ways that this roster looks after: "Telefon der Pressestelle".
 	Channels []string
 	Position int
@@ -68,7 +71,7 @@ const (
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // taken are addresses of this room's own pages.
-var taken = []string{"new", "now", "holidays", "handover", "channels"}
+var taken = []string{"new", "now", "holidays", "handover", "channels", "callouts"}
 
 // Check says what is wrong with a roster, field by field.
 func (r Roster) Check() error {
@@ -117,6 +120,9 @@ func (r Roster) Check() error {
 	}
 	if r.Need < 0 || r.Need > maxNeed {
 		fail("need", "roster.bad_need")
+	}
+	if _, ok := ParseHours(r.Work); r.Work != "" && !ok || len(r.Work) > maxOwn {
+		fail("work", "roster.bad_hours")
 	}
 	if _, ok := ParseTargets(r.Targets); !ok || len(r.Targets) > maxTargets {
 		fail("targets", "roster.bad_targets")

@@ -191,6 +191,7 @@ func (r *Room) drop(ctx context.Context, ro Roster) error {
 		if _, err := db.NewDelete().Model((*entryRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, ro.Slug).Exec(ctx); err != nil {
 			return fmt.Errorf("roster: remove: %w", err)
 		}
+		// Call-outs stay: payroll asks for them, whatever becomes of the roster.
 		for _, rows := range []any{(*overrideRow)(nil), (*swapRow)(nil), (*noticeRow)(nil), (*feedRow)(nil)} {
 			if _, err := db.NewDelete().Model(rows).Where("tenant_id = ? AND roster = ?", tenant, ro.Slug).Exec(ctx); err != nil {
 				return fmt.Errorf("roster: remove: %w", err)

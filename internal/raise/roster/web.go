@@ -19,6 +19,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET /roster/holidays", web.Staff(r.pageDays))
 	s.Handle("POST /roster/holidays", web.Staff(r.postDay))
 	s.Handle("POST /roster/holidays/{id}/remove", web.Staff(r.postDayRemove))
+	r.calloutRoutes(s)
 	s.Handle("GET /roster/channels", web.Staff(r.pageChannels))
 	s.Handle("GET /roster/{slug}", web.Staff(r.pageOne))
 	s.Handle("GET /roster/{slug}/edit", web.Staff(r.pageEdit))
@@ -145,7 +146,7 @@ func form(ro Roster) *web.Form {
 	b := bodyOf(ro)
 	f := web.NewForm(map[string]string{
 		"slug": b.Slug, "name": b.Name, "template": b.Template, "own": b.Hours, "people": strings.Join(b.People, "\n"), "second": strings.Join(b.Second, "\n"),
-		"third": strings.Join(b.Third, "\n"), "rotation": strconv.Itoa(b.Rotation), "start": b.Start, "handover": b.Handover, "lead": b.Lead, "targets": b.Targets,
+		"third": strings.Join(b.Third, "\n"), "rotation": strconv.Itoa(b.Rotation), "start": b.Start, "handover": b.Handover, "lead": b.Lead, "targets": b.Targets, "work": b.Work,
 		"channels": strings.Join(b.Channels, "\n"),
 	})
 	if b.Need > 0 {
@@ -165,7 +166,7 @@ func read(f *web.Form) Roster {
 	}
 	b := rosterBody{
 		Slug: f.Get("slug"), Name: f.Get("name"), Template: f.Get("template"), Hours: f.Get("own"), People: mails(f.Get("people")), Second: mails(f.Get("second")),
-		Third: mails(f.Get("third")), Rotation: number("rotation"), Start: f.Get("start"), Handover: f.Get("handover"), Lead: strings.ToLower(f.Get("lead")), Targets: strings.Join(strings.FieldsFunc(f.Get("targets"), func(r rune) bool { return r == '\n' || r == '\r' }), "; "),
+		Third: mails(f.Get("third")), Rotation: number("rotation"), Start: f.Get("start"), Handover: f.Get("handover"), Lead: strings.ToLower(f.Get("lead")), Work: f.Get("work"), Targets: strings.Join(strings.FieldsFunc(f.Get("targets"), func(r rune) bool { return r == '\n' || r == '\r' }), "; "),
 	}
 	if f.Get("need") != "" {
 		b.Need = number("need")
