@@ -113,11 +113,11 @@ type stage struct {
 
 	messengers map[string]*messengerService
 	lastChat   *message
-	lastSMS  *short
-	lastCall *short
-	pushes   *pushService
-	seal     tls.Certificate // of everything outside that speaks TLS
-	roots    *x509.CertPool
+	lastSMS    *short
+	lastCall   *short
+	pushes     *pushService
+	seal       tls.Certificate // of everything outside that speaks TLS
+	roots      *x509.CertPool
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	mailed    map[string][]string // what they wrote, by the same name
