@@ -34,6 +34,7 @@ import (
 	"tuermer/internal/raise/roster"
 	"tuermer/internal/raise/trial"
 	"tuermer/internal/town/channel"
+	"tuermer/internal/town/contact"
 	"tuermer/internal/town/deletion"
 	"tuermer/internal/town/identity"
 	"tuermer/internal/town/plan"
@@ -88,6 +89,7 @@ type testTown struct {
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
 	feedKey  string
+	account  string // in a network, of the register
 	trial    string // a test alarm, and the secret of a link in it
 	tried    string
 	asked    string // secret of a question whether a way reaches somebody
@@ -233,6 +235,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	must(a.chain.Save(admin, chain.Chain{Slug: w.chain, Name: "Kette " + w.mark, Services: []string{w.service}, Steps: []chain.Step{
 		{Notify: []chain.Who{chain.Who("person:" + w.people[identity.RoleIT].Email)}},
 	}}))
+	listed, err := a.contact.KeepAccount(admin, contact.RegisteredAccount{Network: "Mastodon", Name: "@" + w.mark, Recovery: "konto." + w.mark + "@post.example"})
+	must(err)
+	w.account = listed.ID
 	tried, err := a.trial.Begin(admin, trial.ChainTarget(w.chain))
 	must(err)
 	w.trial = string(tried.ID)
@@ -560,6 +565,8 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{"gibt-es-nicht"}
 	case strings.HasPrefix(base, "/pulse"):
 		ids = []string{w.peer}
+	case strings.HasPrefix(base, "/contact/accounts"):
+		ids = []string{w.account}
 	case strings.HasPrefix(base, "/trial"):
 		ids = []string{w.trial}
 	case strings.HasPrefix(base, "/pr/"):

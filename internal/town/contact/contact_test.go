@@ -113,7 +113,8 @@ func newWorld(t testing.TB, s *storetest.World) *world {
 // What shares a domain, a mail server, a name server or a network with the town
 // is red; what DNS does not tell is unknown and never green.
 func TestLook(t *testing.T) {
-	w := newWorld(t, nil)
+	s := storetest.SQLite(t, Migrations())
+	w := newWorld(t, s)
 	for host, want := range map[string]struct {
 		state State
 		cause identity.Cause
@@ -132,7 +133,7 @@ func TestLook(t *testing.T) {
 		"stumm.example":          {Unknown, identity.CauseNoAnswer},
 	} {
 		w.points = []Point{{Kind: SMS, Name: "eins", Host: host}}
-		all, err := w.Look(t.Context())
+		all, err := w.Look(s.Ctx)
 		if err != nil || len(all) != 1 {
 			t.Fatal(all, err)
 		}
@@ -147,7 +148,7 @@ func TestLook(t *testing.T) {
 	}
 	// A town that has named nothing cannot be compared with, and that is not green.
 	w.town.Domains, w.town.Networks = nil, nil
-	all, err := w.Look(t.Context())
+	all, err := w.Look(s.Ctx)
 	if err != nil || all[0].State != Unknown {
 		t.Error(all, err)
 	}

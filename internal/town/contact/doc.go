@@ -22,8 +22,12 @@
 // click confirms it ([Room.Confirm]). Whoever does not answer is reminded after
 // three and seven days, the way turns red, and the leads get a report.
 //
+// The room also keeps the register of the town's accounts in networks
+// ([RegisteredAccount]) with the mail that leads back into each, which is such a
+// point too.
+//
 // The room changes no way out and withholds no alarm: a red way still carries.
 // Links are kept as digests, and each does its one thing once.
 //
-// Tables: contact_point, contact_round, contact_ask, contact_link.
+// Tables: contact_point, contact_account, contact_round, contact_ask, contact_link.
 package contact

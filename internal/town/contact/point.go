@@ -35,11 +35,12 @@ const (
 	Watcher   Kind = "watcher"   // hears our heartbeat
 	Database  Kind = "database"
 	Backup    Kind = "backup"
+	Account   Kind = "account" // in a network: the mail that leads back into it
 )
 
 // Kinds are all kinds in their order.
 func Kinds() []Kind {
-	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Push, Messenger, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup}
+	return []Kind{Machine, Console, Public, Person, Mail, SMS, Voice, Push, Messenger, Webhook, SignIn, Directory, Twin, Watcher, Database, Backup, Account}
 }
 
 // Point is one thing on which an alarm, or what citizens read, depends.
@@ -50,6 +51,9 @@ type Point struct {
 	// ID is what it is known by; empty: its name.
 	ID   string
 	Host string // name or address; empty where there is none
+	// Mail is compared as people's second addresses are, where the point is one;
+	// Host is its domain.
+	Mail string
 	// Addrs are its addresses, where they are known without DNS.
 	Addrs []netip.Addr
 	// Remark is the key of a sentence about what cannot be looked up from here;

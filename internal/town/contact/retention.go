@@ -9,5 +9,5 @@ func (r *Room) Retention() []retain.Rule {
 		{Name: "contact.round", Table: "contact_ask", Act: retain.Own, For: KeepRounds},
 		{Name: "contact.round", Table: "contact_link", Act: retain.Own, For: KeepRounds},
 	}
-	return append(out, retain.Kept("contact", retain.Settings, "contact_point")...)
+	return append(out, retain.Kept("contact", retain.Settings, "contact_point", "contact_account")...)
 }

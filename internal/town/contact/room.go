@@ -128,7 +128,7 @@ func (r *Room) Points(ctx context.Context) ([]Seen, error) {
 }
 
 func (r *Room) points(ctx context.Context) ([]Seen, error) {
-	points, err1 := r.o.Points(ctx)
+	points, err1 := r.all(ctx)
 	rows, err2 := r.rows(ctx)
 	town, err3 := r.o.People.Current(ctx)
 	if err := errors.Join(err1, err2, err3); err != nil {
@@ -166,7 +166,7 @@ func (r *Room) Falls(ctx context.Context) (map[Kind]bool, error) {
 // Look looks at all points now, keeps nothing and tells nobody: for the command
 // line.
 func (r *Room) Look(ctx context.Context) ([]Seen, error) {
-	points, err1 := r.o.Points(ctx)
+	points, err1 := r.all(ctx)
 	town, err2 := r.o.People.Current(ctx)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
@@ -183,7 +183,15 @@ func (r *Room) Look(ctx context.Context) ([]Seen, error) {
 func (r *Room) look(ctx context.Context, c *identity.Checker, town identity.Tenant, p Point) Seen {
 	s := Seen{Point: p, CheckedAt: p.At}
 	if !p.Looked {
-		if p.Host != "" || len(p.Addrs) > 0 {
+		switch {
+		case p.Kind == Account && p.Mail == "":
+			s.Findings = []identity.Finding{{Cause: identity.CauseMissing, Severity: identity.Wrong}}
+		case p.Mail != "":
+			for _, f := range c.Check(ctx, town, identity.Person{Alternative: p.Mail}) {
+				f.Person, f.Address = "", "" // a look names nobody
+				s.Findings = append(s.Findings, f)
+			}
+		case p.Host != "" || len(p.Addrs) > 0:
 			s.Findings = c.Host(ctx, town, p.Host, p.Addrs...)
 		}
 		s.CheckedAt = r.o.Clock.Now()
@@ -229,7 +237,7 @@ func (row pointRow) due() time.Time {
 
 // check looks at the points of one town; no transaction is open while DNS is asked.
 func (r *Room) check(ctx context.Context, now time.Time, all bool) (next time.Time, err error) {
-	points, err1 := r.o.Points(ctx)
+	points, err1 := r.all(ctx)
 	rows, err2 := r.rows(ctx)
 	town, err3 := r.o.People.Current(ctx)
 	if err := errors.Join(err1, err2, err3); err != nil {

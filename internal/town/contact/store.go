@@ -24,7 +24,7 @@ var texts embed.FS
 
 // Migrations is this room's schema.
 func Migrations() store.Migrations {
-	return store.Migrations{Room: "contact", FS: schema, Ways: []string{"contact_ask.address"}}
+	return store.Migrations{Room: "contact", FS: schema, Ways: []string{"contact_ask.address", "contact_account.recovery"}}
 }
 
 // Texts is this room's sentences, for the catalog.

@@ -20,6 +20,7 @@ const Path = "/contact"
 func (r *Room) Routes(s *web.Site) {
 	s.Handle("GET "+Path, web.Staff(r.pagePoints))
 	s.Handle("POST "+Path+"/check", web.Staff(r.postCheck))
+	r.accountRoutes(s)
 	s.Handle("GET "+WaysPath, web.Staff(r.pageWays))
 	s.Handle("GET "+WaysPath+".csv", web.Staff(r.getWays))
 	s.Handle("POST "+WaysPath+"/ask", web.Staff(r.postAsk))
@@ -116,6 +117,7 @@ type contactPointBody struct {
 
 // API hangs the points into /api/v1.
 func (r *Room) API(a *web.API) {
+	r.accountAPI(a)
 	web.Operation(a, huma.Operation{OperationID: "list-contact-points", Method: http.MethodGet, Path: "/api/v1/contact/points", Summary: "List what an alarm depends on, and whether it falls together with the town", Tags: []string{"people"}}, scope, r.apiPoints)
 	web.Operation(a, huma.Operation{OperationID: "list-confirmations", Method: http.MethodGet, Path: "/api/v1/contact/ways", Summary: "List the ways to everybody who can be alarmed, and whether they confirmed them", Tags: []string{"people"}}, scope, r.apiWays)
 	web.Operation(a, huma.Operation{OperationID: "ask-for-confirmation", Method: http.MethodPost, Path: "/api/v1/contact/ways/ask", Summary: "Ask everybody who can be alarmed to confirm their ways now", Tags: []string{"people"}, DefaultStatus: http.StatusAccepted}, scope, r.apiAsk)
