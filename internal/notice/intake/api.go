@@ -66,8 +66,10 @@ type mailboxBody struct {
 }
 
 func boxBodyOf(m Mailbox) *mailboxBody {
-	return &mailboxBody{Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder, LookedAt: point(m.LookedAt), FailingAt: point(m.FailingAt), Problem: m.Problem,
-		Channel: m.Reception.Channel, Route: m.Reception.Route, Urgent: m.Reception.Urgent}
+	return &mailboxBody{
+		Host: m.Host, Port: m.Port, Security: m.Security, Login: m.Login, Folder: m.Folder, LookedAt: point(m.LookedAt), FailingAt: point(m.FailingAt), Problem: m.Problem,
+		Channel: m.Reception.Channel, Route: m.Reception.Route, Urgent: m.Reception.Urgent,
+	}
 }
 
 // takenBody is what a source sent.

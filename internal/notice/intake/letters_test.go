@@ -211,4 +211,3 @@ func FuzzLetter(f *testing.F) {
 		}
 	})
 }
-

@@ -3,6 +3,7 @@ package intake
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -136,19 +137,15 @@ func refusal(h mail.Header, get func(string) string, back, from string) Outcome 
 	if said := get("Auto-Submitted"); said != "" && said != "no" {
 		return Automatic
 	}
-	for _, name := range []string{"X-Autoreply", "X-Autorespond", "X-Loop", "X-Auto-Response-Suppress"} {
-		if h.Has(name) {
-			return Automatic
-		}
+	if slices.ContainsFunc([]string{"X-Autoreply", "X-Autorespond", "X-Loop", "X-Auto-Response-Suppress"}, h.Has) {
+		return Automatic
 	}
 	switch strings.Fields(get("Precedence") + " -")[0] {
 	case "bulk", "list", "junk", "auto_reply":
 		return FromList
 	}
-	for _, name := range []string{"List-Id", "List-Post", "List-Unsubscribe", "List-Help", "Feedback-Id"} {
-		if h.Has(name) {
-			return FromList
-		}
+	if slices.ContainsFunc([]string{"List-Id", "List-Post", "List-Unsubscribe", "List-Help", "Feedback-Id"}, h.Has) {
+		return FromList
 	}
 	if strings.HasPrefix(get("Content-Type"), "multipart/report") || back == "<>" {
 		return Automatic

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -89,7 +90,7 @@ func (h Hours) rest(out Stretch, all []Stretch, rules Rules) Rest {
 	if !found || !r.Free.From.Before(r.Free.To) {
 		return Rest{Earliest: r.Earliest}
 	}
-	for _, piece := range without([]Stretch{r.Free}, union(append(all[:len(all):len(all)], out))) {
+	for _, piece := range without([]Stretch{r.Free}, union(append(slices.Clip(all), out))) {
 		r.Longest = max(r.Longest, piece.Length())
 	}
 	over := later(out.To, r.Free.From) // one that ends within work is followed by work

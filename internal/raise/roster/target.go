@@ -227,14 +227,3 @@ func together(all [][]Level) []Level {
 	}
 	return out
 }
-
-// enough are the stretches in which somebody should be there, and as many are.
-func enough(levels []Level) []Stretch {
-	var out []Stretch
-	for _, l := range levels {
-		if l.Need > 0 && l.Have >= l.Need {
-			out = append(out, l.Stretch)
-		}
-	}
-	return union(out)
-}
