@@ -13,8 +13,12 @@ import (
 // leads nowhere just now or whose kind this page does not know.
 func TestMoved(t *testing.T) {
 	all := []reachWay{
-		{Way: identity.Way{Kind: "mail", Own: true}}, {Way: identity.Way{Kind: "mail"}}, {Way: identity.Way{Kind: "sms"}},
-		{Way: identity.Way{Kind: "push"}}, {Way: identity.Way{Kind: "voice"}}, {Way: identity.Way{Kind: "later"}},
+		{Way: identity.Way{Kind: "mail", Own: true}},
+		{Way: identity.Way{Kind: "mail"}},
+		{Way: identity.Way{Kind: "sms"}},
+		{Way: identity.Way{Kind: "push"}},
+		{Way: identity.Way{Kind: "voice"}},
+		{Way: identity.Way{Kind: "later"}},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		ways := slices.Clone(all[:rapid.IntRange(1, len(all)).Draw(t, "ways")])

@@ -137,7 +137,7 @@ func (c Course) say(ctx context.Context) string {
 		return i18n.T(ctx, key, c.Name, way, c.Word)
 	case OwnOrder, StepOrder:
 		var ways []string
-		for _, w := range strings.Fields(c.Word) {
+		for w := range strings.FieldsSeq(c.Word) {
 			ways = append(ways, i18n.T(ctx, "chain.way_"+w))
 		}
 		return i18n.T(ctx, key, c.Name, strings.Join(ways, ", "))
