@@ -43,8 +43,8 @@ func (s *stage) disk(args []string) error {
 		}
 		raw = bytes.ToLower(raw)
 		for _, w := range words {
-			if bytes.Contains(raw, []byte(strings.ToLower(w))) {
-				seen[w] = e.Name()
+			if at := bytes.Index(raw, []byte(strings.ToLower(w))); at >= 0 {
+				seen[w] = fmt.Sprintf("%s: %q", e.Name(), raw[max(0, at-80):min(len(raw), at+80)])
 			}
 		}
 		return err
@@ -54,7 +54,7 @@ func (s *stage) disk(args []string) error {
 	}
 	for _, w := range words {
 		if file := seen[w]; not == (file != "") {
-			return fmt.Errorf("„%s“: auf der Platte %q", w, file)
+			return fmt.Errorf("„%s“: auf der Platte %s", w, file)
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 )
 
 // release counts the releases of this program whose schema differs; it grows by
-// one with each (testdata/releases.txt lists what was released). A program opens
+// one with each. A program opens
 // data of every older release, and of the one after its own, for all migrations
 // are additive: one step back loses nothing. Two steps back are refused.
 //

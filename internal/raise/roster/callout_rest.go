@@ -66,7 +66,7 @@ func (r *Room) warnOne(ctx context.Context, row calloutRow, rules Rules, now tim
 		}
 	}
 	var near []calloutRow
-	err = r.o.Store.Read(ctx).NewSelect().Model(&near).Where("tenant_id = ? AND person = ? AND begin_at > ? AND NOT void", row.TenantID, row.Person, c.Begin.Add(-calloutMemory)).Scan(ctx)
+	err = r.o.Store.Read(ctx).NewSelect().Model(&near).Where("tenant_id = ? AND person = ? AND begin_at > ? AND NOT void", row.TenantID, r.sealedPerson(row.Person), c.Begin.Add(-calloutMemory)).Scan(ctx)
 	if err != nil {
 		return next, fmt.Errorf("roster: callouts: %w", err)
 	}

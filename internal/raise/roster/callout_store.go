@@ -96,7 +96,7 @@ func (r *Room) CalledOut(ctx context.Context, c Call) error {
 		return nil
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		n, err := db.NewSelect().Model((*calloutRow)(nil)).Where("tenant_id = ? AND alert = ? AND person = ?", tenant, c.Alert, who.Email).Count(ctx)
+		n, err := db.NewSelect().Model((*calloutRow)(nil)).Where("tenant_id = ? AND alert = ? AND person = ?", tenant, c.Alert, r.sealedPerson(who.Email)).Count(ctx)
 		if err != nil {
 			return fmt.Errorf("roster: callout: %w", err)
 		}
@@ -264,13 +264,18 @@ func stretchesOf(rows []calloutRow, now time.Time) map[string][]Stretch {
 	return out
 }
 
+// sealedPerson is how somebody's address stands in the table of call-outs.
+func (r *Room) sealedPerson(mail string) string {
+	return r.o.Store.Sealed("roster_callout.person", mail)
+}
+
 // calloutRows are those that begin in [from, to) and are somebody's own or of the
 // rosters that they lead.
 func (r *Room) calloutRows(ctx context.Context, db bun.IDB, from, to time.Time, me string, leads []string) ([]calloutRow, error) {
 	var rows []calloutRow
 	q := db.NewSelect().Model(&rows).Where("tenant_id = ? AND begin_at >= ? AND begin_at < ?", ident.TenantOf(ctx), from, to).
 		WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-			if q = q.Where("person = ?", me); len(leads) > 0 {
+			if q = q.Where("person = ?", r.sealedPerson(me)); len(leads) > 0 {
 				q = q.WhereOr("roster IN (?)", bun.List(leads))
 			}
 			return q

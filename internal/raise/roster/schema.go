@@ -15,7 +15,10 @@ var texts embed.FS
 
 // Migrations is this room's schema.
 func Migrations() store.Migrations {
-	return store.Migrations{Room: "roster", FS: schema, Words: []string{"roster_entry.body"}}
+	return store.Migrations{
+		Room: "roster", FS: schema, Words: []string{"roster_entry.body"},
+		Ways: []string{"roster_callout.person", "roster_override.person", "roster_swap.asker", "roster_swap.other", "roster_feed.person"},
+	}
 }
 
 // Texts is this room's sentences, for the catalog.
