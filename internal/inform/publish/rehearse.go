@@ -2,6 +2,8 @@ package publish
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -51,10 +53,18 @@ func (r *Room) Rehearse(ctx context.Context, in incident.ID, k template.Kind, sc
 	return out, err
 }
 
-// DeliverNow works the ledger of one realm off at once, for a process that does
-// not run the room.
+// others is how long DeliverNow waits for what the room itself has just claimed.
+const (
+	others    = 30 * time.Second
+	lookAgain = 20 * time.Millisecond
+)
+
+// DeliverNow works the ledger of one realm off at once, also in a process that does
+// not run the room. Where the room runs and was faster with some of it, that is
+// waited for, so that whoever counts afterwards counts all.
 func (r *Room) DeliverNow(ctx context.Context, realm incident.Realm) error {
 	tenant := ident.TenantOf(ctx)
+	until := r.o.Clock.Now().Add(others)
 	for ctx.Err() == nil {
 		now := r.o.Clock.Now()
 		lanes, err := r.lanesDue(ctx, now)
@@ -72,8 +82,20 @@ func (r *Room) DeliverNow(ctx context.Context, realm incident.Realm) error {
 			}
 			sent += n
 		}
-		if sent == 0 {
+		if sent > 0 {
+			continue
+		}
+		busy, err := r.o.Store.Read(ctx).NewSelect().Model((*deliveryRow)(nil)).
+			Where("tenant_id = ? AND realm = ? AND state = 'sending'", tenant, realm).Exists(ctx)
+		if err != nil {
+			return fmt.Errorf("publish: under way: %w", err)
+		}
+		if !busy || !r.o.Clock.Now().Before(until) {
 			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookAgain):
 		}
 	}
 	return ctx.Err()
