@@ -224,8 +224,15 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	defer cancel()
 	late := ctx.Err() != nil
 	out := a.alone(inner, m)
-	if f := channel.AsFailure(out.Err); out.Err != nil && f.RouteDown && f.Reason == "throttled" && len(a.sem) > 0 && a.room.ask(inner) {
-		out = a.alone(inner, m)
+	if crowded(out) && len(a.sem) > 0 && a.room.ask(inner) {
+		// The server may take a moment to count the one that left.
+		for pause := 10 * time.Millisecond; crowded(out) && pause < awayFor; pause *= 2 {
+			select {
+			case <-inner.Done():
+			case <-time.After(pause):
+			}
+			out = a.alone(inner, m)
+		}
 	}
 	if f := channel.AsFailure(out.Err); !late && f.Reason == "canceled" && errors.Is(f, context.DeadlineExceeded) {
 		// The caller's own deadline was the shorter one, and it is the route
@@ -233,6 +240,11 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 		f.RouteDown, f.Reason = true, "timeout"
 	}
 	return out.Receipt, out.Err
+}
+
+// crowded reports whether the server takes no further connection now.
+func crowded(o channel.Outcome) bool {
+	return o.Err != nil && channel.AsFailure(o.Err).RouteDown && channel.AsFailure(o.Err).Reason == "throttled"
 }
 
 // alone sends one message over a connection of its own.
