@@ -141,7 +141,8 @@ func (r *Room) Firing(ctx context.Context) ([]Signal, error) {
 	return signals(rows, err)
 }
 
-// Trouble is a service that something is firing for now, how bad and who says so.
+// Trouble is a service for which something fires at the moment: how bad it is, and who
+// says so.
 type Trouble struct {
 	Service  string   `bun:"service"`
 	Source   Source   `bun:"source"`
