@@ -46,7 +46,6 @@ var noWay = map[string]string{
 	"pulse_peer.address":       "of another install, sealed by its room",
 	"alert_course.way":         "the kind of a way: mail, sms",
 	"identity_wish.ways":       "the kinds of a person's ways in their order: sms, mail",
-	"intake_letter.sender":     "a digest; nobody is found by it after three days",
 	"trial_way.way":            "the kind of a way: mail, sms",
 	"alert_notified.way":       "the kind of a way: official, alternative",
 }

@@ -34,7 +34,7 @@ const answersAnHour = 200
 const onceIn = 24 * time.Hour
 
 // letterRow is a letter that came: nothing of what it says, and its sender as a
-// digest alone.
+// digest alone, which is sealed: an address can be guessed and digested by anybody.
 type letterRow struct {
 	bun.BaseModel `bun:"table:intake_letter"`
 	TenantID      ident.Tenant `bun:"tenant_id,pk"`
@@ -145,7 +145,7 @@ func (r *Room) outcome(ctx context.Context, db bun.IDB, p penned, row letterRow,
 	answered := func() *bun.SelectQuery {
 		return db.NewSelect().Model((*letterRow)(nil)).Where("tenant_id = ? AND source = ? AND outcome = ?", row.TenantID, row.Source, Answered)
 	}
-	n, err := answered().Where("sender = ? AND at > ?", row.Sender, now.Add(-onceIn)).Count(ctx)
+	n, err := answered().Where("sender = ? AND at > ?", r.o.Store.Sealed("intake_letter.sender", row.Sender), now.Add(-onceIn)).Count(ctx)
 	if err != nil {
 		return "", fmt.Errorf("intake: letter: %w", err)
 	}
