@@ -53,6 +53,29 @@ func heat(staffed []Stretch, first Date, zone *time.Location) (h Heat) {
 	return h
 }
 
+// band are hours of the clock, from one to before another, that are alike on every
+// day of the week.
+type band struct{ from, to int }
+
+func bands(h Heat, w Week) (out []band) {
+	alike := func(a, b int) bool {
+		for d := range h {
+			if h[d][a] != h[d][b] || w[d][a] != w[d][b] {
+				return false
+			}
+		}
+		return true
+	}
+	for hour := range 24 {
+		if n := len(out); n > 0 && alike(out[n-1].from, hour) {
+			out[n-1].to = hour + 1
+			continue
+		}
+		out = append(out, band{hour, hour + 1})
+	}
+	return out
+}
+
 // Load is what the plan asks of one person.
 type Load struct {
 	Person   string
