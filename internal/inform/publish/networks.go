@@ -98,6 +98,7 @@ func asPosts(group []Variant, lang template.Language) (out []asPost) {
 		if n.name == "subject" {
 			text = v.Subject
 		}
+		text = strings.TrimRight(text, " \n") // nobody sees it, and a network leaves it away
 		count, limit := n.count, n.limit
 		if n.name == "sms" {
 			enc, _, _ := template.Segments(text)
