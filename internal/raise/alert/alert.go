@@ -112,6 +112,10 @@ const (
 	OthersResponsible Reason = "others_responsible" // somebody closer to the service was told
 	NotResponsible    Reason = "not_responsible"    // was never considered
 	NoWay             Reason = "no_way"             // none of their ways took anything
+	// NotNeeded: the alert was answered or over before anything to them had left;
+	// NotAgain: the same, and whether one of the tries came through is not known.
+	NotNeeded Reason = "not_needed"
+	NotAgain  Reason = "not_again"
 )
 
 // Why a firing signal woke nobody (I20).
@@ -170,7 +174,7 @@ type Notified struct {
 	Kind      Kind
 	At        time.Time
 	// Receipt is the last that the channel reported: empty (in the outbox),
-	// then its own words, "sent" or "failed".
+	// then its own words, "accepted" or "failed"; or "withdrawn", "broken_off".
 	Receipt   string
 	ReceiptAt time.Time
 }

@@ -9,6 +9,7 @@ import (
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/raise/chain"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
 
@@ -109,6 +110,9 @@ func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 		if err := t.note(ctx, id, Course{What: Declined, Person: actor.Person, Name: actor.Name}); err != nil {
 			return err
 		}
+		if err := r.spare(ctx, t, a, channel.NoLongerAnswered, actor.Person); err != nil {
+			return err
+		}
 		if err := r.audit(ctx, "alert.declined", *a); err != nil {
 			return err
 		}
@@ -116,7 +120,9 @@ func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 			if a.AcknowledgedBy != actor.Person {
 				return nil
 			}
-			r.reopen(a) // who gives it back leaves it to the others
+			if err := r.reopen(ctx, t, a); err != nil { // who gives it back leaves it to the others
+				return err
+			}
 			a.NextAt = t.now
 		}
 		rn, err := t.run(ctx, id)
@@ -143,8 +149,13 @@ func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 	})
 }
 
-func (r *Room) reopen(a *Alert) {
+func (r *Room) reopen(ctx context.Context, t turn, a *Alert) error {
+	was := a.State
 	a.State, a.AcknowledgedAt, a.AcknowledgedBy, a.AcknowledgedName = StateOpen, time.Time{}, "", ""
+	if was != StateAcknowledged {
+		return nil
+	}
+	return r.spare(ctx, t, a, channel.NoLongerTrue, "")
 }
 
 // HandOn gives the alert to somebody, who is alarmed at once and has as long to
@@ -179,7 +190,9 @@ func (r *Room) HandOn(ctx context.Context, id ID, to identity.PersonID) (Alert, 
 				return err
 			}
 		}
-		r.reopen(a)
+		if err := r.reopen(ctx, t, a); err != nil {
+			return err
+		}
 		// Who hands it on wants somebody woken, whatever held it back.
 		a.Held = ""
 		if err := t.dropHolds(ctx, id); err != nil {
@@ -201,6 +214,9 @@ func (r *Room) HandOn(ctx context.Context, id ID, to identity.PersonID) (Alert, 
 			if err := t.keepPage(ctx, row); err != nil {
 				return err
 			}
+		}
+		if err := r.spare(ctx, t, a, channel.NoLongerAnswered, actor.Person); err != nil {
+			return err
 		}
 		m := mailing{r: r, t: t, alert: *a, service: svc}
 		if err := m.prepare(ctx); err != nil {
@@ -254,7 +270,12 @@ func (r *Room) Snooze(ctx context.Context, id ID, d time.Duration) (Alert, error
 		if err := t.calm(ctx, id); err != nil {
 			return err
 		}
-		r.reopen(a)
+		if err := r.reopen(ctx, t, a); err != nil {
+			return err
+		}
+		if err := r.spare(ctx, t, a, channel.NoLongerAnswered, actor.Person); err != nil {
+			return err
+		}
 		a.NextAt = until
 		if err := t.endReason(ctx, id, PutOffByHand); err != nil {
 			return err

@@ -133,6 +133,8 @@ func (c Course) say(ctx context.Context) string {
 		return i18n.T(ctx, key, chain.WhoText(ctx, chain.Who(c.Name)), i18n.T(ctx, "chain.miss_"+c.Word))
 	case WayLacking:
 		return i18n.T(ctx, key, c.Name, way, i18n.T(ctx, "chain.lack_"+c.Word))
+	case WayWithdrawn, WayBrokenOff:
+		return i18n.T(ctx, key, c.Name, way, i18n.T(ctx, "alert.course.needless_"+c.Word))
 	case WayFailed:
 		return i18n.T(ctx, key, c.Name, way, c.Word)
 	case OwnOrder, StepOrder:
@@ -171,7 +173,7 @@ type alertHandOn struct {
 // alertCourse is one line of what happened to wake people.
 type alertCourse struct {
 	At     time.Time  `json:"at"`
-	What   string     `json:"what" doc:"Stable word: step, again, empty, in_vain, end, own_order, step_order, sent, accepted, arrived, failed, silent, lacking, unreached, answered, declined, handed_on, snoozed, returned, held, released"`
+	What   string     `json:"what" doc:"Stable word: step, again, empty, in_vain, end, own_order, step_order, sent, accepted, arrived, failed, withdrawn, broken_off, silent, lacking, unreached, answered, declined, handed_on, snoozed, returned, held, released"`
 	Person string     `json:"person,omitempty" doc:"Id"`
 	Name   string     `json:"name,omitempty"`
 	Way    string     `json:"way,omitempty"`

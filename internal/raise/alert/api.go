@@ -27,7 +27,7 @@ type alertDecision struct {
 	Person string `json:"person" doc:"Id of the person"`
 	Name   string `json:"name"`
 	Woken  bool   `json:"woken"`
-	Reason string `json:"reason" doc:"Stable word, such as owner, role_it, blocked, others_responsible"`
+	Reason string `json:"reason" doc:"Stable word, such as owner, role_it, blocked, others_responsible, not_needed"`
 }
 
 type alertMessage struct {
@@ -36,7 +36,7 @@ type alertMessage struct {
 	Address string    `json:"address"`
 	Kind    string    `json:"kind" enum:"alarm,taken,over"`
 	At      time.Time `json:"at"`
-	Receipt string    `json:"receipt" doc:"Empty while it is under way, then accepted or failed"`
+	Receipt string    `json:"receipt" doc:"Empty while it is under way, then accepted, failed, withdrawn before it left, or broken_off: withdrawn, and whether a try came through is not known"`
 }
 
 type alertClose struct {

@@ -17,28 +17,32 @@ type What string
 
 // The things.
 const (
-	StepBegun   What = "step"       // a step of the chain is told; Word: its number
-	StepAgain   What = "again"      // it is told once more
-	StepEmpty   What = "empty"      // nobody stands there, others are told instead; Word: the step
-	NameInVain  What = "in_vain"    // a name on the step leads to nobody; Word: the name
-	ChainEnds   What = "end"        // the chain is climbed, those responsible otherwise come next
-	OwnOrder    What = "own_order"  // the person's own order of ways applies; Word: the ways
-	StepOrder   What = "step_order" // the step's does, not the person's own; Word: the ways
-	WaySent     What = "sent"       // a message was handed to the outbox
-	WayTaken    What = "accepted"   // the other side has it
-	WayArrived  What = "arrived"    // it is on the person's device
-	WayFailed   What = "failed"     // it could not be delivered; Word: why
-	WaySilent   What = "silent"     // no receipt came in time
-	WayLacking  What = "lacking"    // the person has no such way; Word: why
-	Unreached   What = "unreached"  // no way led to the person
-	Answered    What = "answered"   // the person acknowledged
-	Declined    What = "declined"
-	HandedOn    What = "handed_on" // Word: to whom
-	Snoozed     What = "snoozed"
-	Returned    What = "returned" // what was put off is back
-	HeldBack    What = "held"     // the alarm is withheld; Word: the reason
-	ReleasedNow What = "released" // it is withheld no more
-	Eased       What = "eased"    // it is a warning again, nobody further is woken
+	StepBegun  What = "step"       // a step of the chain is told; Word: its number
+	StepAgain  What = "again"      // it is told once more
+	StepEmpty  What = "empty"      // nobody stands there, others are told instead; Word: the step
+	NameInVain What = "in_vain"    // a name on the step leads to nobody; Word: the name
+	ChainEnds  What = "end"        // the chain is climbed, those responsible otherwise come next
+	OwnOrder   What = "own_order"  // the person's own order of ways applies; Word: the ways
+	StepOrder  What = "step_order" // the step's does, not the person's own; Word: the ways
+	WaySent    What = "sent"       // a message was handed to the outbox
+	WayTaken   What = "accepted"   // the other side has it
+	WayArrived What = "arrived"    // it is on the person's device
+	WayFailed  What = "failed"     // it could not be delivered; Word: why
+	// WayWithdrawn: it was withdrawn before it left; WayBrokenOff: it is not tried
+	// again, and whether a try came through is not known. Word: why.
+	WayWithdrawn What = "withdrawn"
+	WayBrokenOff What = "broken_off"
+	WaySilent    What = "silent"    // no receipt came in time
+	WayLacking   What = "lacking"   // the person has no such way; Word: why
+	Unreached    What = "unreached" // no way led to the person
+	Answered     What = "answered"  // the person acknowledged
+	Declined     What = "declined"
+	HandedOn     What = "handed_on" // Word: to whom
+	Snoozed      What = "snoozed"
+	Returned     What = "returned" // what was put off is back
+	HeldBack     What = "held"     // the alarm is withheld; Word: the reason
+	ReleasedNow  What = "released" // it is withheld no more
+	Eased        What = "eased"    // it is a warning again, nobody further is woken
 )
 
 // Course is one line of what happened for an alert.

@@ -13,6 +13,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/raise/chain"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
 
@@ -273,7 +274,10 @@ func (r *Room) answeredBy(ctx context.Context, t turn, a *Alert, person, name st
 			if a.NextAt.IsZero() {
 				a.NextAt = t.now.Add(rn.chain.Steps[rn.Step].WaitFor())
 			}
-			return nil // the chain climbs on for those who have not
+			if person == "" {
+				return nil
+			}
+			return r.spare(ctx, t, a, channel.NoLongerAnswered, person) // the chain climbs on for those who have not
 		}
 	}
 	a.NextAt = time.Time{}
@@ -283,7 +287,10 @@ func (r *Room) answeredBy(ctx context.Context, t turn, a *Alert, person, name st
 			return err
 		}
 	}
-	return t.calm(ctx, a.ID)
+	if err := t.calm(ctx, a.ID); err != nil {
+		return err
+	}
+	return r.spare(ctx, t, a, channel.NoLongerTaken, "")
 }
 
 // sweepPages tries the next way of everybody of whom no receipt came in time.

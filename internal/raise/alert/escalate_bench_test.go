@@ -24,6 +24,10 @@ type timed struct {
 	at []time.Time
 }
 
+func (x *timed) Withdraw(context.Context, []string, channel.Why) ([]channel.Withdrawal, error) {
+	return nil, nil
+}
+
 func (x *timed) Send(_ context.Context, m channel.Message) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
@@ -31,6 +32,12 @@ func Bundles(r *Room, ctx context.Context, now time.Time) (time.Time, error) {
 // Token makes the token of an alarm mail.
 func Token(r *Room, id ID, person identity.PersonID, now time.Time) string {
 	return r.token(id, person, now)
+}
+
+// Climbs tells whether the alert's chain goes on.
+func Climbs(r *Room, ctx context.Context, id ID) (bool, error) {
+	rn, err := runOf(ctx, r.o.Store.Read(ctx), ident.TenantOf(ctx), id)
+	return rn != nil && !rn.Done, err
 }
 
 // OpenSpool, Remember and SendSpooled are what the room does by itself for the

@@ -65,7 +65,9 @@ func (r *Room) rest(ctx context.Context, t turn, a *Alert, s signal.Signal, unti
 // woken, and whoever has taken it has taken less than this.
 func (r *Room) worsen(ctx context.Context, t turn, a Alert, s signal.Signal) error {
 	a.Severity, a.Title, a.Detail = s.Severity, s.Title, s.Detail
-	a.State, a.AcknowledgedAt, a.AcknowledgedBy, a.AcknowledgedName = StateOpen, time.Time{}, "", ""
+	if err := r.reopen(ctx, t, &a); err != nil {
+		return err
+	}
 	if err := t.endNobody(ctx, a.ID); err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Services interface {
 // kind Invalid concerns this one message.
 type Sender interface {
 	Send(ctx context.Context, m channel.Message) error
+	// Withdraw takes back what has not left yet, and names it.
+	Withdraw(ctx context.Context, ids []string, why channel.Why) ([]channel.Withdrawal, error)
 }
 
 // Hook is a webhook that hears of every alert.
@@ -289,6 +291,9 @@ func (r *Room) onIgnored(ctx context.Context, e bus.Event[signal.IgnoredSignal])
 
 // onSettled notes what became of a message of ours.
 func (r *Room) onSettled(ctx context.Context, e bus.Event[channel.SettledEvent]) error {
+	if e.Data.State == channel.Withdrawn {
+		return r.onWithdrawn(ctx, e)
+	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		t := turn{r: r, db: db, tenant: ident.TenantOf(ctx), now: r.o.Clock.Now()}
 		if err := t.receipt(ctx, e.Data.ID, string(e.Data.State), e.At); err != nil {
@@ -445,7 +450,16 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 			asked[identity.PersonID(p.PersonID)] = true
 		}
 	}
+	// Whose alarm was withdrawn while somebody had it has heard nothing.
 	var next []chosen
+	spared, err := r.spared(ctx, t, a.ID, asked)
+	if err != nil {
+		return err
+	}
+	for _, p := range spared {
+		next = append(next, chosen{p, NoAnswer, true})
+		asked[p.ID] = true
+	}
 	for _, p := range widen(levels, asked) {
 		next = append(next, chosen{p, NoAnswer, true})
 	}
@@ -575,6 +589,9 @@ func (r *Room) onlyHeld(ctx context.Context, t turn, id ID, free bool) error {
 // close writes the end of a and tells everybody who got the alarm.
 func (r *Room) close(ctx context.Context, t turn, a Alert) error {
 	a.Held = ""
+	if err := r.spare(ctx, t, &a, channel.NoLongerOver, ""); err != nil {
+		return err
+	}
 	if err := t.update(ctx, a); err != nil {
 		return err
 	}
@@ -628,6 +645,9 @@ func (r *Room) tellAgain(ctx context.Context, t turn, a Alert, kind Kind, but st
 	}
 	for _, n := range told {
 		first := n.Kind == Alarm || n.Kind == Grown && !alarmed[n.PersonID] // of an effect
+		if n.Receipt == receiptWithdrawn {
+			continue // it never left: nothing is to be taken back
+		}
 		if !first || n.PersonID == "" || n.PersonID == but || done[n.PersonID+" "+n.Way+" "+n.Address] {
 			continue
 		}

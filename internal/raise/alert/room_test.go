@@ -36,6 +36,12 @@ type world struct {
 	chains   *chain.Room
 	seq      int64
 	graph    []service.Service // what depends on what
+
+	stuck   bool            // nothing leaves the outbox
+	waiting map[string]bool // ids that have not left it
+	flying  map[string]bool // ids of them that are being tried
+	marked  map[string]channel.Why
+	back    []string // ids that were withdrawn
 }
 
 func (w *world) Now() time.Time { return w.now }
@@ -83,7 +89,25 @@ func (w *world) Send(_ context.Context, m channel.Message) error {
 		return fault.New(fault.Invalid, "channel.bad_address")
 	}
 	w.sent = append(w.sent, m)
+	if w.stuck {
+		w.waiting[m.ID] = true
+	}
 	return nil
+}
+
+// Withdraw takes back what is stuck; what is being tried is marked.
+func (w *world) Withdraw(_ context.Context, ids []string, why channel.Why) (gone []channel.Withdrawal, err error) {
+	for _, id := range ids {
+		switch {
+		case w.flying[id]:
+			w.marked[id] = why
+		case w.waiting[id]:
+			delete(w.waiting, id)
+			w.back = append(w.back, id)
+			gone = append(gone, channel.Withdrawal{ID: id})
+		}
+	}
+	return gone, nil
 }
 
 func (w *world) Hooks(context.Context) ([]alert.Hook, error) { return w.hook, nil }

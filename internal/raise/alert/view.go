@@ -99,6 +99,8 @@ func tell(all []Notified) []told {
 			out[i].State, out[i].Word = web.OK, "alert.receipt.accepted"
 		case n.Receipt == "" && out[i].State != web.OK:
 			out[i].State, out[i].Word = web.Pending, "alert.receipt.pending"
+		case (n.Receipt == receiptWithdrawn || n.Receipt == receiptBrokenOff) && out[i].State == web.Down:
+			out[i].State, out[i].Word = web.Unknown, "alert.receipt."+n.Receipt
 		}
 	}
 	return out

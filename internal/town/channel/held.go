@@ -28,7 +28,7 @@ const reasonRestored = "restored"
 func (r *Room) HoldAll(ctx context.Context) error {
 	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		_, err := db.NewUpdate().Model((*outboxRow)(nil)).
-			Set("state = ?", Queued).Set("lease_until = NULL").Set("due_at = ?", heldUntil).Set("reason = ?", reasonRestored).
+			Set("state = ?", Queued).Set("lease_until = NULL").Set("due_at = ?", heldUntil).Set("reason = ?", reasonRestored).Set("doubtful = ?", true).
 			Where("state IN (?, ?)", Queued, Sending).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("channel: hold: %w", err)

@@ -54,6 +54,7 @@ func (r *Room) claim(ctx context.Context, l lane, now time.Time, n int) ([]outbo
 			Where("class = ? AND kind = ?", l.Class, l.Kind).Order("due_at", "id").Limit(int64(n))
 		_, err := db.NewUpdate().Model(&rows).
 			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").Set("node = ?", r.o.Node).
+			Set("doubtful = CASE WHEN state = ? THEN ? ELSE doubtful END", Sending, true). // its node may have sent it
 			Where("(tenant_id, id) IN (?)", ids).
 			Where("state = ? OR lease_until < ?", Queued, now).
 			Returning("*").Exec(ctx)

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,12 +24,15 @@ import (
 // State is where a message of the outbox stands.
 type State string
 
-// queued → sending → accepted | failed, or back to queued.
+// queued → sending → accepted | failed, or back to queued; and withdrawn.
 const (
 	Queued   State = "queued"
 	Sending  State = "sending"
 	Accepted State = "accepted" // the other side took responsibility
 	Failed   State = "failed"   // given up, with a reason; told as [Settled]
+	// Withdrawn: taken back before it left ([Room.Withdraw]). It stands as failed,
+	// with a reason of its own, so that the release before does not send it.
+	Withdrawn State = "withdrawn"
 )
 
 // Settled is told when a message has come to its end.
@@ -41,6 +45,8 @@ type SettledEvent struct {
 	State  State
 	Route  string
 	Reason string
+	// Doubtful: it was withdrawn, and a try before may have come through.
+	Doubtful bool `json:",omitempty"`
 }
 
 // Sealer keeps webhook secrets unreadable at rest.
@@ -159,6 +165,8 @@ type outboxRow struct {
 	Arrival       Arrival      `bun:"arrival"`
 	ArrivalReason string       `bun:"arrival_reason"`
 	ArrivedAt     time.Time    `bun:"arrived_at,nullzero"`
+	Withdrawn     Why          `bun:"withdrawn"` // no longer wanted, and why
+	Doubtful      bool         `bun:"doubtful"`  // a try may have come through unnoticed
 }
 
 // Send puts a message into the outbox, inside the caller's transaction. The
@@ -270,7 +278,7 @@ const everyNode = "*"
 // before a restart, or one whose lease ran out.
 func (r *Room) TakeUp(ctx context.Context, node string) error {
 	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		q := db.NewUpdate().Model((*outboxRow)(nil)).Set("state = ?", Queued).Set("lease_until = NULL").Where("state = ?", Sending)
+		q := db.NewUpdate().Model((*outboxRow)(nil)).Set("state = ?", Queued).Set("lease_until = NULL").Set("doubtful = ?", true).Where("state = ?", Sending)
 		if node != everyNode {
 			q = q.Where("node = ?", node)
 		}
@@ -284,9 +292,10 @@ func (r *Room) TakeUp(ctx context.Context, node string) error {
 
 // attempt is what became of a message that was claimed.
 type attempt struct {
-	row outboxRow
-	rc  Receipt
-	err error
+	row   outboxRow
+	rc    Receipt
+	doubt bool // no way said yes, and one may have taken it
+	err   error
 }
 
 // settleLeft writes down what became of messages while the database was away,
@@ -298,7 +307,7 @@ func (r *Room) settleLeft(ctx context.Context) error {
 	r.mu.Unlock()
 	for i, a := range left {
 		ctx := ident.WithActor(ident.WithTenant(ctx, a.row.TenantID), ident.System)
-		if err := r.settle(ctx, a.row, a.rc, a.err); err != nil {
+		if err := r.settle(ctx, a); err != nil {
 			r.mu.Lock()
 			r.left = append(left[i:], r.left...)
 			r.mu.Unlock()
@@ -397,17 +406,20 @@ func (r *Room) try(ctx context.Context, row outboxRow) error {
 		return nil
 	}
 	m, err := r.message(row)
-	var rc Receipt
-	if err == nil {
-		rc, err = r.one(ctx, m)
+	a := attempt{row: row, err: err}
+	switch {
+	case row.Withdrawn != "":
+		a.err = errWithdrawn
+	case err == nil:
+		a.rc, a.doubt, a.err = r.one(ctx, m)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	failed := r.settle(ctx, row, rc, err)
+	failed := r.settle(ctx, a)
 	if failed != nil && ctx.Err() == nil {
 		r.mu.Lock()
-		r.left = append(r.left, attempt{row, rc, err})
+		r.left = append(r.left, a)
 		r.mu.Unlock()
 	}
 	return failed
@@ -429,27 +441,37 @@ func (r *Room) message(row outboxRow) (Message, error) {
 }
 
 // settle writes down how the attempt ended.
-func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr error) error {
+func (r *Room) settle(ctx context.Context, a attempt) error {
+	row, rc, sendErr := a.row, a.rc, a.err
 	now := r.o.Clock.Now()
 	next := decide(row, now, sendErr)
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
 		if next.state != Accepted {
-			// The provider may have reported the arrival of what broke off for us.
-			if arrived, err := r.row(ctx, row.ID); err != nil {
+			stands, err := r.row(ctx, row.ID)
+			if err != nil {
 				return err
-			} else if arrived.Arrival == Arrived {
-				next, rc.Route = fate{state: Accepted, due: row.DueAt}, arrived.Route
+			}
+			row.Withdrawn, row.Doubtful = stands.Withdrawn, stands.Doubtful || a.doubt
+			switch {
+			case stands.Arrival == Arrived:
+				// The provider has reported the arrival of what broke off for us.
+				next, rc.Route = fate{state: Accepted, due: row.DueAt}, stands.Route
+			case row.Withdrawn != "" && next.state == Queued:
+				next = withdrawnInstead(row, next, now)
 			}
 		}
 		q := db.NewUpdate().Model((*outboxRow)(nil)).
-			Set("state = ?", next.state).Set("due_at = ?", next.due).Set("lease_until = NULL").
+			Set("state = ?", next.column()).Set("due_at = ?", next.due).Set("doubtful = ?", row.Doubtful).Set("lease_until = NULL").
 			Set("route = ?", rc.Route).Set("reference = ?", cut(rc.Reference, maxReferences)).Set("parts = ?", rc.Parts).
 			Set("reason = ?", next.reason).Set("detail = ?", next.detail).
 			Where("tenant_id = ? AND id = ? AND state = ?", row.TenantID, row.ID, Sending).
 			// The number of the attempt is the fence: a claim that came after ours
 			// settles for itself.
 			Where("attempts = ?", row.Attempts)
-		if next.state == Accepted || next.state == Failed {
+		if errors.Is(sendErr, errWithdrawn) {
+			q = q.Set("attempts = attempts - 1") // it was claimed and not tried
+		}
+		if next.state != Queued {
 			q = q.Set("settled_at = ?", now)
 		}
 		res, err := q.Exec(ctx)
@@ -459,9 +481,11 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 		if n, err := res.RowsAffected(); err != nil || n == 0 || next.state == Queued {
 			return err
 		}
-		err = Settled.Tell(ctx, enqueue, now, SettledEvent{
-			ID: row.ID, State: next.state, Route: rc.Route, Reason: next.reason,
-		})
+		told := SettledEvent{ID: row.ID, State: next.state, Route: rc.Route, Reason: next.reason}
+		if next.state == Withdrawn {
+			told = row.withdrawnEvent()
+		}
+		err = Settled.Tell(ctx, enqueue, now, told)
 		if err != nil || next.state != Accepted {
 			return err
 		}
@@ -470,7 +494,7 @@ func (r *Room) settle(ctx context.Context, row outboxRow, rc Receipt, sendErr er
 	if err != nil {
 		return fmt.Errorf("channel: settle: %w", err)
 	}
-	if sendErr != nil && next.reason != "paced" {
+	if sendErr != nil && next.reason != "paced" && next.state != Withdrawn {
 		r.o.Log.WarnContext(ctx, "message was not taken", "id", row.ID, "kind", row.Kind, "class", row.Class,
 			"attempt", row.Attempts, "state", next.state, "reason", next.reason, "again_at", next.due)
 	}
@@ -484,6 +508,14 @@ type fate struct {
 	due    time.Time
 	reason string
 	detail string
+}
+
+// column is the state as it is stored.
+func (f fate) column() State {
+	if f.state == Withdrawn {
+		return Failed
+	}
+	return f.state
 }
 
 // decide is the pure rule: taken, never, or again and when.
@@ -539,6 +571,9 @@ type Item struct {
 	Arrival       Arrival
 	ArrivalReason string
 	ArrivedAt     time.Time
+	// Why it was withdrawn, where it was; Doubtful: a try may have come through.
+	Why      Why
+	Doubtful bool
 }
 
 func (r outboxRow) item() Item {
@@ -553,9 +588,10 @@ func (r outboxRow) item() Item {
 	}
 	return Item{
 		ID: r.ID, Kind: r.Kind, Class: r.Class, Realm: r.Realm, To: to, Subject: r.Subject, Text: text,
-		State: r.State, Attempts: r.Attempts, DueAt: r.DueAt, Route: r.Route, Reason: r.Reason, Detail: r.Detail,
+		State: r.state(), Attempts: r.Attempts, DueAt: r.DueAt, Route: r.Route, Reason: r.Reason, Detail: r.Detail,
 		CreatedAt: r.CreatedAt, SettledAt: r.SettledAt,
 		Parts: r.Parts, Arrival: r.Arrival, ArrivalReason: r.ArrivalReason, ArrivedAt: r.ArrivedAt,
+		Why: r.Withdrawn, Doubtful: r.Doubtful,
 	}
 }
 
@@ -572,7 +608,7 @@ func (r *Room) List(ctx context.Context, f Filter) ([]Item, error) {
 	q := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(ctx)).
 		Order("created_at DESC", "id DESC").Limit(int64(min(max(f.Limit, 1), 1000)))
 	if f.State != "" {
-		q = q.Where("state = ?", f.State)
+		q = inState(q, f.State)
 	}
 	if f.After != "" {
 		last, err := r.row(ctx, f.After)
@@ -615,8 +651,9 @@ func (r *Room) Counts(ctx context.Context) (map[State]int, error) {
 		State State
 		N     int
 	}
-	err := r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)).Column("state").ColumnExpr("count(*) AS n").
-		Where("tenant_id = ?", ident.TenantOf(ctx)).Group("state").Scan(ctx, &rows)
+	err := r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)).ColumnExpr("count(*) AS n").
+		ColumnExpr("CASE WHEN state = ? AND withdrawn <> '' THEN ? ELSE state END AS state", Failed, Withdrawn).
+		Where("tenant_id = ?", ident.TenantOf(ctx)).GroupExpr("2").Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("channel: counts: %w", err)
 	}
@@ -637,7 +674,7 @@ func (r *Room) Again(ctx context.Context, id string) error {
 		res, err := db.NewUpdate().Model((*outboxRow)(nil)).
 			Set("state = ?", Queued).Set("due_at = ?", now).Set("give_up_at = ?", now.Add(singlePatience)).
 			Set("settled_at = NULL").Set("attempts = 0").Set("arrival = ''").Set("arrival_reason = ''").Set("arrived_at = NULL").
-			Where("tenant_id = ? AND id = ? AND state = ?", tenant, id, Failed).Exec(ctx)
+			Where("tenant_id = ? AND id = ? AND state = ? AND withdrawn = ''", tenant, id, Failed).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("channel: again: %w", err)
 		}

@@ -20,7 +20,7 @@ type outboxBody struct {
 	Realm     string     `json:"realm" doc:"live or exercise"`
 	To        string     `json:"to"`
 	Subject   string     `json:"subject"`
-	State     string     `json:"state" doc:"queued, sending, accepted or failed"`
+	State     string     `json:"state" doc:"queued, sending, accepted, failed, or withdrawn: no longer wanted before it left"`
 	Attempts  int        `json:"attempts"`
 	Route     string     `json:"route,omitempty" doc:"The way that took it"`
 	Reason    string     `json:"reason,omitempty" doc:"Stable word for why the last attempt failed, or why it waits: quiet, restored"`
@@ -31,6 +31,8 @@ type outboxBody struct {
 	Parts     int        `json:"parts,omitempty" doc:"Of a short message"`
 	Arrival   string     `json:"arrival,omitempty" doc:"What the provider reported later: arrived or lost"`
 	ArrivedAt *time.Time `json:"arrived_at,omitempty"`
+	Withdrawn string     `json:"withdrawn,omitempty" doc:"Why it is no longer wanted: acknowledged, closed, answered, reopened"`
+	Doubtful  bool       `json:"doubtful,omitempty" doc:"A try before may have come through unnoticed"`
 	Text      string     `json:"text,omitempty" doc:"Of simulated messages"`
 }
 
@@ -45,6 +47,9 @@ func outboxBodyOf(i Item) outboxBody {
 	if !i.SettledAt.IsZero() {
 		b.SettledAt = &i.SettledAt
 	}
+	if i.State == Withdrawn {
+		b.Withdrawn, b.Doubtful = string(i.Why), i.Doubtful
+	}
 	b.Parts, b.Arrival = i.Parts, string(i.Arrival)
 	if !i.ArrivedAt.IsZero() {
 		b.ArrivedAt = &i.ArrivedAt
@@ -54,7 +59,7 @@ func outboxBodyOf(i Item) outboxBody {
 
 type outboxListInput struct {
 	web.Paging
-	State string `query:"state" enum:"queued,sending,accepted,failed" doc:"Only those in this state"`
+	State string `query:"state" enum:"queued,sending,accepted,failed,withdrawn" doc:"Only those in this state"`
 }
 
 type outboxIDInput struct {

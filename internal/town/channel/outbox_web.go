@@ -43,7 +43,7 @@ func mayReadSimulated(ctx context.Context) bool {
 }
 
 // outboxStates is the order of the filter chips.
-var outboxStates = []State{Failed, Queued, Sending, Accepted}
+var outboxStates = []State{Failed, Queued, Sending, Accepted, Withdrawn}
 
 // outboxView is what the page of the outbox shows.
 type outboxView struct {
@@ -180,6 +180,8 @@ func (s State) mark() web.State {
 		return web.OK
 	case Failed:
 		return web.Down
+	case Withdrawn:
+		return web.Unknown
 	default:
 		return web.Pending
 	}
@@ -212,6 +214,9 @@ func stateWord(ctx context.Context, i Item) string {
 
 // reasonWords say why a message was not taken, and what follows.
 func reasonWords(ctx context.Context, i Item) string {
+	if i.State == Withdrawn {
+		return withdrawnWords(ctx, i)
+	}
 	if i.Reason == "" {
 		return ""
 	}
@@ -230,6 +235,18 @@ func reasonWords(ctx context.Context, i Item) string {
 	default:
 		return ""
 	}
+}
+
+// withdrawnWords say why a message is no longer wanted, and what had kept it.
+func withdrawnWords(ctx context.Context, i Item) string {
+	out := i18n.T(ctx, "channel.withdrawn_"+string(i.Why))
+	if i.Attempts > 0 && i.Reason != "" {
+		out += " " + i18n.T(ctx, "channel.withdrawn_before", reasonWord(ctx, i.Reason))
+	}
+	if i.Doubtful {
+		out += " " + i18n.T(ctx, "channel.withdrawn_doubt")
+	}
+	return out
 }
 
 func reasonWord(ctx context.Context, reason string) string {

@@ -69,11 +69,12 @@ func (b *breaker) order(as []Adapter) []Adapter {
 	return append(up, down...)
 }
 
-// one sends m over the first route that takes it.
-func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
+// one sends m over the first route that takes it. doubt: none did, and one may
+// have all the same.
+func (r *Room) one(ctx context.Context, m Message) (rc Receipt, doubt bool, err error) {
 	routes := r.routes.order(leading(r.adapters(ctx, m.Realm, m.Kind), m.To))
 	if len(routes) == 0 {
-		return Receipt{}, errNoRoute
+		return Receipt{}, false, errNoRoute
 	}
 	var (
 		last  error
@@ -95,8 +96,9 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 		if err == nil {
 			r.routes.ok(a)
 			rc.Route = a.Route()
-			return rc, nil
+			return rc, false, nil
 		}
+		doubt = doubt || !untaken(err)
 		f := AsFailure(err)
 		// A route that hangs is down for us, whatever it would have said.
 		if errors.Is(err, context.DeadlineExceeded) || f.Reason == "timeout" {
@@ -105,7 +107,7 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 		// "rejected" may be this relay's own refusal ("relaying denied"); an
 		// address that does not exist is refused by every relay.
 		if (f.Permanent && f.Reason != "rejected") || ctx.Err() != nil {
-			return Receipt{}, err
+			return Receipt{}, doubt, err
 		}
 		if f.RouteDown {
 			r.routes.fail(a, f)
@@ -118,11 +120,11 @@ func (r *Room) one(ctx context.Context, m Message) (Receipt, error) {
 	}
 	switch {
 	case first == nil:
-		return Receipt{}, last
+		return Receipt{}, doubt, last
 	case last == nil || AsFailure(last).Permanent:
-		return Receipt{}, &Failure{Reason: "paced", RetryAfter: r.pace.take(first, m.Class, m.ID, true)}
+		return Receipt{}, doubt, &Failure{Reason: "paced", RetryAfter: r.pace.take(first, m.Class, m.ID, true)}
 	}
-	return Receipt{}, last
+	return Receipt{}, doubt, last
 }
 
 // leading are the routes that lead to an address.
