@@ -49,7 +49,7 @@ func TestRealProgram(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for _, c := range slices.Concat(crashes, climbing, lostReports, foreignPeers, badDays, farAway, days, awayDays, keeping, carried, updates, several, reloads) {
+	for _, c := range slices.Concat(crashes, climbing, theTelephone, lostReports, foreignPeers, badDays, farAway, days, awayDays, keeping, carried, updates, several, reloads) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, r)

@@ -13,6 +13,7 @@ import (
 
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/channel/voice"
+	"tuermer/internal/town/channel/voicetest"
 )
 
 // scenario is what sipp, an independent SIP tester of Debian's, answers to calls.
@@ -49,21 +50,21 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 func (s *scenario) raw(xml string) *scenario { s.xml.WriteString(xml + "\n"); return s }
 
 // on runs the scenario on a port of its own and answers its address.
-func (s *scenario) on(t *testing.T, args ...string) (addr string, out *output) {
+func (s *scenario) on(t *testing.T, args ...string) (addr string, out *voicetest.Output) {
 	t.Helper()
-	need(t, "sipp")
+	voicetest.Need(t, "sipp")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "scenario.xml")
 	text := "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"callee\">\n" + s.xml.String() + "</scenario>\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port, control := ownPorts(t)
+	port, control := voicetest.OwnPorts(t)
 	args = append([]string{
 		"-sf", file, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-cp", fmt.Sprint(control), "-m", "1", "-nostdin", "-timeout", "180s",
 		"-trace_msg", "-message_file", filepath.Join(dir, "messages"), "-trace_err", "-error_file", filepath.Join(dir, "errors"),
 	}, args...)
-	out = program(t, func(string) bool { return taken(port, strings.Contains(strings.Join(args, " "), "-t t1")) }, "sipp", args...)
+	out = voicetest.Program(t, func(string) bool { return taken(port, strings.Contains(strings.Join(args, " "), "-t t1")) }, "sipp", args...)
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, name := range []string{"messages", "errors"} {
