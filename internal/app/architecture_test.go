@@ -25,7 +25,7 @@ var tower = []struct {
 	floor string
 	rooms []string
 }{
-	{"platform", []string{"fault", "clock", "ident", "seal", "store", "jobs", "bus", "backup", "depot", "replica", "i18n", "web", "fence", "paper", "personal", "retain", "storetest", "depottest", "zonetest"}},
+	{"platform", []string{"fault", "clock", "ident", "seal", "store", "jobs", "bus", "backup", "depot", "replica", "i18n", "web", "fence", "fill", "paper", "personal", "retain", "storetest", "depottest", "zonetest"}},
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact", "deletion"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
 	{"raise", []string{"roster", "chain", "alert", "trial"}},

@@ -137,13 +137,13 @@ func (a *Adapter) checkTemplates() error {
 	o := a.o
 	u, err := url.Parse(Fill(o.URL, Query, Values{User: "u", Digits: "1", To: "1"}))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return &Problem{"address", ""}
+		return &Problem{Word: "address"}
 	}
 	if err := Check(o.URL, Query); err != nil {
 		return err
 	}
 	if o.Body == "" && o.Method != http.MethodGet {
-		return &Problem{"body", ""}
+		return &Problem{Word: "body"}
 	}
 	if o.Body != "" {
 		if err := Check(o.Body, a.form); err != nil {
