@@ -167,6 +167,7 @@ func play(t *testing.T, file string, archive *txtar.Archive, database string) {
 	if s.config, _, err = app.ParseConfig("tuermer.yaml", often(yaml)); err != nil {
 		t.Fatal(err)
 	}
+	s.hookSecrets()
 	if file, ok := s.files["dns.zone"]; ok {
 		if s.names, err = zonetest.Parse(string(file)); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tuermer/internal/app"
 	"tuermer/internal/town/channel/chattest"
 )
 
@@ -20,7 +21,15 @@ type chatRoom struct {
 	read   int
 }
 
-// chat: Kanal mattermost öffnet unter chat.example | bremst | liest "Worte" … | liest nichts.
+// hookSecrets reads the secrets of webhooks that the scenario brings along.
+func (s *stage) hookSecrets() {
+	for i := range s.config.Webhooks {
+		w := &s.config.Webhooks[i]
+		w.Secret = app.Secret(strings.TrimSpace(string(s.files[w.SecretFile])))
+	}
+}
+
+// chat: Kanal mattermost öffnet unter chat.example | bremst | lehnt ab | nimmt an | liest "Worte" … | liest nichts.
 func (s *stage) chat(args []string) error {
 	form, verb := args[0], args[1]
 	if verb == "öffnet" {
@@ -33,6 +42,12 @@ func (s *stage) chat(args []string) error {
 	switch verb {
 	case "bremst":
 		c.server.Throttle(1, "60")
+		return nil
+	case "lehnt":
+		c.server.Make(chattest.Deny)
+		return nil
+	case "nimmt":
+		c.server.Make("")
 		return nil
 	case "liest":
 		time.Sleep(settle)
@@ -59,7 +74,7 @@ func (s *stage) chat(args []string) error {
 		}
 		return fmt.Errorf("das steht nicht im Kanal; neu sind: %+v", posts[c.read:])
 	}
-	return errors.New("erwartet wird öffnet unter, bremst oder liest")
+	return errors.New("erwartet wird öffnet unter, bremst, lehnt ab, nimmt an oder liest")
 }
 
 func (s *stage) openChat(form, host string) error {

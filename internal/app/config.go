@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tuermer/internal/town/channel"
 )
 
 // The configuration file, tuermer.yaml, is what an operator prefers to keep in
@@ -147,12 +149,15 @@ type WebhookConfig struct {
 	Name       string
 	URL        string
 	SecretFile string
-	Services   []string // slugs; empty: all services
-	Form       string   // slack, teams or mattermost; empty: our own signed JSON
+	Services   []string     // slugs; empty: all services
+	Form       string       // one of hookForms; empty: our own signed JSON
+	Rest       channel.Rest // the request, of the form rest
 	Audiences  []string // slugs; statements to these audiences go there too
 	// StatementsOnly: it hears of no alarms.
 	StatementsOnly bool
-	Secret         Secret // content of SecretFile, read by [LoadConfig]; signs with HMAC-SHA-256
+	// Secret is the content of SecretFile, read by [LoadConfig]: it signs our own
+	// JSON with HMAC-SHA-256, and is the product's token in every other form.
+	Secret Secret
 }
 
 // ListenConfig holds the host:port of the two listeners; empty means the command

@@ -15,6 +15,7 @@ import (
 var hookAddress = map[channel.Form]string{
 	channel.Matrix: "config.hook_address_matrix", channel.Ntfy: "config.hook_address_ntfy",
 	channel.Threema: "config.hook_address_threema", channel.Signal: "config.hook_address_signal",
+	channel.REST: "config.hook_address_rest",
 }
 
 // strictestKind is what an audience is taken for while nobody has said its kind:
@@ -91,7 +92,8 @@ func (r *configReader) checkReferences(c *Config) {
 			if !form.Address(w.URL) {
 				r.refuse(r.where(path), path+".url", hookAddress[form])
 			}
-			if form.NeedsSecret() && w.SecretFile == "" {
+			r.checkRest(path, w)
+			if w.hook().NeedsSecret() && w.SecretFile == "" {
 				r.refuse(r.where(path), path+".secret_file", "config.hook_token", w.Name)
 			}
 		}
@@ -271,6 +273,7 @@ func (r *configReader) warnMail(c *Config, note func(string, string, ...any)) {
 		}
 	}
 	for i, w := range c.Webhooks {
+		warnRest(fmt.Sprintf("webhooks[%d]", i), w, note)
 		if w.SecretFile == "" && w.Form == "" { // a chat does not check who writes, its address is the secret
 			note(fmt.Sprintf("webhooks[%d].secret_file", i), "config.warn_unsigned", w.Name)
 		}

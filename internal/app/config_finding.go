@@ -10,6 +10,7 @@ import (
 
 	"tuermer/internal/notice/monitor"
 	"tuermer/internal/platform/i18n"
+	"tuermer/internal/town/channel"
 )
 
 //go:embed texts
@@ -89,7 +90,7 @@ func configText(l i18n.Lang, key string, args ...any) string {
 
 // configCatalog is read once: a file with ten thousand monitors has as many
 // findings, and each would read all texts again.
-var configCatalog = sync.OnceValues(func() (*i18n.Catalog, error) { return i18n.NewCatalog(configTexts, monitor.Texts()) })
+var configCatalog = sync.OnceValues(func() (*i18n.Catalog, error) { return i18n.NewCatalog(configTexts, monitor.Texts(), channel.Texts()) })
 
 // maxProblems bounds what one refusal prints.
 const maxProblems = 100

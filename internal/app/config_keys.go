@@ -23,7 +23,7 @@ var (
 	roles         = []string{"admin", "it", "publisher", "approver", "reader", "dpo"}
 	audienceKinds = []string{"citizens", "press", "staff", "leadership", "council", "partners", "it", "authority"}
 	articles      = []string{"der", "die", "das", "plural"}
-	hookForms     = []string{"slack", "teams", "mattermost", "rocketchat", "matrix", "ntfy", "threema", "signal"}
+	hookForms     = []string{"slack", "teams", "mattermost", "rocketchat", "matrix", "ntfy", "threema", "signal", "rest"}
 	autoPublic    = []string{"never", "checking", "confirmed"}
 	tlsModes      = []string{"none", "starttls", "tls"}
 	languages     = []string{"de", "en"}
@@ -157,6 +157,7 @@ func (r *configReader) webhook(w *WebhookConfig) setter {
 		field{"secret_file", scalar(r, &w.SecretFile, optional(parseLine))},
 		field{"services", r.each(&w.Services, parseSlug)},
 		field{"form", scalar(r, &w.Form, optional(oneOf(hookForms)))},
+		field{"rest", r.rest(&w.Rest)},
 		field{"audiences", r.each(&w.Audiences, parseSlug)},
 		field{"statements_only", r.flag(&w.StatementsOnly)},
 	)

@@ -21,7 +21,7 @@ func (a *App) listeners(ctx context.Context) ([]listener, error) {
 	if c := a.configOf(ctx); c != nil { // another town's alerts are none of theirs
 		for _, w := range c.Webhooks {
 			out = append(out, listener{channel.Hook{
-				Name: w.Name, URL: w.URL, Secret: []byte(w.Secret.Reveal()), Form: channel.Form(w.Form), Audiences: w.Audiences, Quiet: w.StatementsOnly,
+				Name: w.Name, URL: w.URL, Secret: []byte(w.Secret.Reveal()), Form: channel.Form(w.Form), Rest: w.rest(), Audiences: w.Audiences, Quiet: w.StatementsOnly,
 			}, true, w.Services})
 		}
 	}
@@ -48,7 +48,7 @@ func (h hooks) Hooks(ctx context.Context) ([]alert.Hook, error) {
 }
 
 func (l listener) alert() alert.Hook {
-	return alert.Hook{URL: l.URL, Secret: l.Secret, Form: l.Form, Declared: l.declared, Services: l.services}
+	return alert.Hook{URL: l.URL, Secret: l.Secret, Form: l.Form, Rest: l.Rest, Declared: l.declared, Services: l.services}
 }
 
 // everyHook are all webhooks, for trying whether they can be reached.
@@ -73,7 +73,7 @@ func (c chats) Chats(ctx context.Context) ([]publish.Chat, error) {
 	var out []publish.Chat
 	for _, l := range all {
 		if len(l.Audiences) > 0 {
-			out = append(out, publish.Chat{Name: l.Name, URL: l.URL, Secret: l.Secret, Form: l.Form, Declared: l.declared, Audiences: l.Audiences})
+			out = append(out, publish.Chat{Name: l.Name, URL: l.URL, Secret: l.Secret, Form: l.Form, Rest: l.Rest, Declared: l.declared, Audiences: l.Audiences})
 		}
 	}
 	return out, err

@@ -161,7 +161,7 @@ func (d *Desk) tryHooks(ctx context.Context, route string) (string, error) {
 			}
 		}
 		_, err := d.o.Channel.Try(ctx, route, channel.Message{
-			ID: "test-" + ident.NewID(now), Kind: channel.Webhook, Class: channel.Single, Realm: channel.Live, To: h.URL, Declared: h.Declared, Payload: body, Form: h.Form,
+			ID: "test-" + ident.NewID(now), Kind: channel.Webhook, Class: channel.Single, Realm: channel.Live, To: h.URL, Declared: h.Declared, Payload: body, Form: h.Form, Rest: h.Rest,
 			Secret: h.Secret, Date: now,
 		})
 		host := h.URL

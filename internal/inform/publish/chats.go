@@ -22,6 +22,7 @@ type Chat struct {
 	URL    string
 	Secret []byte
 	Form   channel.Form
+	Rest   *channel.Rest // of the form [channel.REST]
 	// Declared: it stands in the operator's file and may lie anywhere.
 	Declared  bool
 	Audiences []string // slugs, or kinds
@@ -93,7 +94,7 @@ type saidDocument struct {
 
 // toChat puts the words of v into the form of the chat.
 func (r *Room) toChat(m channel.Message, c Chat, row deliveryRow, v variantRow, t identity.Tenant, public bool) (channel.Message, error) {
-	m.To, m.Secret, m.Declared, m.Form = c.URL, c.Secret, c.Declared, c.Form
+	m.To, m.Secret, m.Declared, m.Form, m.Rest = c.URL, c.Secret, c.Declared, c.Form, c.Rest
 	// Below the mail's signature stands why its reader has it: no chat is in a list.
 	v.Body, _, _ = strings.Cut(v.Body, "\n-- \n")
 	v.Body = strings.TrimSpace(v.Body)

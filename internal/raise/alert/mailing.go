@@ -202,7 +202,7 @@ func (m *mailing) hooks(ctx context.Context, kind Kind) error {
 		}
 		err = m.r.o.Sender.Send(ctx, channel.Message{
 			ID: id, Kind: channel.Webhook, Class: channel.Alarm, Realm: channel.Live, To: h.URL, Declared: h.Declared,
-			Subject: m.alert.Title, Text: m.alert.Title, Payload: body, Form: h.Form, Secret: h.Secret, Automatic: true, Date: m.t.now,
+			Subject: m.alert.Title, Text: m.alert.Title, Payload: body, Form: h.Form, Rest: h.Rest, Secret: h.Secret, Automatic: true, Date: m.t.now,
 		})
 		if fault.KindOf(err) == fault.Invalid {
 			m.r.o.Log.WarnContext(ctx, "webhook is not taken by the outbox", "alert", m.alert.ID, "err", err)

@@ -54,6 +54,8 @@ type Hook struct {
 	Secret []byte // signs the body; empty: unsigned
 	// Form is how it wants to be told; [channel.Plain]: our own document.
 	Form channel.Form
+	// Rest is the request of the form [channel.REST].
+	Rest *channel.Rest
 	// Declared: it stands in the operator's file and may lie anywhere.
 	Declared bool
 	// Services limits it to alerts of these slugs; empty: it hears of all.

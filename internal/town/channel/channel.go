@@ -95,6 +95,8 @@ type Message struct {
 	// Form is whose form a webhook speaks; empty: our own document, or a body that
 	// says all.
 	Form Form `json:",omitempty"`
+	// Rest is the request of the form [REST].
+	Rest *Rest `json:",omitempty"`
 	// Secret is a product's token, or signs a webhook body with HMAC-SHA256; empty: unsigned.
 	Secret []byte
 	// Date is the Date header; the moment the message was written, not sent.

@@ -25,7 +25,7 @@ const (
 
 // Forms lists them.
 func Forms() []Form {
-	return []Form{Plain, Slack, Teams, Mattermost, RocketChat, Matrix, Ntfy, Threema, Signal}
+	return []Form{Plain, Slack, Teams, Mattermost, RocketChat, Matrix, Ntfy, Threema, Signal, REST}
 }
 
 // Chat reports whether people read it, rather than a program.
@@ -69,7 +69,7 @@ func (f Form) Body(n Note) ([]byte, error) {
 		return marshal(mattermostMessage(n))
 	case Teams:
 		return teamsMessage(n)
-	case RocketChat, Matrix, Ntfy, Threema, Signal:
+	case RocketChat, Matrix, Ntfy, Threema, Signal, REST:
 		return f.more(n)
 	case Plain:
 	}

@@ -50,6 +50,8 @@ func (f Form) Address(address string) bool {
 	}
 	q := u.Query()
 	switch f {
+	case REST:
+		return !strings.Contains(address, "{{") // the address says where, the body what
 	case Matrix:
 		return matrixRoom.MatchString(LastPart(u)) && u.RawQuery == ""
 	case Ntfy:
@@ -89,6 +91,8 @@ func (f Form) more(n Note) ([]byte, error) {
 		return marshal(out)
 	case Threema:
 		return []byte(withLink(n, func(s string, room int) string { return cutBytes(s, room) }, threemaText)), nil
+	case REST:
+		return marshal(said{n.Title, n.Text, n.Link, n.Label})
 	default: // Signal
 		return []byte(withLink(n, func(s string, room int) string { return shorten(s, room, same) }, signalText)), nil
 	}
@@ -144,9 +148,10 @@ type rocketAttachment struct {
 	Link  string `json:"title_link"`
 }
 
-// rocketText takes from a text what Rocket.Chat would read as markup, a call or a
-// channel; a character without width keeps each sign from having a partner.
-func rocketText(s string) string {
+// unmarked takes from a text what Rocket.Chat and other readers of Markdown would
+// read as markup, a call or a channel; a character without width keeps each sign
+// from having a partner.
+func unmarked(s string) string {
 	s = calm(s)
 	for _, sign := range []string{"*", "_", "~", "`", "[", "#", "<"} {
 		s = strings.ReplaceAll(s, sign, sign+"\u200b")
@@ -156,9 +161,9 @@ func rocketText(s string) string {
 
 func rocketMessage(n Note) rocketPostBody {
 	text := strings.TrimSpace(n.Title + "\n\n" + n.Text)
-	p := rocketPostBody{Text: rocketText(shorten(text, rocketPost-200, rocketText))}
+	p := rocketPostBody{Text: unmarked(shorten(text, rocketPost-200, unmarked))}
 	if n.Link != "" {
-		p.Attachments = []rocketAttachment{{rocketText(shorten(n.Label, slackLabel, rocketText)), n.Link}}
+		p.Attachments = []rocketAttachment{{unmarked(shorten(n.Label, slackLabel, unmarked)), n.Link}}
 	}
 	return p
 }

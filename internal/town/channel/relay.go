@@ -41,6 +41,8 @@ type Hook struct {
 	URL    string
 	Secret []byte // signs the body; sealed at rest, never shown
 	Form   Form
+	// Rest is the request of the form [REST], and nil of every other.
+	Rest *Rest
 	// Audiences are those whose statements it gets, by slug.
 	Audiences []string
 	Quiet     bool // hears of no alerts
@@ -70,6 +72,7 @@ type hookRow struct {
 	Form          Form         `bun:"form"`
 	Audiences     string       `bun:"audiences"` // slugs, one a line
 	Quiet         bool         `bun:"quiet"`
+	Rest          string       `bun:"rest"` // JSON of a [Rest], for its form alone
 	UpdatedAt     time.Time    `bun:"updated_at"`
 }
 
@@ -118,6 +121,11 @@ func (h Hook) check() error {
 	}
 	if err.Fields["url"] == "" && err.Fields["form"] == "" && !h.Form.Address(h.URL) {
 		err = err.Field("url", "channel.hook_address_"+string(h.Form))
+	}
+	if h.Form == REST {
+		if field, text := h.Rest.wrong(); text != "" {
+			err = err.Field(field, text)
+		}
 	}
 	if h.Quiet && len(h.Audiences) == 0 {
 		err = err.Field("hears", "channel.hook_deaf")
@@ -202,6 +210,11 @@ func (r *Room) Hooks(ctx context.Context) ([]Hook, error) {
 	out := make([]Hook, len(rows))
 	for i, row := range rows {
 		out[i] = Hook{Name: row.Name, URL: row.URL, Form: row.Form, Audiences: strings.Fields(row.Audiences), Quiet: row.Quiet}
+		if row.Rest != "" {
+			if err := json.Unmarshal([]byte(row.Rest), &out[i].Rest); err != nil {
+				return nil, fmt.Errorf("channel: hook %s: %w", row.Name, err)
+			}
+		}
 		if len(row.Secret) > 0 {
 			if out[i].Secret, err = r.o.Vault.Open(hookPurpose, row.Secret); err != nil {
 				return nil, fmt.Errorf("channel: hook %s: %w", row.Name, err)
@@ -227,13 +240,20 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 		TenantID: tenant, Name: h.Name, URL: h.URL, Form: h.Form, Audiences: strings.Join(h.Audiences, "\n"), Quiet: h.Quiet,
 		UpdatedAt: r.o.Clock.Now(),
 	}
+	if h.Form == REST {
+		asked, err := json.Marshal(h.Rest)
+		if err != nil {
+			return fmt.Errorf("channel: hook: %w", err)
+		}
+		row.Rest = string(asked)
+	}
 	if len(h.Secret) > 0 {
 		if row.Secret, err = r.o.Vault.Seal(hookPurpose, h.Secret); err != nil {
 			return fmt.Errorf("channel: hook: %w", err)
 		}
 	}
 	return r.configure(ctx, "channel.hook_saved", "hook:"+h.Name, func(ctx context.Context, db bun.IDB) error {
-		if h.Form.NeedsSecret() && len(row.Secret) == 0 {
+		if h.NeedsSecret() && len(row.Secret) == 0 {
 			kept, err := db.NewSelect().Model((*hookRow)(nil)).Where("tenant_id = ? AND name = ? AND secret IS NOT NULL", tenant, h.Name).Exists(ctx)
 			if err != nil {
 				return err
@@ -243,7 +263,7 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 			}
 		}
 		q := db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
-			Set("url = EXCLUDED.url").Set("form = EXCLUDED.form").Set("audiences = EXCLUDED.audiences").Set("quiet = EXCLUDED.quiet").
+			Set("url = EXCLUDED.url").Set("form = EXCLUDED.form").Set("audiences = EXCLUDED.audiences").Set("quiet = EXCLUDED.quiet").Set("rest = EXCLUDED.rest").
 			Set("updated_at = EXCLUDED.updated_at")
 		if len(row.Secret) > 0 {
 			q = q.Set("secret = EXCLUDED.secret")
@@ -251,6 +271,15 @@ func (r *Room) SaveHook(ctx context.Context, h Hook) error {
 		_, err := q.Exec(ctx)
 		return err
 	})
+}
+
+// NeedsSecret reports whether nothing can be sent without its secret.
+func (h Hook) NeedsSecret() bool {
+	if h.Form != REST {
+		return h.Form.NeedsSecret()
+	}
+	w, err := h.Rest.Whole()
+	return err == nil && w.NeedsSecret()
 }
 
 // checkReach refuses an address that no message would be allowed to go to. Names

@@ -25,6 +25,7 @@ type webhookBody struct {
 	Name      string   `json:"name"`
 	Place     string   `json:"place" doc:"Where it leads; the rest of the address may be a secret"`
 	Form      string   `json:"form,omitempty" doc:"Whose form it speaks; empty: our own document"`
+	Rest      *Rest    `json:"rest,omitempty" doc:"The request, of the form rest"`
 	Audiences []string `json:"audiences" doc:"It gets what is told to them"`
 	Alerts    bool     `json:"alerts" doc:"It hears of every alert"`
 }
@@ -46,8 +47,9 @@ type webhookInput struct {
 	Name string `path:"name" maxLength:"60"`
 	Body struct {
 		URL       string   `json:"url"`
-		Secret    string   `json:"secret,omitempty" doc:"Signs what is sent; empty: the stored one stays"`
+		Secret    string   `json:"secret,omitempty" doc:"Signs what is sent, or is the product's token; empty: the stored one stays"`
 		Form      string   `json:"form,omitempty"`
+		Rest      *Rest    `json:"rest,omitempty" doc:"The request, of the form rest"`
 		Audiences []string `json:"audiences,omitempty"`
 		Alerts    bool     `json:"alerts"`
 	}
@@ -77,7 +79,7 @@ func relayBodyOf(m Relay) relayBody {
 }
 
 func webhookBodyOf(h Hook) webhookBody {
-	return webhookBody{h.Name, h.Place(), string(h.Form), append([]string{}, h.Audiences...), !h.Quiet}
+	return webhookBody{h.Name, h.Place(), string(h.Form), h.Rest, append([]string{}, h.Audiences...), !h.Quiet}
 }
 
 func (r *Room) apiRelays(ctx context.Context, _ *web.Paging) (*web.List[relayBody], error) {
@@ -116,7 +118,7 @@ func (r *Room) apiHooks(ctx context.Context, _ *web.Paging) (*web.List[webhookBo
 
 func (r *Room) apiPutHook(ctx context.Context, in *webhookInput) (*web.One[webhookBody], error) {
 	b := in.Body
-	h := Hook{in.Name, b.URL, []byte(b.Secret), Form(b.Form), b.Audiences, !b.Alerts}
+	h := Hook{in.Name, b.URL, []byte(b.Secret), Form(b.Form), b.Rest, b.Audiences, !b.Alerts}
 	return &web.One[webhookBody]{Body: webhookBodyOf(h)}, r.SaveHook(ctx, h)
 }
 

@@ -51,6 +51,19 @@ func TestRelays(t *testing.T) {
 		if hs, err := r.Hooks(w.Ctx); err != nil || len(hs) != 1 || string(hs[0].Secret) != "s" {
 			t.Fatal(hs, err)
 		}
+		asked := &channel.Rest{Preset: "zulip", User: "bot@zulip.example", To: "EDV"}
+		if f := fault.As(r.SaveHook(w.Ctx, channel.Hook{Name: "i", URL: "https://zulip.example/api/v1/messages", Form: channel.REST, Rest: asked})); f.Fields["secret"] == "" {
+			t.Fatal("a service that wants a key is taken without", f)
+		}
+		must(r.SaveHook(w.Ctx, channel.Hook{Name: "i", URL: "https://zulip.example/api/v1/messages", Form: channel.REST, Rest: asked, Secret: []byte("k")}))
+		if hs, err := r.Hooks(w.Ctx); err != nil || len(hs) != 2 || hs[0].Rest != nil || hs[1].Rest == nil || hs[1].Rest.To != "EDV" {
+			t.Fatal(hs, err)
+		}
+		must(r.SaveHook(w.Ctx, channel.Hook{Name: "i", URL: "https://zulip.example/hook"})) // no request is left of the other form
+		if hs, err := r.Hooks(w.Ctx); err != nil || hs[1].Rest != nil {
+			t.Fatal(hs, err)
+		}
+		must(r.RemoveHook(w.Ctx, "i"))
 		if f := fault.As(r.SaveRelay(w.Ctx, channel.Relay{Port: 99999, From: "x", TLS: "maybe"})); len(f.Fields) != 5 {
 			t.Fatal(f.Fields)
 		}
@@ -66,7 +79,7 @@ func TestRelays(t *testing.T) {
 		}
 		must(r.RemoveRelay(w.Ctx, "zwei"))
 		must(r.RemoveHook(w.Ctx, "h"))
-		if all, err := r.Relays(w.Ctx); err != nil || len(all) != 1 || changed != 6 {
+		if all, err := r.Relays(w.Ctx); err != nil || len(all) != 1 || changed != 9 {
 			t.Fatal(all, err, changed)
 		}
 	})
@@ -113,6 +126,28 @@ func TestWaysPage(t *testing.T) {
 	}
 	if items, err := r.List(w.Ctx, channel.Filter{Limit: 1}); err != nil || len(items) != 1 || items[0].To != "me@example.org" {
 		t.Fatal(items, err)
+	}
+	// A service with a REST interface of its own: what could never be sent is said
+	// and kept in the form; then it is saved, and its secret is shown nowhere.
+	asked := url.Values{
+		"hook_name": {"edv"}, "url": {"https://m.example/api"}, "form": {"rest"}, "hears": {"all"}, "secret": {"top-secret"},
+		"rest_body": {`{"t":{{.Message}}}`}, "rest_header": {"X-Api-Key"}, "rest_id": {"message.id"},
+	}
+	code, doc = do("POST", "/channel/ways/hook", asked)
+	if code != 422 || doc.Find("#rest_body").Text() != `{"t":{{.Message}}}` || doc.Find("#rest_body").AttrOr("aria-invalid", "") != "true" || doc.Find("details[open]").Length() != 1 {
+		t.Fatal(code, doc.Text())
+	}
+	asked.Set("rest_body", `{"t":"{{.Message}}"}`)
+	if code, _ = do("POST", "/channel/ways/hook", asked); code != 303 {
+		t.Fatal(code)
+	}
+	hs, err := r.Hooks(w.Ctx)
+	if err != nil || len(hs) != 1 || hs[0].Rest == nil || hs[0].Rest.Headers["X-Api-Key"] != "{{.Secret}}" || hs[0].Rest.Auth != "" || string(hs[0].Secret) != "top-secret" {
+		t.Fatal(hs, err)
+	}
+	_, doc = do("GET", "/channel/ways", nil)
+	if html, err := doc.Html(); err != nil || strings.Contains(html, "top-secret") || !strings.Contains(doc.Text(), "eigene REST-Schnittstelle, https://m.example/…") {
+		t.Fatal(err)
 	}
 }
 
@@ -167,6 +202,11 @@ func TestWaysAPI(t *testing.T) {
 		{"admin", "PUT", "/api/v1/webhooks/chat", `{"url":"https://chat.example/hook-path-1","secret":"hush-1","alerts":false}`, 422, "hears"},
 		{"admin", "PUT", "/api/v1/webhooks/chat", `{"url":"https://chat.example/hook-path-1","secret":"hush-1","alerts":true}`, 200, `"place":"https://chat.example/…"`},
 		{"admin", "GET", "/api/v1/webhooks", "", 200, `"alerts":true`},
+		{"admin", "PUT", "/api/v1/webhooks/edv", `{"url":"https://m.example/hook-path-2","secret":"hush-2","alerts":true,"form":"rest"}`, 422, "rest_body"},
+		{"admin", "PUT", "/api/v1/webhooks/edv", `{"url":"https://m.example/hook-path-2","secret":"hush-2","alerts":true,"form":"rest","rest":{"body":"{\"t\":\"{{.Text}}\"}","headers":{"X-Api-Key":"hush-2"}}}`, 422, "rest_header"},
+		{"admin", "PUT", "/api/v1/webhooks/edv", `{"url":"https://m.example/hook-path-2","secret":"hush-2","alerts":true,"form":"rest","rest":{"body":"{\"t\":\"{{.Text}}\"}","headers":{"X-Api-Key":"{{.Secret}}"}}}`, 200, `"form":"rest"`},
+		{"admin", "GET", "/api/v1/webhooks", "", 200, `"X-Api-Key":"{{.Secret}}"`},
+		{"admin", "DELETE", "/api/v1/webhooks/edv", "", 204, ""},
 		{"it", "DELETE", "/api/v1/webhooks/chat", "", 403, ""},
 		{"admin", "DELETE", "/api/v1/webhooks/chat", "", 204, ""},
 		{"admin", "DELETE", "/api/v1/relays/eins", "", 204, ""},

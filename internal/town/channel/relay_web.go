@@ -2,9 +2,11 @@ package channel
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"tuermer/internal/platform/fault"
+	"tuermer/internal/platform/fill"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
@@ -115,9 +117,31 @@ func (r *Room) postHook(w http.ResponseWriter, req *http.Request) error {
 	return r.act(w, req, func(v *waysView, f *web.Form) { v.Hook = f }, func(f *web.Form) error {
 		return r.SaveHook(req.Context(), Hook{
 			Name: f.Get("hook_name"), URL: f.Get("url"), Secret: []byte(f.Values.Get("secret")),
-			Form: Form(f.Get("form")), Audiences: f.All("audiences"), Quiet: f.Get("hears") == "statements",
+			Form: Form(f.Get("form")), Rest: restOf(f), Audiences: f.All("audiences"), Quiet: f.Get("hears") == "statements",
 		})
 	})
+}
+
+// restOf is the request of the form [REST] as the page asks for it; whoever needs
+// more of it takes the API or the file.
+func restOf(f *web.Form) *Rest {
+	if Form(f.Get("form")) != REST {
+		return nil
+	}
+	r := &Rest{Preset: f.Get("rest_preset"), User: f.Get("rest_user"), To: f.Get("rest_to"), Body: f.Get("rest_body"), IDPath: f.Get("rest_id")}
+	header := f.Get("rest_header")
+	switch {
+	case r.Preset != "":
+		return r
+	case r.User != "":
+		r.Auth = Basic
+	case header == "" && !slices.Contains(fill.Names(r.Body), "Secret"):
+		r.Auth = Bearer
+	}
+	if header != "" {
+		r.Headers = map[string]string{header: "{{.Secret}}"}
+	}
+	return r
 }
 
 func (r *Room) postHookRemove(w http.ResponseWriter, req *http.Request) error {

@@ -31,8 +31,9 @@ type Post struct {
 
 // Server takes posts in one form and keeps them.
 type Server struct {
-	Form string // slack, teams, mattermost, rocketchat, matrix, ntfy, threema, signal
-	// Token is whose token may write; empty: anybody's. Of the latter five alone.
+	Form string // slack, teams, mattermost, rocketchat, matrix, ntfy, threema, signal,
+	// or one of rest.go
+	// Token is whose token may write; empty: anybody's. Not of the first three.
 	Token string
 
 	mu       sync.Mutex

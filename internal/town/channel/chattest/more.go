@@ -26,6 +26,7 @@ const (
 	Half  Trouble = "half"  // takes the message and breaks the connection
 	Away  Trouble = "away"  // 503
 	Drown Trouble = "drown" // too many requests, in the product's own words
+	Deny  Trouble = "deny"  // takes nothing and says so with 200, as some REST services do
 )
 
 // Make gives the server a trouble, and takes it away again with "".
@@ -71,6 +72,9 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 	case trouble == Drown:
 		s.drown(w)
 		return
+	case trouble == Deny:
+		_, _ = io.WriteString(w, `{"status":"error","result":"error","message":"no room"}`)
+		return
 	}
 	p, name, status, err := s.readMore(r, body)
 	s.mu.Lock()
@@ -96,6 +100,12 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if isREST(s.Form) {
+		status, answer := restAnswer(s.Form, name)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+		return
+	}
 	_, _ = io.WriteString(w, map[string]string{
 		"rocketchat": `{"success":true}`,
 		"matrix":     `{"event_id":"$` + name + `:hs.example"}`,
@@ -111,6 +121,9 @@ func (s *Server) drown(w http.ResponseWriter) {
 	case "matrix":
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":30000}`)
+	case zulip:
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"code":"RATE_LIMIT_HIT","msg":"API usage exceeded rate limit","result":"error","retry-after":30}`)
 	case "signal":
 		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","error":{"code":-5,"message":"Failed to send message due to rate limiting"},"id":"x"}`)
 	default:
@@ -140,6 +153,9 @@ var (
 func (s *Server) readMore(r *http.Request, body []byte) (p Post, name string, status int, err error) {
 	bad := func(format string, args ...any) (Post, string, int, error) {
 		return Post{}, "", http.StatusBadRequest, fmt.Errorf(format, args...)
+	}
+	if isREST(s.Form) {
+		return s.readREST(r, body)
 	}
 	method, kind := http.MethodPost, "application/json"
 	switch s.Form {

@@ -86,16 +86,19 @@ func (a *Adapter) addressed(m channel.Message, u *url.URL) (*http.Request, error
 }
 
 // told is what the answer of a form says beyond its status: the product's own name
-// of the message, or why it is none. Only Signal's yes stands in the body; what a
-// broken connection cut off of the others is decoration.
-func told(f channel.Form, answer []byte, broken error) (reference string, _ *channel.Failure) {
+// of the message, or why it is none. Only Signal's yes stands in the body, and that of a
+// REST service that says so; what a broken connection cut off of the others is
+// decoration.
+func told(m channel.Message, answer []byte, broken error) (reference string, _ *channel.Failure) {
 	get := func(path string) string {
 		if !gjson.ValidBytes(answer) {
 			return ""
 		}
 		return line(gjson.GetBytes(answer, path).String())
 	}
-	switch f {
+	switch m.Form {
+	case channel.REST:
+		return toldByRest(m.Rest, answer, broken, get)
 	case channel.Matrix:
 		return get("event_id"), nil
 	case channel.Ntfy:
@@ -154,19 +157,13 @@ func understood(form channel.Form, status int, answer string, f *channel.Failure
 	case form == channel.Matrix && f.Reason == "throttled" && f.RetryAfter == 0 && gjson.Valid(answer):
 		ms := min(max(gjson.Get(answer, "retry_after_ms").Int(), 0), maxRetryAfter.Milliseconds())
 		f.RetryAfter = time.Duration(ms) * time.Millisecond
+	case form == channel.REST && f.Reason == "throttled" && f.RetryAfter == 0 && gjson.Valid(answer):
+		f.RetryAfter = askedToWait(answer)
 	case form == channel.Threema && status == http.StatusPaymentRequired:
 		// No credit left: it goes once somebody has paid.
 		f.Permanent, f.Reason, f.Err = false, "rejected", errors.New("HTTP "+strconv.Itoa(status)+" no credits left")
 	case form == channel.Threema && status == http.StatusNotFound:
 		f.Reason = "mailbox"
-	}
-	return f
-}
-
-// secretly takes the product's token out of an error.
-func secretly(m channel.Message, f *channel.Failure) *channel.Failure {
-	if f.Err != nil && len(m.Secret) >= minSecret && strings.Contains(f.Err.Error(), string(m.Secret)) {
-		f.Err = errors.New("the answer repeats the token and is not shown")
 	}
 	return f
 }

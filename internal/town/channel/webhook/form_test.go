@@ -18,6 +18,15 @@ var forms = map[channel.Form]string{
 	channel.Slack: "/services/T0/B0/XXXXXXXX", channel.Teams: "/workflows/abc", channel.Mattermost: "/hooks/abcdef",
 	channel.RocketChat: "/hooks/abc/def", channel.Matrix: "/!raum:hs.example", channel.Ntfy: "/lage",
 	channel.Threema: "/send_simple?from=*STADT01&to=ABCD1234", channel.Signal: "/api/v1/rpc?to=%2B491700000001",
+	channel.REST: "/api/v1/messages",
+}
+
+// own is the request of chattest's REST service, as whoever runs it would write it.
+func own() *channel.Rest {
+	return &channel.Rest{
+		To: "edv", Body: `{"room":"{{.To}}","title":"{{.Title}}","text":"{{.Text}}","link":"{{.Link}}","urgent":{{.Urgent}},"ref":"{{.ID}}"}`,
+		Headers: map[string]string{"X-Api-Key": "{{.Secret}}"}, IDPath: "message.id", OKPath: "status", OK: []string{"sent"},
+	}
 }
 
 // more are those that [chattest] knows by [chattest.Trouble].
@@ -33,6 +42,9 @@ func formed(t *testing.T, f channel.Form, server, id string) channel.Message {
 	}
 	m := message(server + forms[f])
 	m.ID, m.Form, m.Payload, m.Class, m.Secret = id, f, body, channel.Alarm, []byte("richtiges-token")
+	if f == channel.REST {
+		m.Rest = own()
+	}
 	return m
 }
 
@@ -72,7 +84,7 @@ func TestFormsConform(t *testing.T) {
 			if len(p) != 1 || clean.Replace(p[0].Title) != "▲ gestört: Bürgerportal" || clean.Replace(p[0].Text) != "Alles & <jedes> *wichtig* @all" || p[0].Link != "https://lage.example/alert/1" {
 				t.Errorf("%+v", p)
 			}
-			if f == channel.Ntfy && !p[0].Urgent {
+			if (f == channel.Ntfy || f == channel.REST) && !p[0].Urgent {
 				t.Error("an alarm without priority")
 			}
 
@@ -135,7 +147,9 @@ func TestFormsConform(t *testing.T) {
 			}
 			// An address that lacks something is refused before anything is sent.
 			short := formed(t, f, srv.URL, "m7")
-			short.To = srv.URL + "/?x=1"
+			if short.To = srv.URL + "/?x=1"; f == channel.REST {
+				short.To = srv.URL + "/{{.To}}"
+			}
 			if got := send(short); got == nil || !got.Permanent || got.Reason != "config" {
 				t.Errorf("half an address: %+v", got)
 			}
@@ -163,12 +177,12 @@ func TestProductsOwnRefusals(t *testing.T) {
 		`<html>proxy</html>`: {Reason: "protocol"},
 		``:                   {Reason: "protocol"},
 	} {
-		_, f := told(channel.Signal, []byte(answer), nil)
+		_, f := told(channel.Message{Form: channel.Signal}, []byte(answer), nil)
 		if f == nil || f.Reason != want.Reason || f.Permanent != want.Permanent {
 			t.Errorf("%s: %+v", answer, f)
 		}
 	}
-	ref, f := told(channel.Signal, []byte(`{"jsonrpc":"2.0","result":{"timestamp":17,"results":[{"type":"NETWORK_FAILURE"},{"type":"SUCCESS"}]},"id":"1"}`), nil)
+	ref, f := told(channel.Message{Form: channel.Signal}, []byte(`{"jsonrpc":"2.0","result":{"timestamp":17,"results":[{"type":"NETWORK_FAILURE"},{"type":"SUCCESS"}]},"id":"1"}`), nil)
 	if f != nil || ref != "17" {
 		t.Error(ref, f)
 	}

@@ -174,7 +174,7 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	if resp.StatusCode/100 == 2 {
 		if m.Form.Chat() && m.Form != channel.Slack && m.Form != channel.Teams && m.Form != channel.Mattermost {
 			answer, broken := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-			reference, f := told(m.Form, answer, broken)
+			reference, f := told(m, answer, broken)
 			if f != nil {
 				return channel.Receipt{}, discreet(req.URL, secretly(m, f))
 			}
@@ -200,6 +200,8 @@ func (a *Adapter) request(m channel.Message) (*http.Request, error) {
 	switch m.Form {
 	case channel.Matrix, channel.Ntfy, channel.Threema, channel.Signal:
 		return a.addressed(m, u)
+	case channel.REST:
+		return a.asked(m, u)
 	}
 	body := m.Payload
 	if len(body) == 0 && m.Form.Chat() {
