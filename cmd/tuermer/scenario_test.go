@@ -111,13 +111,15 @@ type stage struct {
 	gateways map[string]*smsGateway
 	centres  map[string]*smppCentre
 
-	messengers map[string]*messengerService
-	lastChat   *message
-	lastSMS    *short
-	lastCall   *short
-	pushes     *pushService
-	seal       tls.Certificate // of everything outside that speaks TLS
-	roots      *x509.CertPool
+	messengers   map[string]*messengerService
+	commandChats map[string]*commandChat
+	feed         string // address of the calendar that somebody follows
+	lastChat     *message
+	lastSMS      *short
+	lastCall     *short
+	pushes       *pushService
+	seal         tls.Certificate // of everything outside that speaks TLS
+	roots        *x509.CertPool
 	// addresses of foreign systems, by the name of the source.
 	addresses map[string]string
 	mailed    map[string][]string // what they wrote, by the same name

@@ -20,6 +20,8 @@ var outside = map[string]act{
 	"Einladung":     {1, (*stage).invitation},
 	"Messenger":     {2, (*stage).messenger},
 	"Nachricht":     {2, (*stage).chatted},
+	"Chat":          {2, (*stage).commands},
+	"Kalender":      {1, (*stage).calendar},
 	"Anbieter":      {2, (*stage).gateway},
 	"Kurznachricht": {2, (*stage).handset},
 	"Anruf":         {1, (*stage).ringing},

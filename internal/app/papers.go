@@ -153,6 +153,7 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "opening", For: identity.KeepOpenings},
 		{What: "hidden", For: plan.KeepLinks},
 		{What: "account"},
+		{What: "speaker"},
 		{What: "session", For: identity.SessionIdle, Counted: true},
 		{What: "link", For: identity.SessionMax, Counted: true},
 		{What: "confirmation", For: contact.KeepRounds, Counted: true},

@@ -141,6 +141,8 @@ var aged = map[string]func(at time.Time) map[string]any{
 	"roster_override":   func(at time.Time) map[string]any { return map[string]any{"to_at": at, "from_at": at.Add(-time.Hour)} },
 	"roster_callout":    func(at time.Time) map[string]any { return map[string]any{"begin_at": at} },
 	"roster_swap":       func(at time.Time) map[string]any { return map[string]any{"give_to": at, "state": "accepted"} },
+	"roster_hook":       func(at time.Time) map[string]any { return map[string]any{"revoked_at": at, "product": "slack"} },
+	"roster_code":       func(at time.Time) map[string]any { return map[string]any{"ends_at": at} },
 	"roster_feed":       func(at time.Time) map[string]any { return map[string]any{"revoked_at": at} },
 	"alert_alert": func(at time.Time) map[string]any {
 		return map[string]any{"closed_at": at, "state": "closed", "acknowledged_name": "Ada"}

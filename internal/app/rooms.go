@@ -197,7 +197,7 @@ func (a *App) build() (err error) {
 	})
 
 	a.roster = roster.New(roster.Options{
-		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel,
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Catalog: a.catalog, Audit: a.audit, People: a.identity, Outbox: a.channel, Vault: a.vault,
 		Ended: func(ctx context.Context, id string) (time.Time, error) {
 			x, err := a.alert.Get(ctx, alert.ID(id))
 			if fault.KindOf(err) == fault.NotFound {
@@ -361,6 +361,7 @@ func (a *App) site() error {
 	a.operations(a.staff)
 	a.intake.Mount("sms-receipt", a.channel.TakeReport)
 	a.intake.Mount("sms-reply", a.channel.TakeReply)
+	a.intake.Mount(roster.SlashPath, a.roster.TakeSlash)
 	a.public = a.intake.Gate(a.statuspage.Handler(), true)
 	return nil
 }

@@ -89,6 +89,7 @@ type testTown struct {
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
 	feedKey  string
+	dutyHook string // id of a messenger command
 	account  string // in a network, of the register
 	trial    string // a test alarm, and the secret of a link in it
 	tried    string
@@ -282,6 +283,9 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	}
 	feed, feedURL, err := a.roster.MakeFeed(admin, w.roster, "Kalender "+w.mark, false)
 	must(err)
+	dutyHook, _, err := a.roster.MakeHook(admin, channel.Mattermost, "Chat "+w.mark, "token-"+w.mark)
+	must(err)
+	w.dutyHook = dutyHook.ID
 	w.feed, w.feedKey = feed.ID, feedURL[strings.LastIndex(feedURL, "/")+1:]
 	must(a.channel.SaveRelay(admin, channel.Relay{
 		Name: "weg-" + w.mark, Host: "mail." + w.mark + ".example", Port: 25, From: "lage@" + slug + ".example",
@@ -541,6 +545,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.outbox}
 	case strings.HasPrefix(base, "/reach/devices"), strings.HasPrefix(base, "/channel/push/"):
 		ids = []string{"gibt-es-nicht"} // device_test.go and push_test.go try another's
+	case strings.HasPrefix(base, "/reach/messenger"):
+		ids = []string{"gibt-es-nicht"} // hook_test.go tries another's
+	case strings.HasPrefix(base, "/roster/messenger"), strings.HasPrefix(base, "/duty/hooks"):
+		ids = []string{w.dutyHook}
 	case strings.HasPrefix(base, "/relays"), strings.HasPrefix(base, "/webhooks"):
 		ids = []string{"gibt-es-nicht"} // named by whoever enters them
 	case strings.HasPrefix(base, "/identity/people"), strings.HasPrefix(base, "/people"):

@@ -117,6 +117,7 @@ func (d *Desk) Routes(s *web.Site) {
 	s.Handle("POST "+reachPath+"/order", web.Staff(d.postReachOrder))
 	s.Handle("POST "+reachPath+"/quiet", web.Staff(d.postReachQuiet))
 	d.deviceRoutes(s)
+	d.messengerRoutes(s)
 }
 
 // lage is what the Lagebild knows.

@@ -42,6 +42,7 @@ type reachView struct {
 
 	QuietForm *web.Form
 	Devices   devicesView
+	Messenger messengerView
 }
 
 func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
@@ -54,6 +55,11 @@ func (d *Desk) reach(ctx context.Context) (v reachView, err error) {
 	}
 	if v.Devices, err = d.devices(ctx); err != nil {
 		return v, err
+	}
+	if d.o.Roster != nil {
+		if v.Messenger.All, v.Messenger.Open, err = d.o.Roster.MessengerAccounts(ctx); err != nil {
+			return v, err
+		}
 	}
 	ways := v.Me.Ways()
 	if len(v.Devices.live()) > 0 {
@@ -218,6 +224,7 @@ type reachTriedBody struct {
 func (d *Desk) reachAPI(a *web.API) {
 	d.reachOrderAPI(a)
 	d.reachQuietAPI(a)
+	d.messengerAPI(a)
 	web.Operation(a, huma.Operation{OperationID: "list-own-ways", Method: http.MethodGet, Path: "/api/v1/reach", Summary: "List the ways to whoever asks, in order, with their last test", Tags: []string{"people"}}, "people", d.apiReach)
 	web.Operation(a, huma.Operation{OperationID: "test-own-way", Method: http.MethodPost, Path: "/api/v1/reach/test", Summary: "Send a test message over one of the own ways", Tags: []string{"people"}, DefaultStatus: 202}, "people", d.apiTryReach)
 }

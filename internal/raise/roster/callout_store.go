@@ -112,11 +112,13 @@ func (r *Room) CalledOut(ctx context.Context, c Call) error {
 	})
 }
 
-func clipped(s string) string {
-	if utf8.RuneCountInString(s) <= maxNote {
+func clipped(s string) string { return clippedTo(s, maxNote) }
+
+func clippedTo(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}
-	return string([]rune(s)[:maxNote])
+	return string([]rune(s)[:limit])
 }
 
 // callsBy is the roster by which somebody is called at a moment: the one by which

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tuermer/internal/platform/i18n"
 	"tuermer/internal/town/identity"
 )
 
@@ -40,3 +41,9 @@ func RestOf(work string, out Stretch, all []Stretch) Rest {
 func AtWork(work string, at time.Time) bool {
 	return len(Roster{Work: work}.work().Covered(at, at.Add(time.Millisecond), NewCalendar("HE", nil), Berlin())) > 0
 }
+
+// SwapNumber is the number of a request in a messenger.
+func SwapNumber(id string) string { return swapNumber(id) }
+
+// Stretched is a stretch as it is written in a messenger.
+func Stretched(l i18n.Locale, from, to time.Time) string { return teller{l, ""}.stretch(from, to) }

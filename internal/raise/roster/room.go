@@ -49,6 +49,7 @@ type Options struct {
 	Audit   Audit
 	People  People
 	Outbox  Outbox
+	Vault   Vault // of the messengers' secrets
 	// Ended tells when an alarm ended (zero: it goes on); nil: nobody knows.
 	Ended func(ctx context.Context, alert string) (time.Time, error)
 }
@@ -57,6 +58,8 @@ type Options struct {
 type Room struct {
 	o     Options
 	sweep *jobs.Sweeper
+	gate  turnstile
+	heard heard
 }
 
 // New makes the room; it announces nothing before Start.

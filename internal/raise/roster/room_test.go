@@ -19,6 +19,7 @@ import (
 	"tuermer/internal/town/audit"
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
+	"tuermer/internal/town/vault"
 )
 
 // town is a room with people, and everything that it sent.
@@ -125,9 +126,13 @@ func newTownAt(t *testing.T, w *storetest.World, c clock.Clock) *town {
 	if c == nil {
 		c = x.clock
 	}
+	key, err := vault.New(make([]byte, vault.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
 	x.Room = roster.New(roster.Options{
 		Store: w.Store, Clock: c, Log: slog.New(slog.DiscardHandler), Hints: w.Hints, Catalog: catalog,
-		Audit: audit.New(audit.Options{Store: w.Store, Clock: c}), People: x, Outbox: x,
+		Audit: audit.New(audit.Options{Store: w.Store, Clock: c}), People: x, Outbox: x, Vault: key,
 	})
 	return x
 }

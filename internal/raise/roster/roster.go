@@ -71,7 +71,7 @@ const (
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // taken are addresses of this room's own pages.
-var taken = []string{"new", "now", "holidays", "handover", "channels", "callouts"}
+var taken = []string{"new", "now", "holidays", "handover", "channels", "callouts", "messenger"}
 
 // Check says what is wrong with a roster, field by field.
 func (r Roster) Check() error {

@@ -250,6 +250,16 @@ func (r *Room) Swaps(ctx context.Context, slug string, limit int) ([]Swap, error
 	return out, nil
 }
 
+// openSwaps are all of a roster that nobody has answered, oldest first.
+func (r *Room) openSwaps(ctx context.Context, slug string) ([]Swap, error) {
+	var rows []swapRow
+	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ? AND roster = ? AND state = ?", ident.TenantOf(ctx), slug, Asked).Order("id").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("roster: swaps: %w", err)
+	}
+	return each(rows, swapRow.swap), nil
+}
+
 // tellSwap writes to one side what the other did.
 func (r *Room) tellSwap(ctx context.Context, ro Roster, s Swap, to, key string) error {
 	people, err := r.crew(ctx)
@@ -278,7 +288,17 @@ func (r *Room) tellSwap(ctx context.Context, ro Roster, s Swap, to, key string) 
 	if s.Note != "" {
 		lines = append(lines, "", "„"+s.Note+"“")
 	}
-	lines = append(lines, "", town.StaffURL+"/roster/"+ro.Slug, "")
+	lines = append(lines, "", town.StaffURL+"/roster/"+ro.Slug)
+	if s.State == Asked && to == s.Other && strings.HasSuffix(key, "_asked") {
+		accounts, err := r.speakersOf(ctx, string(p.ID))
+		if err != nil {
+			return err
+		}
+		if len(accounts) > 0 {
+			lines = append(lines, "", say("roster.swap_by_messenger", swapNumber(s.ID)))
+		}
+	}
+	lines = append(lines, "")
 	return r.post(ctx, p, p.Email, say(key+"_subject", ro.Name, from), strings.Join(lines, "\n"), i18n.Lang(l.Lang), false)
 }
 

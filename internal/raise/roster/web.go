@@ -20,6 +20,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /roster/holidays", web.Staff(r.postDay))
 	s.Handle("POST /roster/holidays/{id}/remove", web.Staff(r.postDayRemove))
 	r.calloutRoutes(s)
+	r.hookRoutes(s)
 	s.Handle("GET /roster/channels", web.Staff(r.pageChannels))
 	s.Handle("GET /roster/{slug}", web.Staff(r.pageOne))
 	s.Handle("GET /roster/{slug}/edit", web.Staff(r.pageEdit))
