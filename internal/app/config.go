@@ -252,6 +252,7 @@ func LoadConfig(path string) (*Config, []Warning, error) {
 			if g.SecretEnv != "" && g.Secret == "" {
 				g.Secret = Secret(os.Getenv(g.SecretEnv))
 			}
+			r.trunkFile(folder, fmt.Sprintf("%s[%d]", key, i), g)
 		}
 	}
 	for i := range cfg.Messengers {

@@ -48,6 +48,8 @@ type GatewayConfig struct {
 	Register    bool   // of a trunk, for the kind sip: it takes calls only from whoever signs in
 	Ring        time.Duration
 	Lines       int
+	CAFile      string // by which a trunk's certificate is judged; empty: the system's
+	CA          string // content of CAFile, read by [LoadConfig]
 	Secret      Secret // content of SecretFile, read by [LoadConfig]
 	SMPP        SMPPConfig
 }

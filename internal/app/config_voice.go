@@ -3,6 +3,8 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ func (r *configReader) voice(g *GatewayConfig) setter {
 		field{"register", r.flag(&g.Register)},
 		field{"ring", scalar(r, &g.Ring, parseSpan(10*time.Second, 90*time.Second))},
 		field{"lines", r.number(&g.Lines, 1, 100)},
+		field{"ca_file", scalar(r, &g.CAFile, optional(parseLine))},
 	)
 }
 
@@ -35,11 +38,35 @@ func parseVoiceURL(s string) (string, *complaint) {
 	return s, nil
 }
 
-// checkTrunk refuses an entry that could never call.
+// checkTrunk refuses an entry that could never call, or that judges a certificate which
+// it is never shown.
 func (r *configReader) checkTrunk(path string, g GatewayConfig) {
-	if _, err := voice.ParseServer(g.URL); err != nil || g.Register && g.Username == "" {
+	server, err := voice.ParseServer(g.URL)
+	if err != nil || g.Register && g.Username == "" {
 		r.refuse(r.where(path), path, "config.gateway_sip", g.Name)
 	}
+	if err == nil && g.CAFile != "" && server.Transport != "tls" {
+		r.refuse(r.where(path), path+".ca_file", "config.sip_ca_plain", g.Name)
+	}
+}
+
+// trunkFile reads the authority that a trunk's certificate must be from.
+func (r *configReader) trunkFile(folder, path string, g *GatewayConfig) {
+	before := len(r.problems)
+	g.CA = r.wholeFile(folder, g.CAFile, path+".ca_file")
+	if g.CAFile != "" && len(r.problems) == before && !x509.NewCertPool().AppendCertsFromPEM([]byte(g.CA)) {
+		r.refuse(r.at[path+".ca_file"], path+".ca_file", "config.sip_ca", g.CAFile)
+	}
+}
+
+// trust is how the certificate of a trunk is judged; nil: as the system does.
+func (g GatewayConfig) trust() *tls.Config {
+	if g.CA == "" {
+		return nil
+	}
+	c := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	c.RootCAs.AppendCertsFromPEM([]byte(g.CA)) // was read once already
+	return c
 }
 
 // warnVoice names what makes a call count for less, or for more, than it should.
@@ -62,7 +89,7 @@ func warnVoice(path string, g GatewayConfig, note func(string, string, ...any)) 
 // knows w.
 func (w *ways) caller(g GatewayConfig) channel.Adapter {
 	made, err := voice.New(voice.Options{
-		Name: g.Name, Server: g.URL, User: g.Username, From: g.From, Secret: g.Secret.Reveal, Register: g.Register, Ring: g.Ring, Lines: g.Lines,
+		Name: g.Name, Server: g.URL, User: g.Username, From: g.From, Secret: g.Secret.Reveal, Register: g.Register, Ring: g.Ring, Lines: g.Lines, TLSConfig: g.trust(),
 		Price: channel.Price{Each: g.Price, Currency: cmp.Or(g.Currency, "EUR")}, UserAgent: "Tuermer/" + w.app.o.Version, Log: w.app.log,
 		Report: func(ctx context.Context, rep channel.Report) error { return w.app.channel.Report(ctx, g.Name, rep) },
 		Thanks: func(lang i18n.Lang) string { return w.app.catalog.Text(lang, "app.call_thanks") },
@@ -81,6 +108,6 @@ func (w *ways) hangUp() {
 	all := slices.Clone(w.callers)
 	w.mu.Unlock()
 	for _, c := range all {
-		c.Stop()
+		c.HangUp()
 	}
 }

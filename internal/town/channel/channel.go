@@ -162,6 +162,13 @@ type Prober interface {
 	Check(ctx context.Context) error
 }
 
+// Standing is the optional ability of an adapter to know, without a message, that its
+// route would not carry one now. Such a route is tried after the others.
+type Standing interface {
+	// Down tells why; nil: nothing speaks against it.
+	Down() *Failure
+}
+
 // Failure says why a message was not taken, and whether trying again may help.
 type Failure struct {
 	// Permanent: this message will never be taken by this address (5xx at RCPT).

@@ -50,9 +50,25 @@ func (b *breaker) ok(a Adapter) {
 }
 
 func (b *breaker) open(a Adapter) bool {
+	if s, ok := a.(Standing); ok && s.Down() != nil {
+		return true
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.clock.Now().Before(b.until[a])
+}
+
+// reason is why a route is passed over.
+func (b *breaker) reason(a Adapter) string {
+	b.mu.Lock()
+	why := b.why[a]
+	b.mu.Unlock()
+	if s, ok := a.(Standing); ok && why == "" {
+		if f := s.Down(); f != nil {
+			why = f.Reason
+		}
+	}
+	return why
 }
 
 // order puts working routes first, each group in configured order. Routes that
@@ -216,9 +232,7 @@ func (r *Room) Ways(ctx context.Context) []WayState {
 	for _, a := range r.o.Adapters(ctx) {
 		s := WayState{Kind: a.Kind(), Realm: a.Realm(), Name: a.Route(), Down: r.routes.open(a)}
 		if s.Down {
-			r.routes.mu.Lock()
-			s.Why = r.routes.why[a]
-			r.routes.mu.Unlock()
+			s.Why = r.routes.reason(a)
 		}
 		out = append(out, s)
 	}

@@ -113,10 +113,10 @@ func (c *call) talk(ctx context.Context) error {
 	c.id = l.callID
 	c.answer(l)
 	if c.a.o.Register {
-		if err := l.register(ctx, registered); err != nil {
+		if _, err := l.register(ctx, registered); err != nil {
 			return err
 		}
-		defer func() { _ = l.register(context.WithoutCancel(ctx), 0) }()
+		defer func() { _, _ = l.register(context.WithoutCancel(ctx), 0) }()
 	}
 	sound, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.local, 0)))
 	if err != nil {

@@ -1,8 +1,10 @@
 package voice
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +41,7 @@ type line struct {
 	me     sip.ContactHeader
 	tag    string
 	callID string
+	seq    uint32 // of the last REGISTER: a registrar takes no older one
 }
 
 // line opens what a call needs.
@@ -57,7 +60,7 @@ func (a *Adapter) line(ctx context.Context) (*line, error) {
 	// The library's own lines would name numbers.
 	mute := slog.New(slog.DiscardHandler)
 	l.ua, err = sipgo.NewUA(
-		sipgo.WithUserAgent(a.o.UserAgent), sipgo.WithUserAgentHostname(a.server.Host), sipgo.WithUserAgenTLSConfig(a.o.TLSConfig), sipgo.WithUserAgentDNSResolver(a.o.Resolver),
+		sipgo.WithUserAgent(a.o.UserAgent), sipgo.WithUserAgentHostname(a.server.Host), sipgo.WithUserAgenTLSConfig(a.trust()), sipgo.WithUserAgentDNSResolver(a.o.Resolver),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(mute), sip.WithTransportLayerDNSLookupSRV(a.server.Port == 0)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(mute)),
 	)
@@ -91,6 +94,17 @@ func (a *Adapter) line(ctx context.Context) (*line, error) {
 		return down(err)
 	}
 	return l, nil
+}
+
+// trust is how the certificate of a trunk is judged: it names the host of the entry,
+// wherever service records lead.
+func (a *Adapter) trust() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if a.o.TLSConfig != nil {
+		c = a.o.TLSConfig.Clone()
+	}
+	c.ServerName = cmp.Or(c.ServerName, a.server.Host)
+	return c
 }
 
 // ready waits until the library knows the connection that it was given: else it would
@@ -205,11 +219,32 @@ func (l *line) secret() string {
 	return l.a.o.Secret()
 }
 
-// register signs in for a while; zero signs off.
-func (l *line) register(ctx context.Context, lasts time.Duration) error {
+// register signs in for a while, and tells for how long the trunk grants it; zero signs
+// off. Where that is too short a while for the trunk, it asks for as long as it must.
+func (l *line) register(ctx context.Context, lasts time.Duration) (granted time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	res, err := l.signIn(ctx, lasts)
+	if err == nil && res.StatusCode == sip.StatusIntervalToBrief && lasts > 0 {
+		if least := seconds(headerValue(res, "Min-Expires")); least > lasts {
+			lasts = least
+			res, err = l.signIn(ctx, lasts)
+		}
+	}
+	if err != nil {
+		return 0, failed(err)
+	}
+	if !res.IsSuccess() {
+		return 0, refused(res)
+	}
+	return min(lasts, l.grantedBy(res, lasts)), nil
+}
+
+// signIn is one REGISTER, once more with the password where that is asked for.
+func (l *line) signIn(ctx context.Context, lasts time.Duration) (*sip.Response, error) {
 	req := l.request(sip.REGISTER, l.uri(l.a.o.User), l.uri(""))
+	l.seq++
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: l.seq, MethodName: sip.REGISTER})
 	me := l.me
 	req.AppendHeader(&me)
 	expires := sip.ExpiresHeader(uint32(lasts / time.Second))
@@ -218,13 +253,37 @@ func (l *line) register(ctx context.Context, lasts time.Duration) error {
 	if err == nil && (res.StatusCode == sip.StatusUnauthorized || res.StatusCode == sip.StatusProxyAuthRequired) && l.secret() != "" {
 		res, err = l.client.DoDigestAuth(ctx, req, res, sipgo.DigestAuth{Username: l.a.o.User, Password: l.secret()})
 	}
-	if err != nil {
-		return failed(err)
+	if seq := req.CSeq(); seq != nil {
+		l.seq = max(l.seq, seq.SeqNo)
 	}
-	if !res.IsSuccess() {
-		return refused(res)
+	return res, err
+}
+
+// grantedBy reads for how long a sign-in lasts: what stands at our own address, then
+// what stands for all.
+func (l *line) grantedBy(res *sip.Response, asked time.Duration) time.Duration {
+	for _, h := range res.GetHeaders("Contact") {
+		c, ok := h.(*sip.ContactHeader)
+		if !ok || c.Address.Host != l.me.Address.Host || c.Address.Port != l.me.Address.Port {
+			continue
+		}
+		if s, ok := c.Params.Get("expires"); ok {
+			if d := seconds(s); d > 0 {
+				return d
+			}
+		}
 	}
-	return nil
+	if d := seconds(headerValue(res, "Expires")); d > 0 {
+		return d
+	}
+	return asked
+}
+
+func headerValue(res *sip.Response, name string) string {
+	if h := res.GetHeader(name); h != nil {
+		return h.Value()
+	}
+	return ""
 }
 
 // options asks for a sign of life: whatever the trunk answers is one.

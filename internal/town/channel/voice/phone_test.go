@@ -59,7 +59,7 @@ func caller(t *testing.T, o voice.Options) *voice.Adapter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(a.Stop)
+	t.Cleanup(a.HangUp)
 	return a
 }
 
@@ -84,7 +84,7 @@ func TestPhoneTakesOver(t *testing.T) {
 	if got := r.one(t); got != (channel.Report{ID: "m-1", Arrival: channel.Arrived, Key: "1"}) {
 		t.Fatalf("%+v", got)
 	}
-	a.Stop() // it thanks, and hangs up
+	a.HangUp() // it thanks, and hangs up
 	voicetest.Until(t, "the call is over", func() bool { return strings.Contains(p.Out.String(), "session closed") })
 	loud := 0
 	for _, s := range p.Heard(t) {

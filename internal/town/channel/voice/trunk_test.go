@@ -265,8 +265,8 @@ func TestStopInTheMiddle(t *testing.T) {
 	if _, err := a.Send(t.Context(), alarm()); err != nil {
 		t.Fatal(err)
 	}
-	a.Stop()
-	a.Stop()
+	a.HangUp()
+	a.HangUp()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.all) != 0 {

@@ -27,8 +27,8 @@ type Options struct {
 	User   string // empty: the trunk knows us by our address
 	From   string // the number that people see; empty: the trunk's own
 	Secret func() string
-	// Register signs in before each call and off after it, for trunks that take
-	// calls from nobody else.
+	// Register keeps us signed in from Start to Stop, and signs in for each call, for
+	// trunks that take calls from nobody else.
 	Register bool
 	Ring     time.Duration // until nobody answers; default 40 s
 	Talk     time.Duration // until no key was pressed; default 60 s
@@ -100,12 +100,17 @@ type Adapter struct {
 	run     context.Context
 	cancel  context.CancelFunc
 	calls   sync.WaitGroup
+
+	keeper keeper
 }
 
 var (
 	_ channel.Pacer  = (*Adapter)(nil)
 	_ channel.Priced = (*Adapter)(nil)
 	_ channel.Prober = (*Adapter)(nil)
+
+	_ channel.Line     = (*Adapter)(nil)
+	_ channel.Standing = (*Adapter)(nil)
 )
 
 // New checks the options and makes the adapter; it opens nothing.
@@ -216,17 +221,18 @@ func (a *Adapter) Check(ctx context.Context) error {
 	}
 	defer l.close()
 	if a.o.Register {
-		if err := l.register(ctx, registered); err != nil {
+		if _, err := l.register(ctx, registered); err != nil {
 			return err
 		}
-		_ = l.register(ctx, 0) // it ends by itself, too
+		_, _ = l.register(ctx, 0) // it ends by itself, too
 		return nil
 	}
 	return l.options(ctx)
 }
 
-// Stop hangs up and waits until all calls are over.
-func (a *Adapter) Stop() {
+// HangUp ends all calls and waits until they are over; there are none after it. It may
+// be called twice.
+func (a *Adapter) HangUp() {
 	a.mu.Lock()
 	a.stopped = true
 	a.mu.Unlock()

@@ -62,7 +62,14 @@ func Need(t *testing.T, programs ...string) {
 // Program runs something of Debian's until the test ends.
 func Program(t *testing.T, ready func(out string) bool, name string, args ...string) *Output {
 	t.Helper()
-	out := &Output{}
+	out, _ := program(t, ready, name, args...)
+	return out
+}
+
+// program is Program, and can be ended before the test is.
+func program(t *testing.T, ready func(out string) bool, name string, args ...string) (out *Output, stop func()) {
+	t.Helper()
+	out = &Output{}
 	cmd := exec.Command(name, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -74,21 +81,24 @@ func Program(t *testing.T, ready func(out string) bool, name string, args ...str
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = cmd.Wait() }()
-	t.Cleanup(func() {
+	stop = func() {
 		_ = in.Close()
-		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 		select {
 		case <-done:
 		case <-time.After(10 * time.Second):
 			_ = cmd.Process.Kill()
 			<-done
 		}
+	}
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Logf("%s said:\n%s", name, meter.ReplaceAllString(out.String(), ""))
 		}
 	})
 	Until(t, name+" is ready", func() bool { return ready(out.String()) })
-	return out
+	return out, stop
 }
 
 // Output is what a program said so far.
