@@ -3,6 +3,9 @@ package channel
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -10,15 +13,41 @@ import (
 	"tuermer/internal/platform/store"
 )
 
-// lane is what waits for each other: messages of one kind and class. A mail server
-// that hangs holds up no SMS, and what is not urgent holds up no alarm.
+// lane is what waits for each other: messages of one kind and class to one
+// destination. A mail server that hangs holds up no SMS, a webhook that hangs no
+// other webhook, and what is not urgent holds up no alarm.
 type lane struct {
-	Kind  Kind  `bun:"kind"`
-	Class Class `bun:"class"`
+	Kind        Kind   `bun:"kind"`
+	Class       Class  `bun:"class"`
+	Destination string `bun:"destination"`
+}
+
+// destination is whose server a message leads to, where that depends on its address:
+// a webhook's host, a person's messenger. It is a digest, for it stands beside
+// addresses that are sealed. Empty: the town's own routes of the kind, which know
+// how to get out of each other's way.
+func destination(k Kind, to string) string {
+	at := ""
+	switch k {
+	case Webhook:
+		if u, err := url.Parse(to); err == nil {
+			at = strings.ToLower(u.Host)
+		}
+	case Chat:
+		at, _, _ = strings.Cut(to, ":")
+	}
+	if at == "" {
+		return ""
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(at))
+	return fmt.Sprintf("%08x", h.Sum32())
 }
 
 // How many messages of a kind are under way at once. Alarms may use all of it,
-// single ones leave a reserve.
+// single ones leave a reserve. One destination takes no more than it leaves to all
+// others: half of an idle kind, half of the rest when another hangs already, so that
+// the fifth one still finds a place.
 const (
 	maxFlying       = 16
 	maxFlyingSingle = 8
@@ -28,19 +57,40 @@ const (
 func (r *Room) free(l lane) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := maxFlying - r.flying[lane{l.Kind, Alarm}] - r.flying[lane{l.Kind, Single}]
-	if l.Class == Single {
-		return min(all, maxFlyingSingle-r.flying[l])
-	}
-	return all
+	return places(r.flying, l)
 }
 
-// dueLanes are those in which something is due, alarms first. Looking before
-// claiming keeps the one write connection free while nothing is.
+// places is the pure rule: how many more of the lane may fly beside what does.
+func places(flying map[lane]int, l lane) int {
+	all, single, there := maxFlying, maxFlyingSingle, 0
+	for x, n := range flying {
+		if x.Kind != l.Kind {
+			continue
+		}
+		all -= n
+		if x.Class == Single {
+			single -= n
+		}
+		if x.Destination == l.Destination {
+			there += n
+		}
+	}
+	if l.Class == Single {
+		all = min(all, single)
+	}
+	if l.Destination == "" {
+		return all
+	}
+	return max(0, (all-there+1)/2) // there and these are no more than what is left, or the last one
+}
+
+// dueLanes are those in which something is due, alarms first, and whoever waits the
+// longest. Looking before claiming keeps the one write connection free while
+// nothing is.
 func (r *Room) dueLanes(ctx context.Context, now time.Time) ([]lane, error) {
 	var out []lane
-	err := due(r.o.Store.Read(ctx).NewSelect().Distinct().Model((*outboxRow)(nil)).Column("kind", "class"), now).
-		Order("class", "kind").Scan(ctx, &out) // "alarm" is before "single"
+	err := due(r.o.Store.Read(ctx).NewSelect().Model((*outboxRow)(nil)).Column("kind", "class", "destination"), now).
+		Group("class", "kind", "destination").OrderExpr("class, MIN(due_at), kind, destination").Scan(ctx, &out) // "alarm" is before "single"
 	if err != nil {
 		return nil, fmt.Errorf("channel: due: %w", err)
 	}
@@ -51,7 +101,7 @@ func (r *Room) claim(ctx context.Context, l lane, now time.Time, n int) ([]outbo
 	var rows []outboxRow
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		ids := due(db.NewSelect().Model((*outboxRow)(nil)).Column("tenant_id", "id"), now).
-			Where("class = ? AND kind = ?", l.Class, l.Kind).Order("due_at", "id").Limit(int64(n))
+			Where("class = ? AND kind = ? AND destination = ?", l.Class, l.Kind, l.Destination).Order("due_at", "id").Limit(int64(n))
 		_, err := db.NewUpdate().Model(&rows).
 			Set("state = ?", Sending).Set("lease_until = ?", now.Add(lease)).Set("attempts = attempts + 1").Set("node = ?", r.o.Node).
 			Set("doubtful = CASE WHEN state = ? THEN ? ELSE doubtful END", Sending, true). // its node may have sent it

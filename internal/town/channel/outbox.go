@@ -144,6 +144,7 @@ type outboxRow struct {
 	ID            string       `bun:"id,pk"`
 	Kind          Kind         `bun:"kind"`
 	Class         Class        `bun:"class"`
+	Destination   string       `bun:"destination"` // see [destination]
 	Realm         Realm        `bun:"realm"`
 	Recipient     string       `bun:"recipient"`
 	Subject       string       `bun:"subject"`
@@ -190,7 +191,7 @@ func (r *Room) Send(ctx context.Context, m Message) error {
 		m.Date = now
 	}
 	row := outboxRow{
-		TenantID: tenant, ID: m.ID, Kind: m.Kind, Class: m.Class, Realm: m.Realm, Recipient: m.To, Subject: m.Subject,
+		TenantID: tenant, ID: m.ID, Kind: m.Kind, Class: m.Class, Destination: destination(m.Kind, m.To), Realm: m.Realm, Recipient: m.To, Subject: m.Subject,
 		State: Queued, DueAt: now, GiveUpAt: now.Add(singlePatience), CreatedAt: now,
 	}
 	if m.Class == Alarm {
@@ -384,7 +385,7 @@ func (r *Room) fly(row outboxRow) {
 	if r.cancel == nil {
 		return // stopping: the row stays claimed and goes after the next start
 	}
-	r.flying[lane{row.Kind, row.Class}]++
+	r.flying[lane{row.Kind, row.Class, row.Destination}]++
 	r.workers.Add(1)
 	run := r.run
 	go func() {
@@ -394,7 +395,11 @@ func (r *Room) fly(row outboxRow) {
 			r.o.Log.ErrorContext(ctx, "message could not be settled, will go again", "id", row.ID, "err", err)
 		}
 		r.mu.Lock()
-		r.flying[lane{row.Kind, row.Class}]--
+		if l := (lane{row.Kind, row.Class, row.Destination}); r.flying[l] > 1 {
+			r.flying[l]--
+		} else {
+			delete(r.flying, l)
+		}
 		r.mu.Unlock()
 		r.sweep.Kick()
 	}()

@@ -3,6 +3,7 @@ package channel_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,59 @@ func TestAStuckWayHoldsUpNoOther(t *testing.T) {
 		for _, k := range kinds[1:] {
 			hear(free[k])
 			hear(free[k])
+		}
+	})
+}
+
+// halfDead carries to every receiver but those under dead.example, which hang.
+type halfDead struct {
+	kind channel.Kind
+	dead string
+	got  chan string
+}
+
+func (a *halfDead) Kind() channel.Kind   { return a.kind }
+func (a *halfDead) Route() string        { return "half-" + string(a.kind) }
+func (a *halfDead) Realm() channel.Realm { return channel.Live }
+func (a *halfDead) Send(ctx context.Context, m channel.Message) (channel.Receipt, error) {
+	if strings.HasPrefix(m.To, a.dead) {
+		<-ctx.Done()
+		return channel.Receipt{}, ctx.Err()
+	}
+	a.got <- m.ID
+	return channel.Receipt{Reference: m.ID}, nil
+}
+
+// Two hundred alarms to a receiver that hangs hold up no other receiver of their
+// kind: neither another webhook, nor another messenger.
+func TestADeadReceiverHoldsUpNoOther(t *testing.T) {
+	storetest.Each(t, []store.Migrations{channel.Migrations()}, func(t *testing.T, w *storetest.World) {
+		hook := &halfDead{kind: channel.Webhook, dead: "https://dead.example/", got: make(chan string, 10)}
+		chat := &halfDead{kind: channel.Chat, dead: "signal:", got: make(chan string, 10)}
+		r := room(w, hook, chat)
+		send := func(id string, kind channel.Kind, class channel.Class, to string) {
+			t.Helper()
+			m := alarm(id)
+			m.Kind, m.Class, m.To = kind, class, to
+			if err := r.Send(w.Ctx, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 200 {
+			send(fmt.Sprint("h", i), channel.Webhook, channel.Alarm, fmt.Sprint("https://dead.example/", i))
+			send(fmt.Sprint("s", i), channel.Chat, channel.Alarm, fmt.Sprint("signal:+4917000", i))
+		}
+		send("alarm", channel.Webhook, channel.Alarm, "https://alive.example/a")
+		send("single", channel.Webhook, channel.Single, "https://alive.example/b")
+		send("threema", channel.Chat, channel.Alarm, "threema:ABCDEFGH")
+		w.Start(t)
+		start(t, w, r)
+		for _, from := range []*halfDead{hook, hook, chat} {
+			select {
+			case <-from.got:
+			case <-time.After(60 * time.Second): // two hundred behind each other would take two and a half minutes
+				t.Fatalf("nothing came by %s: it waits behind a receiver that hangs", from.kind)
+			}
 		}
 	})
 }

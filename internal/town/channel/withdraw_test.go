@@ -70,7 +70,7 @@ func TestI20_OnlyWhatWasWithdrawnStays(t *testing.T) {
 			stays := map[string]int{}  // said to be withdrawn, and how often it had been handed on by then
 			var flying []outboxRow
 			claim := func() {
-				rows, err := r.claim(ident.AcrossTenants(w.Ctx), lane{SMS, Alarm}, clock.now, 100)
+				rows, err := r.claim(ident.AcrossTenants(w.Ctx), lane{Kind: SMS, Class: Alarm}, clock.now, 100)
 				check(err)
 				flying = append(flying, rows...)
 			}
