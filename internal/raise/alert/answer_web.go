@@ -16,6 +16,7 @@ import (
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/web"
 	"tuermer/internal/raise/chain"
+	"tuermer/internal/town/channel"
 	"tuermer/internal/town/identity"
 )
 
@@ -136,7 +137,8 @@ func (c Course) say(ctx context.Context) string {
 	case WayWithdrawn, WayBrokenOff:
 		return i18n.T(ctx, key, c.Name, way, i18n.T(ctx, "alert.course.needless_"+c.Word))
 	case WayFailed:
-		return i18n.T(ctx, key, c.Name, way, c.Word)
+		why, _ := channel.LostWords(ctx, c.Word)
+		return i18n.T(ctx, key, c.Name, way, why)
 	case OwnOrder, StepOrder:
 		var ways []string
 		for w := range strings.FieldsSeq(c.Word) {
@@ -154,6 +156,15 @@ func (c Course) say(ctx context.Context) string {
 	default:
 		return i18n.T(ctx, key, c.Name)
 	}
+}
+
+// providersWord is the word behind the sentence, where it is a provider's own.
+func (c Course) providersWord(ctx context.Context) string {
+	if c.What != WayFailed {
+		return ""
+	}
+	_, own := channel.LostWords(ctx, c.Word)
+	return own
 }
 
 type alertSnooze struct {

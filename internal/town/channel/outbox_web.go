@@ -249,6 +249,20 @@ func withdrawnWords(ctx context.Context, i Item) string {
 	return out
 }
 
+// lostWords say why a message never arrived, providersWord how its provider calls it.
+func lostWords(ctx context.Context, i Item) string {
+	said, _ := LostWords(ctx, i.ArrivalReason)
+	return said
+}
+
+func providersWord(ctx context.Context, i Item) string {
+	if i.Arrival != Lost {
+		return ""
+	}
+	_, own := LostWords(ctx, i.ArrivalReason)
+	return own
+}
+
 func reasonWord(ctx context.Context, reason string) string {
 	key := "channel.reason_" + reason
 	if word := i18n.T(ctx, key); word != key {
