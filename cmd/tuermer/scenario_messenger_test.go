@@ -90,7 +90,7 @@ func (m *messengerService) down() {
 }
 
 // chatted: Nachricht an signal:+49… "Worte" … | nicht an signal:+49… | kommt an |
-// Antwort "1". The last two are about the last one read.
+// ist gelesen | Antwort "1". The last two are about the last one read.
 func (s *stage) chatted(args []string) error {
 	find := func(to string, words []string) (*message, error) {
 		time.Sleep(settle)
@@ -133,6 +133,10 @@ func (s *stage) chatted(args []string) error {
 			return errors.New("niemand hört die Quittung")
 		}
 		return nil
+	case strings.Join(args, " ") == "ist gelesen":
+		s.lastChat.over.server.Read(s.lastChat.n, "@leser:hs.example", time.Now())
+		time.Sleep(settle + 2*time.Second) // the next question comes a second later
+		return nil
 	case args[0] == "Antwort" && len(args) == 2:
 		s.lastChat.over.said++
 		if !s.lastChat.over.server.Write(s.lastChat.to, args[1], s.lastChat.over.said) {
@@ -140,5 +144,5 @@ func (s *stage) chatted(args []string) error {
 		}
 		return nil
 	}
-	return errors.New("erwartet wird an, nicht an, kommt an oder Antwort")
+	return errors.New("erwartet wird an, nicht an, kommt an, ist gelesen oder Antwort")
 }

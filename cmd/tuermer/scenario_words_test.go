@@ -21,8 +21,13 @@ type chatRoom struct {
 	read   int
 }
 
-// hookSecrets reads the secrets of webhooks that the scenario brings along.
+// hookSecrets reads the secrets of webhooks and messengers that the scenario brings
+// along.
 func (s *stage) hookSecrets() {
+	for i := range s.config.Messengers {
+		m := &s.config.Messengers[i]
+		m.Secret = app.Secret(strings.TrimSpace(string(s.files[m.SecretFile])))
+	}
 	for i := range s.config.Webhooks {
 		w := &s.config.Webhooks[i]
 		w.Secret = app.Secret(strings.TrimSpace(string(s.files[w.SecretFile])))

@@ -45,6 +45,12 @@ type Server struct {
 	throttle int
 	after    string
 	ears     map[chan string]bool // who hears Signal's events
+	// Of Matrix: the names of the posts, what a sync tells, who else is in a room,
+	// and what is closed when there is news.
+	events []string
+	news   []roomNews
+	more   map[string][]string
+	woken  chan struct{}
 }
 
 // Throttle answers the next n posts with 429 and the Retry-After.

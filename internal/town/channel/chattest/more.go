@@ -48,6 +48,10 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 		s.serveEvents(w, r)
 		return
 	}
+	if s.Form == "matrix" && r.Method == http.MethodGet {
+		s.serveMatrix(w, r)
+		return
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	s.mu.Lock()
 	trouble, free := s.trouble, s.free
@@ -89,6 +93,7 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.Form != "matrix" || !s.names[name] {
 		s.posts = append(s.posts, p)
+		s.events = append(s.events, eventOf(name))
 	}
 	s.names[name] = true
 	if trouble == Half {
@@ -108,7 +113,7 @@ func (s *Server) serveMore(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.WriteString(w, map[string]string{
 		"rocketchat": `{"success":true}`,
-		"matrix":     `{"event_id":"$` + name + `:hs.example"}`,
+		"matrix":     `{"event_id":"` + eventOf(name) + `"}`,
 		"ntfy":       `{"id":"n7Zq","time":1,"expires":2,"event":"message","topic":"lage"}`,
 		"threema":    "0011223344556677",
 		"signal":     `{"jsonrpc":"2.0","result":{"timestamp":` + strconv.FormatInt(firstMoment+int64(len(s.posts)), 10) + `,"results":[{"recipientAddress":{"number":"+491700000001"},"type":"SUCCESS"}]},"id":"` + name + `"}`,

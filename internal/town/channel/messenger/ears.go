@@ -29,7 +29,7 @@ const (
 func (a *Adapter) Start(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.cancel != nil || a.o.Form != channel.Signal {
+	if a.cancel != nil || a.o.Form != channel.Signal && a.o.Form != channel.Matrix {
 		return
 	}
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -67,9 +67,12 @@ func (a *Adapter) beside(name string) string {
 }
 
 func (a *Adapter) listen(ctx context.Context) {
-	pause := firstPause
+	pause, hear := firstPause, a.hear
+	if a.o.Form == channel.Matrix {
+		hear = a.follow
+	}
 	for ctx.Err() == nil {
-		heard, err := a.hear(ctx)
+		heard, err := hear(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -89,7 +92,17 @@ func (a *Adapter) listen(ctx context.Context) {
 
 // open asks for an address beside the JSON-RPC. Its error names no address.
 func (a *Adapter) open(ctx context.Context, name string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.beside(name), nil)
+	resp, err := a.ask(ctx, a.beside(name))
+	if err == nil && resp.StatusCode/100 != 2 {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("HTTP %d", resp.StatusCode)
+	}
+	return resp, err
+}
+
+// ask sends one GET by the account's right.
+func (a *Adapter) ask(ctx context.Context, address string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, errors.New("the address is no http or https URL")
 	}
@@ -101,19 +114,18 @@ func (a *Adapter) open(ctx context.Context, name string) (*http.Response, error)
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode/100 != 2 {
-		_ = resp.Body.Close()
-		return nil, fmt.Errorf("HTTP %d", resp.StatusCode)
-	}
-	return resp, nil
+	return resp, err
 }
 
 // Check asks whether the account can be written from, where that can be asked.
 func (a *Adapter) Check(ctx context.Context) error {
-	if a.o.Form != channel.Signal {
+	switch a.o.Form {
+	case channel.Matrix:
+		if _, err := a.whoami(ctx); err != nil {
+			return &channel.Failure{RouteDown: true, Reason: "connect", Err: err}
+		}
+		return nil
+	case channel.Threema, channel.Ntfy:
 		return nil
 	}
 	resp, err := a.open(ctx, "check")
@@ -154,6 +166,12 @@ func (a *Adapter) hear(ctx context.Context) (heard bool, err error) {
 // not said twice.
 func (a *Adapter) tell(ctx context.Context, event string, quiet *time.Timer) {
 	reports, reply := Heard(event)
+	a.note(ctx, reports, []channel.Reply{reply}, func(pause time.Duration) { quiet.Reset(pause + silence) })
+}
+
+// note writes down what was heard, again and again until it is; longer is told how
+// long the next pause is.
+func (a *Adapter) note(ctx context.Context, reports []channel.Report, replies []channel.Reply, longer func(pause time.Duration)) {
 	pause := firstPause
 	for ctx.Err() == nil {
 		var err error
@@ -162,14 +180,16 @@ func (a *Adapter) tell(ctx context.Context, event string, quiet *time.Timer) {
 				err = errors.Join(err, a.o.Reported(ctx, r))
 			}
 		}
-		if reply.Text != "" && a.o.Replied != nil {
-			err = errors.Join(err, a.o.Replied(ctx, reply))
+		for _, reply := range replies {
+			if reply.Text != "" && a.o.Replied != nil {
+				err = errors.Join(err, a.o.Replied(ctx, reply))
+			}
 		}
 		if err == nil {
 			return
 		}
 		a.o.Log.WarnContext(ctx, "what a messenger told is not written down yet", "route", a.o.Name, "err", err)
-		quiet.Reset(pause + silence)
+		longer(pause)
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:

@@ -56,9 +56,13 @@ type Adapter struct {
 	o    Options
 	ears *http.Client
 
+	// Of Matrix, for whoever listens alone: our account, and our place in its news.
+	me, since string
+
 	mu     sync.Mutex
 	cancel context.CancelFunc
 	done   chan struct{}
+	mine   []mine // of Matrix, see remember
 }
 
 var (
@@ -102,13 +106,17 @@ func New(o Options) (*Adapter, error) {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	secure.Time = o.Now
+	patience := o.Timeout
+	if o.Form == channel.Matrix {
+		patience += syncWait
+	}
 	a.ears = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, o.Timeout) // net/http takes the request's end out of it
 			defer cancel()
 			return o.DialContext(ctx, network, addr)
 		},
-		TLSClientConfig: secure, DisableKeepAlives: true, ResponseHeaderTimeout: o.Timeout,
+		TLSClientConfig: secure, DisableKeepAlives: true, ResponseHeaderTimeout: patience,
 	}}
 	return a, nil
 }
@@ -183,6 +191,7 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	if a.o.Form == channel.Signal && rc.Reference != "" {
 		rc.Reference = reference(strings.TrimPrefix(m.To, string(channel.Signal)+":"), rc.Reference)
 	}
+	a.remember(m.To, rc.Reference)
 	return rc, nil
 }
 

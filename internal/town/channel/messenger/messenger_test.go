@@ -150,6 +150,106 @@ func TestHears(t *testing.T) {
 	w.way.Stop()
 }
 
+// Matrix tells who has read: one receipt is that of all messages before it, too.
+// Ours alone and those of larger rooms are no receipt; what is read while the
+// database or the server is away is told afterwards.
+func TestMatrixTellsWhoHasRead(t *testing.T) {
+	const ada, room = "@ada:hs.example", "matrix:!lage:hs.example"
+	w := begin(t, channel.Matrix, "", "")
+	send := func(id, to string) string {
+		t.Helper()
+		m := message(to)
+		m.ID = id
+		rc, err := w.way.Send(t.Context(), m)
+		if err != nil || rc.Reference == "" {
+			t.Fatal(rc, err)
+		}
+		return rc.Reference
+	}
+	told := func(what string, want ...string) {
+		t.Helper()
+		until(t, what, func() bool { r, _ := w.heard(); return len(r) >= len(want) })
+		reports, _ := w.heard()
+		for i, r := range reports {
+			if i >= len(want) || r.Reference != want[i] || r.Arrival != channel.Arrived {
+				t.Fatalf("%s: %+v, want %v", what, reports, want)
+			}
+		}
+	}
+	first, second := send("m1", room), send("m2", room)
+	w.server.Say("!lage:hs.example", ada, "von gestern")
+	w.way.Start(t.Context())
+	w.server.Read(1, chattest.MatrixAccount, time.Now()) // our own eyes
+	w.server.Read(2, ada, time.Now())
+	told("no receipt", first, second)
+
+	// In a room of three nobody knows whose eyes they were.
+	w.server.Join("!viele:hs.example", "@bert:hs.example")
+	send("m3", "matrix:!viele:hs.example")
+	w.server.Read(3, ada, time.Now())
+
+	// An answer, and a receipt that the database does not take at once.
+	w.server.Say("!lage:hs.example", ada, "> <@lage:hs.example> ALARM\n\n1")
+	until(t, "no answer", func() bool { _, r := w.heard(); return len(r) > 0 })
+	_, replies := w.heard()
+	if len(replies) != 1 || replies[0].From != room || replies[0].Text != "1" || replies[0].ID == "" {
+		t.Errorf("%+v", replies)
+	}
+	fourth := send("m4", room)
+	w.mu.Lock()
+	w.fail = errors.New("the database is away")
+	w.mu.Unlock()
+	w.server.Read(4, ada, time.Now())
+	told("a receipt is lost", first, second, fourth)
+
+	// A server that goes away and comes back tells what was read meanwhile.
+	fifth := send("m5", room)
+	w.server.Make(chattest.Away)
+	w.server.Read(5, ada, time.Now())
+	w.server.Make("")
+	told("what was read meanwhile is lost", first, second, fourth, fifth)
+	w.way.Stop()
+	w.way.Stop()
+}
+
+func TestMatrixAccountIsChecked(t *testing.T) {
+	w := begin(t, channel.Matrix, "", "")
+	if err := w.way.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.server.Make(chattest.Away)
+	if err := w.way.Check(t.Context()); err == nil || !channel.AsFailure(err).RouteDown || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "127.0.0.1") {
+		t.Error(err)
+	}
+}
+
+func FuzzSynced(f *testing.F) {
+	for _, s := range []string{
+		`{"next_batch":"s1","rooms":{"join":{"!a:b":{"ephemeral":{"events":[{"type":"m.receipt","content":{"$x":{"m.read":{"@u:b":{"ts":9e15}}}}}]},"timeline":{"events":[{"type":"m.room.message","sender":"@u:b","event_id":"$y","content":{"msgtype":"m.text","body":"> a\n\nja"}}]}}}}}`,
+		`{"next_batch":1,"rooms":{"join":[{"ephemeral":{"events":{"type":"m.receipt"}}}]}}`, `{}`, `[`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, batch string) {
+		_, news := messenger.Synced(batch, "@me:b", time.UnixMilli(1))
+		for _, n := range news {
+			if !strings.HasPrefix(n.Room, "!") || len(n.Read)+len(n.Said) == 0 || len(n.Read) > 100 || len(n.Said) > 100 {
+				t.Errorf("%+v", n)
+			}
+			for _, e := range n.Read {
+				if !strings.HasPrefix(e, "$") || strings.ContainsAny(e, " \n") {
+					t.Errorf("%q", e)
+				}
+			}
+			for _, r := range n.Said {
+				if r.Text == "" || len(r.Text) > 2000 || r.From != "matrix:"+n.Room || r.ID == "" {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+	})
+}
+
 func FuzzHeard(f *testing.F) {
 	for _, s := range []string{
 		`{"envelope":{"sourceNumber":"+491700000001","receiptMessage":{"isDelivery":true,"timestamps":[1,2]}}}`,
