@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"tuermer/internal/app"
 	"tuermer/internal/platform/i18n"
@@ -157,11 +158,18 @@ func (r *recorder) Sondes(_ context.Context, s app.Settings) ([]app.SondeLine, e
 }
 
 func (r *recorder) AddSource(_ context.Context, s app.Settings, n app.NewSource) (string, error) {
-	return "https://lage.example/in/tin_x/" + n.Format, r.note(fmt.Sprintf("source add %s %s %s %v", n.Format, n.Title, n.Service, n.Rhythm), s)
+	did := fmt.Sprintf("source add %s %s %s %v", n.Format, n.Title, n.Service, n.Rhythm)
+	if n.ResolveAfter != 0 {
+		did += " ends after " + n.ResolveAfter.String()
+	}
+	return "https://lage.example/in/tin_x/" + n.Format, r.note(did, s)
 }
 
 func (r *recorder) Sources(_ context.Context, s app.Settings) ([]app.SourceLine, error) {
-	return []app.SourceLine{{Name: "prtg-rathaus", Title: "PRTG Rathaus", Format: "prtg", State: "meldet sich"}}, r.note("source list", s)
+	return []app.SourceLine{
+		{Name: "prtg-rathaus", Title: "PRTG Rathaus", Format: "prtg", State: "meldet sich"},
+		{Name: "usv", Title: "USV", Format: "mail", State: "meldet sich", ResolveAfter: 90 * time.Minute},
+	}, r.note("source list", s)
 }
 
 func (r *recorder) TestSource(_ context.Context, s app.Settings, name string, body []byte) ([]string, error) {
@@ -210,8 +218,10 @@ func TestUsage(t *testing.T) {
 		{args: "sonde run --server https://lage.example --allow all", code: 2, says: "kein Netz"},
 		{args: "source add --format prtg --name PRTG", did: "source add prtg PRTG  24h0m0s", says: "https://lage.example/in/tin_x/prtg"},
 		{args: "source add --format prtg --name PRTG --service portal --rhythm 0s", did: "source add prtg PRTG portal 0s", says: "/in/"},
+		{args: "source add --format mail --name USV --resolve-after 30m", did: "source add mail USV  24h0m0s ends after 30m0s", says: "/in/"},
 		{args: "source add --name PRTG", code: 2, says: "--format"},
-		{args: "source list", did: "source list", says: "prtg-rathaus  prtg  meldet sich"},
+		{args: "source list", did: "source list", says: "–  endet nach 1h30m ohne Meldung  USV"},
+		{args: "source list", did: "source list", says: "prtg-rathaus  prtg  meldet sich  –  –"},
 		{args: "source test prtg-rathaus", did: "source test prtg-rathaus 0", says: "gestört"},
 		{args: "source test prtg-rathaus /gibt/es/nicht", code: 2, says: "lässt sich nicht lesen"},
 		{args: "source revoke prtg-rathaus", did: "source revoke prtg-rathaus", says: "nimmt nichts mehr an"},

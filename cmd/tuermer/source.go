@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -37,6 +38,7 @@ type sourceAddCmd struct {
 	Name    string        `required:"" help:"${flag_source_name}" placeholder:"NAME"`
 	Service string        `help:"${flag_source_service}" placeholder:"SLUG"`
 	Rhythm  time.Duration `default:"24h" help:"${flag_source_rhythm}" placeholder:"24h"`
+	Resolve time.Duration `name:"resolve-after" help:"${flag_source_resolve}" placeholder:"30m"`
 }
 
 // Run adds a source and prints its address and nothing else on standard output.
@@ -45,7 +47,7 @@ func (c sourceAddCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	url, err := s.app.AddSource(s.ctx, settings, app.NewSource{Format: c.Format, Title: c.Name, Service: c.Service, Rhythm: c.Rhythm})
+	url, err := s.app.AddSource(s.ctx, settings, app.NewSource{Format: c.Format, Title: c.Name, Service: c.Service, Rhythm: c.Rhythm, ResolveAfter: c.Resolve})
 	if err != nil {
 		return err
 	}
@@ -73,9 +75,22 @@ func (sourceListCmd) Run(s *session) error {
 		if !x.HeardAt.IsZero() {
 			heard = x.HeardAt.Format("2006-01-02 15:04:05Z")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Name, x.Format, x.State, heard, x.Title)
+		resolve := "–"
+		if x.ResolveAfter > 0 {
+			resolve = s.text("cli.source_lapses", plain(x.ResolveAfter))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Name, x.Format, x.State, heard, resolve, x.Title)
 	}
 	return w.Flush()
+}
+
+// plain is a duration without its zeros: 30m.
+func plain(d time.Duration) string {
+	text := strings.TrimSuffix(d.String(), "0s")
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // sourceTestCmd is `tuermer source test`.

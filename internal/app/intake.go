@@ -62,6 +62,7 @@ type SourceLine struct {
 	Name, Title, Format string
 	State               string // in the operator's language
 	HeardAt             time.Time
+	ResolveAfter        time.Duration // 0: only a word ends what it reports
 }
 
 // NewSource is what the command line says of a source.
@@ -70,12 +71,15 @@ type NewSource struct {
 	Title   string
 	Service string        // slug; may be empty
 	Rhythm  time.Duration // 0: never silent
+	// ResolveAfter is after how long without a word about it something counts as
+	// over; 0: never.
+	ResolveAfter time.Duration
 }
 
 // AddSource makes a source and returns its address, which is told only here.
 func (Commands) AddSource(ctx context.Context, s Settings, n NewSource) (url string, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
-		url, err = a.intake.Add(ctx, intake.Source{Title: n.Title, Format: intake.Format(n.Format), Service: n.Service, Rhythm: n.Rhythm})
+		url, err = a.intake.Add(ctx, intake.Source{Title: n.Title, Format: intake.Format(n.Format), Service: n.Service, Rhythm: n.Rhythm, ResolveAfter: n.ResolveAfter})
 		return err
 	})
 	return url, err
@@ -86,7 +90,7 @@ func (Commands) Sources(ctx context.Context, s Settings) (out []SourceLine, err 
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
 		all, err := a.intake.List(ctx)
 		for _, x := range all {
-			out = append(out, SourceLine{x.Name, x.Title, string(x.Format), a.catalog.Text(s.Lang, "intake.state_"+string(x.State())), x.HeardAt})
+			out = append(out, SourceLine{x.Name, x.Title, string(x.Format), a.catalog.Text(s.Lang, "intake.state_"+string(x.State())), x.HeardAt, x.ResolveAfter})
 		}
 		return err
 	})

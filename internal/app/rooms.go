@@ -190,6 +190,7 @@ func (a *App) build() (err error) {
 		},
 		Channels: func(ctx context.Context) ([]string, error) { return a.roster.Channels(ctx) },
 		URL:      a.staffURL, MailDomain: a.intakeDomain, TenantByHost: a.tenantByHost, Public: a.intakePublic,
+		Node: a.node, Cut: a.monitor.UplinkLost,
 	})
 	a.pulse = pulse.New(pulse.Options{
 		Store: a.store, Clock: c, Log: log, Audit: a.audit, Vault: a.vault, Outbox: a.channel, Monitors: a.monitor, Tenants: a.identity,

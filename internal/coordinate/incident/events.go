@@ -52,6 +52,9 @@ func (r *Room) onAlertClosed(ctx context.Context, e bus.Event[alert.Happened]) e
 			return err
 		}
 		said := t.say("alert_over", r.name(ctx, e.Data))
+		if e.Data.Quiet {
+			said = t.say("alert_quiet", r.name(ctx, e.Data))
+		}
 		if e.Data.Name != "" {
 			said = t.say("alert_closed", e.Data.Name, e.Data.Title)
 		}

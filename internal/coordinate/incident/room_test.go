@@ -212,6 +212,11 @@ func TestFromOpenToReviewed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		silent := ev
+		silent.Quiet = true
+		if err := incident.AlertClosed(r, ctx, w.now, silent); err != nil {
+			t.Fatal(err)
+		}
 		got := must[incident.Incident](t)(r.Get(ctx, i.ID))
 		if got.Phase != incident.Monitoring || !got.Quiet() {
 			t.Fatalf("an alert's end moves no phase: %+v", got)
@@ -232,6 +237,7 @@ func TestFromOpenToReviewed(t *testing.T) {
 			"Verdacht → bestätigt.", "bestätigt → wird beobachtet.",
 			"B. Kern hat den Alarm übernommen: Bürgerportal antwortet nicht.",
 			"Dienst antwortet wieder: Bürgerportal.",
+			"Es kommt keine Meldung mehr, als beendet angesehen: Bürgerportal. Niemand hat gemeldet, dass es wieder läuft.",
 			"Leitung neu gestartet\nDanke an Herrn X",
 			"wird beobachtet → wiederhergestellt. Grund: läuft",
 			"Wieder geöffnet: wiederhergestellt → bestätigt. Grund: doch nicht",

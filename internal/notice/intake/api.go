@@ -21,6 +21,7 @@ type sourceBody struct {
 	Format    string            `json:"format" enum:"prtg,alertmanager,alerts,grafana,kuma,gatus,zabbix,icinga,checkmk,healthchecks,sentry,pagerduty,mail,generic"`
 	Service   string            `json:"service,omitempty" doc:"Slug of the service that all its reports are about"`
 	Rhythm    *int64            `json:"rhythm_seconds,omitempty" doc:"After how long without a word it counts as silent; 0: never; a day when it is left out"`
+	Resolve   int64             `json:"resolve_after_seconds,omitempty" required:"false" doc:"After how long without a word about it something counts as over; left out or 0: never"`
 	Mapping   *Mapping          `json:"mapping,omitempty" doc:"Where what stands in what a generic source or one that writes mails sends"`
 	State     string            `json:"state" readOnly:"true" required:"false" doc:"waiting, heard, unread, silent or revoked"`
 	HeardAt   *time.Time        `json:"heard_at,omitempty" readOnly:"true"`
@@ -150,6 +151,7 @@ func bodyOf(s Source) sourceBody {
 	rhythm := int64(s.Rhythm / time.Second)
 	b := sourceBody{
 		Name: s.Name, Title: s.Title, Format: string(s.Format), Service: s.Service, Rhythm: &rhythm, State: string(s.State()),
+		Resolve: int64(s.ResolveAfter / time.Second),
 		HeardAt: point(s.HeardAt), UnreadAt: point(s.UnreadAt), RevokedAt: point(s.RevokedAt),
 		Signed: s.Signed, Refused: s.Refused, RefusedAt: point(s.RefusedAt),
 	}
@@ -160,7 +162,7 @@ func bodyOf(s Source) sourceBody {
 }
 
 func (b sourceBody) source() Source {
-	s := Source{Name: b.Name, Title: b.Title, Format: Format(b.Format), Service: b.Service, Rhythm: DefaultRhythm}
+	s := Source{Name: b.Name, Title: b.Title, Format: Format(b.Format), Service: b.Service, Rhythm: DefaultRhythm, ResolveAfter: time.Duration(b.Resolve) * time.Second}
 	if b.Rhythm != nil {
 		s.Rhythm = time.Duration(*b.Rhythm) * time.Second
 	}
@@ -190,7 +192,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("list-sources", http.MethodGet, "", "List the other monitoring systems that report here", 200), scope, r.apiList)
 	web.Operation(a, op("add-source", http.MethodPost, "", "Add a source; the answer holds its address", 201), scope, r.apiAdd)
 	web.Operation(a, op("get-source", http.MethodGet, "/{name}", "One source and what it sent", 200), scope, r.apiGet)
-	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm or mapping", 200), scope, r.apiChange)
+	web.Operation(a, op("change-source", http.MethodPut, "/{name}", "Change title, service, rhythm, when silence is an end, or mapping", 200), scope, r.apiChange)
 	web.Operation(a, op("test-source", http.MethodPost, "/{name}/test", "Say what a body would be understood as; nothing is kept, nobody is alarmed", 200), scope, r.apiTest)
 	web.Operation(a, op("sign-source", http.MethodPut, "/{name}/signature", "Have a source sign what it sends, or with an empty key no longer", 200), scope, r.apiSign)
 	web.Operation(a, op("set-source-mailbox", http.MethodPut, "/{name}/mailbox", "Fetch a source's mails from a mailbox", 200), scope, r.apiSetMailbox)

@@ -44,6 +44,7 @@ func (r *Room) Gate(next http.Handler, public bool) http.Handler {
 		}
 		defer func() {
 			if v := recover(); v != nil {
+				r.ears.missed(r.o.Clock.Now(), sourceOf{})
 				r.o.Log.ErrorContext(req.Context(), "gate panicked", "room", "intake", "panic", v, "trace", string(debug.Stack()))
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			}
@@ -60,6 +61,7 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	if r.o.TenantByHost != nil {
 		t, err := r.o.TenantByHost(req.Context(), req.Host)
 		if err != nil {
+			r.notTaken(err, sourceOf{})
 			return err
 		}
 		req = req.WithContext(ident.WithTenant(req.Context(), t))
@@ -84,6 +86,9 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	}
 	body, cut, err := readBody(req)
 	if err != nil {
+		if a, known := r.book.get(digest(token)); known { // of strangers we miss nothing
+			r.notTaken(err, sourceOf{a.TenantID, a.Name})
+		}
 		return err
 	}
 	b := Body{

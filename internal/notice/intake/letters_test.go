@@ -17,6 +17,7 @@ import (
 
 // desk is who is on duty for a channel, and what was answered.
 type desk struct {
+	talkative
 	now  time.Time
 	on   bool
 	next time.Time

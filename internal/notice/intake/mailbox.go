@@ -268,6 +268,12 @@ func (r *Room) looked(ctx context.Context, was boxRow, problem string) error {
 		row.Problem = problem
 		if problem == "" {
 			row.Validity, row.UID, row.LookedAt, row.FailingAt = was.Validity, was.UID, now, time.Time{}
+			if before.LookedAt.IsZero() || !before.FailingAt.IsZero() { // until now nobody read it
+				src.QuietFrom = now
+				if err := r.put(ctx, db, src, "quiet_from"); err != nil {
+					return err
+				}
+			}
 			if row.Told {
 				if err := r.tell(ctx, src, aboutMailbox, signal.Resolved); err != nil {
 					return err

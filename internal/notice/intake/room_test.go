@@ -30,6 +30,7 @@ var rooms = []store.Migrations{audit.Migrations(), service.Migrations(), signal.
 
 // bench is a room with what it records, in order.
 type bench struct {
+	talkative
 	t     *testing.T
 	w     *storetest.World
 	room  *intake.Room
@@ -56,6 +57,15 @@ func (b *bench) RecordAll(ctx context.Context, all []signal.Signal) error {
 	}
 	return nil
 }
+
+// talkative never falls silent.
+type talkative struct{}
+
+func (talkative) Unheard(context.Context, string, time.Time, time.Time, int) ([]signal.Signal, error) {
+	return nil, nil
+}
+
+func (talkative) Mentioned(context.Context, []string) error { return nil }
 
 func newBench(t *testing.T, w *storetest.World) *bench {
 	t.Helper()

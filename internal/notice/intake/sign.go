@@ -109,6 +109,7 @@ func (r *Room) verify(ctx context.Context, a acquaintance, h http.Header, body [
 	}
 	r.unsigned.add(a.TenantID, a.Name)
 	if err := r.countUnsigned(ctx, a.TenantID, a.Name, false); err != nil {
+		r.ears.missed(now, sourceOf{a.TenantID, a.Name})
 		r.o.Log.WarnContext(ctx, "refusals not counted", "room", "intake", "err", err)
 	}
 	return a, errUnsigned
@@ -208,8 +209,8 @@ func (r *Room) Sign(ctx context.Context, name, key string) error {
 				return err
 			}
 		}
-		row.Refused, row.RefusedAt = 0, time.Time{}
-		if err := r.put(ctx, db, row, "secret", "refused", "refused_at"); err != nil {
+		row.Refused, row.RefusedAt, row.QuietFrom = 0, time.Time{}, r.o.Clock.Now()
+		if err := r.put(ctx, db, row, "secret", "refused", "refused_at", "quiet_from"); err != nil {
 			return err
 		}
 		r.o.Store.AfterCommit(ctx, func() { r.book.forget(row.Token) })

@@ -112,7 +112,7 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (next time.Time, err er
 			if err := r.change(ctx, row.Name, func(row *sourceRow) (about, signal.State, bool) {
 				over := !row.RefusedAt.IsZero() && !row.RefusedAt.Add(unreadFor).After(now)
 				if over {
-					row.Refused, row.RefusedAt = 0, time.Time{}
+					row.Refused, row.RefusedAt, row.QuietFrom = 0, time.Time{}, now
 				}
 				return aboutSignature, signal.Resolved, over
 			}); err != nil {
@@ -127,7 +127,7 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (next time.Time, err er
 		} else if err := r.change(ctx, row.Name, func(row *sourceRow) (about, signal.State, bool) {
 			over := !row.UnreadAt.IsZero() && !row.UnreadAt.Add(unreadFor).After(now)
 			if over {
-				row.UnreadAt = time.Time{}
+				row.UnreadAt, row.QuietFrom = time.Time{}, now
 			}
 			return aboutReading, signal.Resolved, over
 		}); err != nil {
@@ -158,11 +158,16 @@ func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (abo
 		if err != nil || !row.RevokedAt.IsZero() {
 			return err
 		}
+		from := row.QuietFrom
 		what, state, changed := do(&row)
 		if !changed {
 			return nil
 		}
-		if err := r.put(ctx, db, row, "silent", "unread_at", "refused", "refused_at"); err != nil {
+		columns := []string{"silent", "unread_at", "refused", "refused_at"}
+		if !row.QuietFrom.Equal(from) {
+			columns = append(columns, "quiet_from")
+		}
+		if err := r.put(ctx, db, row, columns...); err != nil {
 			return err
 		}
 		r.hint(ctx, name)

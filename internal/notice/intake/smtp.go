@@ -58,11 +58,12 @@ func (r *Room) ServeMail(l net.Listener, o MailOptions) *MailServer {
 	s.MaxRecipients, s.MaxMessageBytes = 10, maxMailWire
 	s.ReadTimeout, s.WriteTimeout = mailLine, mailLine
 	s.EnableSMTPUTF8 = true
+	missed := func() { r.ears.missed(r.o.Clock.Now(), sourceOf{}) }
 	s.ErrorLog = slog.NewLogLogger(r.o.Log.With("room", "intake").Handler(), slog.LevelDebug)
 	m := &MailServer{smtp: s, done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
-		err := s.Serve(&mailDoor{Listener: l, domain: s.Domain, now: clock.System{}.Now, hosts: map[string]int{}})
+		err := s.Serve(&mailDoor{Listener: l, domain: s.Domain, now: clock.System{}.Now, missed: missed, hosts: map[string]int{}})
 		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
 			r.o.Log.Error("mail listener ended", "room", "intake", "addr", l.Addr().String(), "err", err)
 		}
@@ -88,6 +89,7 @@ type mailDoor struct {
 	net.Listener
 	domain string
 	now    func() time.Time
+	missed func() // somebody is turned away
 
 	mu    sync.Mutex
 	all   int
@@ -108,6 +110,7 @@ func (d *mailDoor) Accept() (net.Conn, error) {
 		if d.enter(host) {
 			return &mailConn{Conn: c, until: d.now().Add(mailTalk), leave: sync.OnceFunc(func() { d.leave(host) })}, nil
 		}
+		d.missed()
 		_ = c.SetDeadline(d.now().Add(time.Second))
 		_, _ = fmt.Fprintf(c, "421 4.3.2 %s is busy, come again\r\n", d.domain)
 		_ = c.Close()
@@ -229,6 +232,7 @@ func (t *mailTalking) Rcpt(to string, _ *smtp.RcptOptions) error {
 		err = errNoAddress
 	}
 	if err != nil {
+		t.room.notTaken(err, sourceOf{})
 		if t.wrong++; t.wrong > maxMailWrong {
 			hangUp(t.conn.Conn())
 			return mailEnough
@@ -251,12 +255,16 @@ func (t *mailTalking) Data(in io.Reader) error {
 		cut = more > 0
 	}
 	if err != nil {
+		for _, a := range t.to {
+			t.room.ears.missed(t.room.o.Clock.Now(), sourceOf{a.TenantID, a.Name})
+		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), mailLine)
 	defer cancel()
 	for _, a := range t.to {
 		if err := t.room.takeFrom(ctx, a, Body{ContentType: MailType, Data: kept.Bytes(), Cut: cut}, true); err != nil {
+			t.room.notTaken(err, sourceOf{a.TenantID, a.Name})
 			return t.refuse(ctx, err)
 		}
 	}

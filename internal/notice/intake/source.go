@@ -32,20 +32,23 @@ import (
 
 // Source / Quelle is another monitoring system with an address of its own.
 type Source struct {
-	Name      string // slug
-	Title     string // "PRTG Rathaus"
-	Format    Format
-	Service   string // slug of the service that all its reports are about; may be empty
-	Rhythm    time.Duration
-	Mapping   Mapping // of a generic one
-	CreatedAt time.Time
-	RevokedAt time.Time
-	HeardAt   time.Time // the last word of it
-	UnreadAt  time.Time // the last word that was not understood; zero when that is over
-	Silent    bool
-	Signed    bool      // it owes a signature; see [Room.Sign]
-	Refused   int64     // how many bodies came without it
-	RefusedAt time.Time // the last of them; zero when that is over
+	Name    string // slug
+	Title   string // "PRTG Rathaus"
+	Format  Format
+	Service string // slug of the service that all its reports are about; may be empty
+	Rhythm  time.Duration
+	// ResolveAfter is after how long without a word about it something counts as
+	// over; zero: never, only a word ends it.
+	ResolveAfter time.Duration
+	Mapping      Mapping // of a generic one
+	CreatedAt    time.Time
+	RevokedAt    time.Time
+	HeardAt      time.Time // the last word of it
+	UnreadAt     time.Time // the last word that was not understood; zero when that is over
+	Silent       bool
+	Signed       bool      // it owes a signature; see [Room.Sign]
+	Refused      int64     // how many bodies came without it
+	RefusedAt    time.Time // the last of them; zero when that is over
 }
 
 // State is how a source is.
@@ -90,6 +93,8 @@ const TokenPrefix = "tin_"
 type Recorder interface {
 	Record(ctx context.Context, s signal.Signal) (signal.Signal, error)
 	RecordAll(ctx context.Context, all []signal.Signal) error
+	Unheard(ctx context.Context, prefix string, from, until time.Time, limit int) ([]signal.Signal, error)
+	Mentioned(ctx context.Context, keys []string) error
 }
 
 // Catalogue answers which services there are; it is [service.Room].
@@ -141,12 +146,18 @@ type Options struct {
 	// Public reports whether the town in ctx takes reports on the public listener,
 	// too; nil: no town does.
 	Public func(ctx context.Context) bool
+	// Node is this node's name, stable over restarts.
+	Node string
+	// Cut tells that the town's line to the outside is lost; nil: nobody knows.
+	Cut func() bool
 }
 
 // Room keeps the sources of all tenants and takes what they send.
 type Room struct {
 	o        Options
 	sweeper  *jobs.Sweeper
+	listener *jobs.Sweeper // ends what has been silent for long; see lapse.go
+	ears     ears
 	queue    *queue
 	book     *book
 	pacer    pacer
@@ -163,8 +174,9 @@ func New(o Options) *Room {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Room{o: o, book: newBook(), pacer: pacer{left: map[pacing]*allowance{}}, started: o.Clock.Now()}
-	r.queue, r.posts = newQueue(r.keep), newPosts(r)
+	r.queue, r.posts = newQueue(r.keep, r.ears.letGo), newPosts(r)
 	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.silence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: time.Hour})
+	r.listener = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.quiet", Clock: o.Clock, Log: o.Log, Sweep: r.quieten, Idle: beatEvery})
 	return r
 }
 
@@ -172,7 +184,9 @@ func New(o Options) *Room {
 // hear it is none: the count begins now.
 func (r *Room) Start(ctx context.Context) error {
 	r.started = r.o.Clock.Now()
+	r.ears.missed(r.started, sourceOf{})
 	r.sweeper.Start(ctx)
+	r.listener.Start(ctx)
 	r.posts.start(ctx)
 	return nil
 }
@@ -181,6 +195,7 @@ func (r *Room) Start(ctx context.Context) error {
 func (r *Room) Stop() {
 	r.posts.stop()
 	r.sweeper.Stop()
+	r.listener.Stop()
 	r.queue.stop()
 }
 
@@ -202,6 +217,8 @@ type sourceRow struct {
 	Secret        []byte       `bun:"secret"`
 	Refused       int64        `bun:"refused"`
 	RefusedAt     time.Time    `bun:"refused_at,nullzero"`
+	ResolveAfter  int64        `bun:"resolve_after"`       // seconds
+	QuietFrom     time.Time    `bun:"quiet_from,nullzero"` // silence counts from here on
 }
 
 func when(t time.Time) time.Time {
@@ -217,7 +234,8 @@ func (row sourceRow) source() Source {
 	s := Source{
 		Name: row.Name, Title: row.Title, Format: row.Format, Service: row.Service, Rhythm: time.Duration(row.Rhythm) * time.Second,
 		CreatedAt: when(row.CreatedAt), RevokedAt: when(row.RevokedAt), HeardAt: when(row.HeardAt), UnreadAt: when(row.UnreadAt), Silent: row.Silent,
-		Signed: len(row.Secret) > 0, Refused: row.Refused, RefusedAt: when(row.RefusedAt),
+		ResolveAfter: time.Duration(row.ResolveAfter) * time.Second,
+		Signed:       len(row.Secret) > 0, Refused: row.Refused, RefusedAt: when(row.RefusedAt),
 	}
 	if json.Unmarshal([]byte(row.Mapping), &s.Mapping) != nil {
 		s.Mapping = Mapping{}
@@ -265,6 +283,13 @@ func (r *Room) check(ctx context.Context, s Source) (Source, error) {
 	if s.Rhythm != 0 && (s.Rhythm < MinRhythm || s.Rhythm > MaxRhythm) {
 		bad = bad.Field("rhythm", "intake.rhythm_bad")
 	}
+	switch {
+	case s.ResolveAfter == 0:
+	case s.ResolveAfter < MinResolveAfter || s.ResolveAfter > MaxResolveAfter:
+		bad = bad.Field("resolve_after", "intake.resolve_bad")
+	case !s.Format.lapses():
+		bad = bad.Field("resolve_after", "intake.resolve_never")
+	}
 	if s.Service != "" {
 		if _, err := r.o.Services.Get(ctx, s.Service); fault.KindOf(err) == fault.NotFound && err != nil {
 			bad = bad.Field("service", "intake.service_unknown")
@@ -299,6 +324,7 @@ func (r *Room) Add(ctx context.Context, s Source) (url string, err error) {
 	row := sourceRow{
 		TenantID: tenant, Name: s.Name, Title: s.Title, Format: s.Format, Token: digest(token), Service: s.Service,
 		Rhythm: int64(s.Rhythm / time.Second), Mapping: string(mapping), CreatedAt: r.o.Clock.Now(), Secret: []byte{},
+		ResolveAfter: int64(s.ResolveAfter / time.Second),
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		old, err := r.get(ctx, db, s.Name)
@@ -310,11 +336,13 @@ func (r *Room) Add(ctx context.Context, s Source) (url string, err error) {
 		}
 		_, err = db.NewInsert().Model(&row).On("CONFLICT (tenant_id, name) DO UPDATE").
 			Set("title = EXCLUDED.title, format = EXCLUDED.format, token = EXCLUDED.token, service = EXCLUDED.service, rhythm = EXCLUDED.rhythm").
-			Set("mapping = EXCLUDED.mapping, created_at = EXCLUDED.created_at, revoked_at = NULL, heard_at = NULL, unread_at = NULL, silent = EXCLUDED.silent, secret = EXCLUDED.secret, refused = 0, refused_at = NULL").Exec(ctx)
+			Set("mapping = EXCLUDED.mapping, created_at = EXCLUDED.created_at, revoked_at = NULL, heard_at = NULL, unread_at = NULL, silent = EXCLUDED.silent, secret = EXCLUDED.secret, refused = 0, refused_at = NULL").
+			Set("resolve_after = EXCLUDED.resolve_after, quiet_from = NULL").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("intake: add: %w", err)
 		}
 		r.o.Store.AfterCommit(ctx, r.sweeper.Kick)
+		r.o.Store.AfterCommit(ctx, r.listener.Kick)
 		r.hint(ctx, s.Name)
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "intake.added", Subject: "intake:" + s.Name, Detail: map[string]string{"format": string(s.Format)}})
 	})
@@ -359,11 +387,19 @@ func (r *Room) Change(ctx context.Context, s Source) error {
 		if err != nil {
 			return fmt.Errorf("intake: mapping: %w", err)
 		}
-		row.Title, row.Service, row.Rhythm, row.Mapping = s.Title, s.Service, int64(s.Rhythm/time.Second), string(mapping)
-		if err := r.put(ctx, db, row, "title", "service", "rhythm", "mapping"); err != nil {
+		columns := []string{"title", "service", "rhythm", "mapping"}
+		row.Title, row.Service, row.Rhythm = s.Title, s.Service, int64(s.Rhythm/time.Second)
+		if n := int64(s.ResolveAfter / time.Second); n != row.ResolveAfter || row.Mapping != string(mapping) {
+			// Nobody knew of it, or heard with other ears: silence counts from now on.
+			row.ResolveAfter, row.QuietFrom = n, r.o.Clock.Now()
+			columns = append(columns, "resolve_after", "quiet_from")
+		}
+		row.Mapping = string(mapping)
+		if err := r.put(ctx, db, row, columns...); err != nil {
 			return err
 		}
 		r.o.Store.AfterCommit(ctx, r.sweeper.Kick)
+		r.o.Store.AfterCommit(ctx, r.listener.Kick)
 		r.hint(ctx, s.Name)
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "intake.changed", Subject: "intake:" + s.Name})
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 )
@@ -79,11 +80,13 @@ func (r *Room) Take(ctx context.Context, token string, f Format, b Body) error {
 	return r.take(ctx, token, f, b, nil, false)
 }
 
-func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.Header, public bool) error {
+func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.Header, public bool) (err error) {
 	a, err := r.byToken(ctx, token)
 	if err != nil {
+		r.notTaken(err, sourceOf{})
 		return err
 	}
+	defer func() { r.notTaken(err, sourceOf{a.TenantID, a.Name}) }()
 	if f != a.Format || public && (r.o.Public == nil || !r.o.Public(ident.WithTenant(ctx, a.TenantID))) {
 		return errNoAddress
 	}
@@ -103,6 +106,14 @@ func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.
 		err = errBusy
 	}
 	return err
+}
+
+// notTaken notes what could not be taken and is no fault of the sender's: what it
+// would have said nobody heard.
+func (r *Room) notTaken(err error, whose sourceOf) {
+	if k := fault.KindOf(err); err != nil && (k == fault.Unavailable || k == fault.Internal) {
+		r.ears.missed(r.o.Clock.Now(), whose)
+	}
 }
 
 // errStale: what was remembered of a source's key is old.
@@ -130,8 +141,10 @@ func (r *Room) store(ctx context.Context, a acquaintance, b Body) error {
 		ContentType: line(b.ContentType, 200), Query: line(query, 2000), Path: line(path, 300), Event: line(b.Event, 100),
 		Data: append([]byte{}, b.Data...),
 	}}
+	r.ears.hold(k)
 	k.read()
 	if !r.queue.add(k) {
+		r.ears.letGo(k)
 		return errBusy
 	}
 	select {
@@ -151,7 +164,8 @@ const (
 // queue lets many bodies share one transaction. While one is written, the next
 // gather.
 type queue struct {
-	keep func([]*kept) (outcome, error)
+	keep  func([]*kept) (outcome, error)
+	after func(*kept) // it is stored, or will not be
 
 	mu      sync.Mutex
 	waiting []*kept
@@ -161,8 +175,8 @@ type queue struct {
 	idle    sync.Cond
 }
 
-func newQueue(keep func([]*kept) (outcome, error)) *queue {
-	q := &queue{keep: keep, of: map[sourceOf]int{}}
+func newQueue(keep func([]*kept) (outcome, error), after func(*kept)) *queue {
+	q := &queue{keep: keep, after: after, of: map[sourceOf]int{}}
 	q.idle.L = &q.mu
 	return q
 }
@@ -208,12 +222,18 @@ func (q *queue) run() {
 			if err != nil && len(batch) > 1 {
 				// One of them may be what cannot be stored: each for itself.
 				out, e := q.keep([]*kept{k})
-				k.done <- cmp.Or(e, out[k])
+				q.done(k, cmp.Or(e, out[k]))
 				continue
 			}
-			k.done <- cmp.Or(err, out[k])
+			q.done(k, cmp.Or(err, out[k]))
 		}
 	}
+}
+
+// done answers whoever waits for a body.
+func (q *queue) done(k *kept, err error) {
+	q.after(k)
+	k.done <- err
 }
 
 // stop refuses what comes from now on and waits for what is there.
@@ -275,6 +295,11 @@ func (r *Room) keep(batch []*kept) (out outcome, err error) {
 		}
 		for tenant, all := range r.signals(taken, again) {
 			if err := r.o.Signals.RecordAll(ident.WithTenant(ctx, tenant), all); err != nil {
+				return err
+			}
+		}
+		for tenant, keys := range mentioned(taken, sources, again) {
+			if err := r.o.Signals.Mentioned(ident.WithTenant(ctx, tenant), keys); err != nil {
 				return err
 			}
 		}
@@ -427,6 +452,7 @@ func (r *Room) heard(ctx context.Context, db bun.IDB, row sourceRow, k *kept) er
 	was := row
 	row.HeardAt, row.Silent = k.body.LastAt, false
 	if was.Silent {
+		row.QuietFrom = k.body.LastAt
 		if err := r.tell(ctx, row, aboutSilence, signal.Resolved); err != nil {
 			return err
 		}
@@ -441,5 +467,9 @@ func (r *Room) heard(ctx context.Context, db bun.IDB, row sourceRow, k *kept) er
 		return nil
 	}
 	r.hint(ctx, row.Name)
-	return r.put(ctx, db, row, "heard_at", "silent", "unread_at")
+	columns := []string{"heard_at", "silent", "unread_at"}
+	if was.Silent {
+		columns = append(columns, "quiet_from")
+	}
+	return r.put(ctx, db, row, columns...)
 }

@@ -136,6 +136,15 @@ func hours(d time.Duration) string {
 	return strconv.FormatFloat(d.Hours(), 'f', -1, 64)
 }
 
+// minutes is when silence is an end, as forms write it; what an API has set to the
+// second is shown as no less than it is.
+func minutes(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((d+time.Minute-1)/time.Minute), 10)
+}
+
 // readSource reads the form of a source.
 func readSource(f *web.Form) Source {
 	s := Source{Title: f.Get("title"), Format: Format(f.Get("format")), Service: f.Get("service")}
@@ -145,6 +154,14 @@ func readSource(f *web.Form) Source {
 			f.Fail("rhythm", "intake.rhythm_bad")
 		} else {
 			s.Rhythm = time.Duration(h * float64(time.Hour)).Round(time.Second)
+		}
+	}
+	if v := f.Get("resolve_after"); v != "" {
+		m, err := strconv.Atoi(v)
+		if err != nil || m < 0 || m > int(MaxResolveAfter/time.Minute) {
+			f.Fail("resolve_after", "intake.resolve_bad")
+		} else {
+			s.ResolveAfter = time.Duration(m) * time.Minute
 		}
 	}
 	s.Mapping = Mapping{
@@ -164,7 +181,7 @@ func readSource(f *web.Form) Source {
 func fillMapping(f *web.Form, s Source) {
 	m := s.Mapping
 	for name, v := range map[string]string{
-		"title": s.Title, "service": s.Service, "rhythm": hours(s.Rhythm),
+		"title": s.Title, "service": s.Service, "rhythm": hours(s.Rhythm), "resolve_after": minutes(s.ResolveAfter),
 		"key": m.Key, "episode": m.Episode, "state": m.State, "severity": m.Severity, "map_title": m.Title, "text": m.Text, "host": m.Host,
 		"site": m.Site, "link": m.Link, "time": m.Time, "pattern": m.Pattern, "body": m.Body, "list": m.List, "preset": m.Preset, "up": strings.Join(m.Up, ", "),
 	} {

@@ -21,6 +21,12 @@
 //   - a beginning in the future counts as now, so that a source with a wrong
 //     clock cannot hide what follows.
 //
+// Some sources tell no end, and whoever runs them may let it be concluded from
+// silence: [Room.Unheard] finds what has said nothing for long, and a signal with
+// [Signal.QuietSince] ends it, unless a word came meanwhile. Such an end is a
+// guess. The next word about the key opens it again, whatever its episode, and a
+// resolved one makes the guess true.
+//
 // What changes how a key stands is told as [Recorded]. A firing signal that
 // changes nothing although it is new is told as [Ignored], with the reason, so
 // that somebody can read why nobody was woken (I20).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -73,6 +74,7 @@ type batch struct {
 	all      []weighed
 	keys     map[string]*keyRow
 	episodes map[episodeKey]*episodeRow
+	spoke    map[string]time.Time // the last word about a key that is to end by silence
 	// What is to be written.
 	movedKeys     map[string]bool
 	movedEpisodes map[episodeKey]bool
@@ -98,6 +100,9 @@ func (r *Room) recordAll(ctx context.Context, all []Signal, then func(context.Co
 			return err
 		}
 		if err := b.readEpisodes(ctx); err != nil {
+			return err
+		}
+		if err := b.readSpoke(ctx); err != nil {
 			return err
 		}
 		for i := range b.all {
@@ -208,7 +213,7 @@ func (b *batch) readEpisodes(ctx context.Context) error {
 		return fmt.Errorf("signal: episodes: %w", err)
 	}
 	for _, e := range rows {
-		e.Since = clock.Cut(e.Since)
+		e.Since, e.LastAt = clock.Cut(e.Since), clock.Cut(e.LastAt)
 		b.episodes[episodeKey{e.Key, e.Episode}] = e
 	}
 	return nil
@@ -225,6 +230,17 @@ func (b *batch) fold(s *weighed) {
 	}
 	at := episodeKey{s.Key, s.Episode}
 	e := b.episodes[at]
+	if !s.QuietSince.IsZero() {
+		last := b.spoke[s.Key]
+		if e == nil || e.LastAt.After(last) {
+			last = s.At // of this very batch, or of nothing that we know
+		}
+		if last.After(s.QuietSince) {
+			s.reason, s.known = Repeat, k.SignalID
+			return
+		}
+		s.QuietSince = last
+	}
 	if e == nil { // never heard of
 		e = &episodeRow{TenantID: b.tenant, Key: s.Key, Episode: s.Episode, Since: s.Since, Repeats: -1}
 		b.episodes[at] = e
@@ -232,10 +248,18 @@ func (b *batch) fold(s *weighed) {
 	// The first word about an episode's beginning stands: a recovery often
 	// names its own moment, and repeats drift.
 	s.Since = e.Since
-	v := weigh(standing{k.Seq, k.Episode, k.State, k.Since, k.Severity}, e.State, s.Signal)
+	newest := b.episodes[episodeKey{s.Key, k.Episode}]
+	v := weigh(standing{k.Seq, k.Episode, k.State, k.Since, k.Severity, newest != nil && newest.Quiet}, e.known(), s.Signal)
+	again := v.reason == "" && s.State == Firing && (e.Quiet || newest != nil && newest.Quiet && e.State == Firing)
 	ended := v.reason == Ended && !e.Late
 	s.reason, s.late = v.reason, ended || v.reason == Older && s.State == Firing
-	e.State, e.LastAt, e.Repeats, e.Late = v.episode, s.At, e.Repeats+1, e.Late || ended
+	e.State, e.Late, e.Quiet = v.episode, e.Late || ended, v.episode == lapsed
+	if e.Quiet {
+		e.State = Resolved
+	}
+	if s.QuietSince.IsZero() { // silence is no word
+		e.LastAt, e.Repeats = s.At, e.Repeats+1
+	}
 	b.movedEpisodes[at] = true
 	switch {
 	case v.reason == "":
@@ -250,6 +274,9 @@ func (b *batch) fold(s *weighed) {
 		}
 		b.movedKeys[s.Key] = true
 	}
+	if again {
+		s.Since = s.At // it has ended, and begins anew for whoever is woken
+	}
 }
 
 func (b *batch) write(ctx context.Context) error {
@@ -257,8 +284,11 @@ func (b *batch) write(ctx context.Context) error {
 	for at := range b.movedEpisodes {
 		episodes = append(episodes, b.episodes[at])
 	}
+	if len(episodes) == 0 {
+		return nil // a silence that was none
+	}
 	_, err := b.db.NewInsert().Model(&episodes).On("CONFLICT (tenant_id, key, episode) DO UPDATE").
-		Set("state = EXCLUDED.state, last_at = EXCLUDED.last_at, repeats = EXCLUDED.repeats, late = EXCLUDED.late").Exec(ctx)
+		Set("state = EXCLUDED.state, last_at = EXCLUDED.last_at, repeats = EXCLUDED.repeats, late = EXCLUDED.late, quiet = EXCLUDED.quiet").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("signal: keep episodes: %w", err)
 	}

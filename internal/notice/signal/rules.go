@@ -44,6 +44,10 @@ func clean(s Signal, now time.Time) (Signal, error) {
 	if s.Severity != Info && s.Severity != Warning {
 		s.Severity = Critical
 	}
+	s.QuietSince = clock.Cut(s.QuietSince)
+	if s.QuietSince.Unix() <= 0 || s.State == Firing {
+		s.QuietSince = time.Time{}
+	}
 	s.At = now
 	s.Since = clock.Cut(s.Since)
 	if s.Since.Unix() <= 0 || s.Since.After(now) {
@@ -75,7 +79,12 @@ type standing struct {
 	State    State
 	Since    time.Time
 	Severity Severity
+	Lapsed   bool // it is over by silence alone
 }
+
+// lapsed is how an episode stands that ended by silence and not by a word. It is
+// stored as resolved, with a mark, and opens again when it speaks.
+const lapsed State = "lapsed"
 
 // verdict is what a signal does to its key and its episode.
 type verdict struct {
@@ -90,9 +99,23 @@ func weigh(key standing, known State, s Signal) verdict {
 	next := standing{Seq: key.Seq + 1, Episode: s.Episode, State: s.State, Since: s.Since, Severity: s.Severity}
 	fresh := key.Episode == ""
 	current := !fresh && key.Episode == s.Episode
+	if !s.QuietSince.IsZero() {
+		if !current || key.State != Firing {
+			return verdict{Repeat, known, key}
+		}
+		next.Lapsed = true
+		return verdict{"", lapsed, next}
+	}
 	switch {
+	case known == lapsed && s.State == Resolved:
+		key.Lapsed = key.Lapsed && !current
+		return verdict{Repeat, Resolved, key} // its end, said at last
 	case known == Resolved && s.State == Firing:
 		return verdict{Ended, Resolved, key}
+	case s.State == Firing && (key.Lapsed || known == lapsed && key.State != Firing):
+		// Silence ended it, and here is a word: whatever its number and its clock
+		// say, doubt leaves nothing ended (I20).
+		return verdict{"", Firing, next}
 	case known == s.State && current && s.State == Firing && s.Severity.WorseThan(key.Severity):
 		return verdict{"", Firing, next}
 	case known == s.State && current && s.State == Firing && s.Eased && key.Severity.WorseThan(s.Severity):

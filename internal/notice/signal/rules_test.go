@@ -176,3 +176,50 @@ func TestI20_EpisodesOfOneMoment(t *testing.T) {
 		}
 	})
 }
+
+// Silence ends what is open and nothing else, and it is a guess: whatever the order,
+// a firing word after it opens the key again, unless a word has ended that episode.
+// Then the key stands as it does for somebody to whom silence means nothing, or more
+// is open.
+func TestI20_SilenceIsAGuess(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		guess := &heap{episodes: map[string]State{}, since: map[string]time.Time{}}
+		plain := &heap{episodes: map[string]State{}, since: map[string]time.Time{}}
+		over := map[string]bool{} // by a word
+		for range rapid.IntRange(1, 25).Draw(t, "words") {
+			if rapid.IntRange(0, 3).Draw(t, "silence") == 0 {
+				before := guess.key
+				v := guess.record(Signal{Source: Intake, Episode: before.Episode, State: Resolved, Severity: Critical, QuietSince: start})
+				if ends := v.reason == ""; ends != (before.State == Firing) || ends != guess.key.Lapsed && ends {
+					t.Fatalf("silence of %+v: %+v", before, v)
+				}
+				if guess.key.State == Firing {
+					t.Fatalf("silence has ended nothing: %+v", guess.key)
+				}
+				continue
+			}
+			s := Signal{
+				Source: Intake, Episode: fmt.Sprint(rapid.IntRange(0, 3).Draw(t, "episode")), Severity: Critical,
+				State: rapid.SampledFrom([]State{Firing, Firing, Resolved}).Draw(t, "state"),
+				Since: start.Add(time.Duration(rapid.IntRange(-3, 3).Draw(t, "since")) * time.Minute),
+			}
+			before := guess.key
+			v := guess.record(s)
+			plain.record(s)
+			over[s.Episode] = over[s.Episode] || s.State == Resolved
+			if s.State == Firing && before.Lapsed && !over[s.Episode] && (v.reason != "" || guess.key.State != Firing) {
+				t.Fatalf("%+v after the silence of %+v: %+v", s, before, v)
+			}
+			if s.State == Firing && over[s.Episode] && v.reason == "" && guess.key.Episode == s.Episode {
+				t.Fatalf("%s has ended by a word and opens again", s.Episode)
+			}
+			if v.episode == lapsed {
+				t.Fatalf("a word leaves %s a guess", s.Episode)
+			}
+		}
+		if guess.key.State == Resolved && !guess.key.Lapsed && plain.key.State == Firing && guess.episodes[plain.key.Episode] == Firing {
+			t.Fatalf("%+v stands as over, and %+v is open", guess.key, plain.key)
+		}
+	})
+}

@@ -84,11 +84,14 @@ type Signal struct {
 	Severity Severity
 	// Eased: the source knows that an open episode is milder than it said last.
 	// Without it a milder repeat changes nothing. It is told, and not stored.
-	Eased  bool
-	Title  string    // one line: "Bürgerportal antwortet nicht"
-	Detail string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"
-	Since  time.Time // when the thing began, by the source's clock
-	At     time.Time // when we recorded it
+	Eased bool
+	// QuietSince: nobody has said this end. It is concluded, for nothing was heard
+	// of the key after this moment; see [Room.Unheard]. It is told, and not stored.
+	QuietSince time.Time
+	Title      string    // one line: "Bürgerportal antwortet nicht"
+	Detail     string    // what was seen: "Zeitüberschreitung nach 10 s, 3 von 3 Prüfungen"
+	Since      time.Time // when the thing began, by the source's clock
+	At         time.Time // when we recorded it
 }
 
 // Recorded is told in the transaction that records a signal. A repeat of the

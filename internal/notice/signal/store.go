@@ -101,6 +101,15 @@ type episodeRow struct {
 	LastAt        time.Time    `bun:"last_at"`
 	Repeats       int64        `bun:"repeats"`
 	Late          bool         `bun:"late"`
+	Quiet         bool         `bun:"quiet"` // ended by silence, not by a word
+}
+
+// known is how the episode stands; empty: never heard of.
+func (e *episodeRow) known() State {
+	if e.Quiet {
+		return lapsed
+	}
+	return e.State
 }
 
 func (s signalRow) signal() Signal {

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"time"
 
 	"tuermer/internal/notice/signal"
@@ -72,6 +73,11 @@ func (a Alert) Confirmed() (firing, all int) {
 	return firing, len(a.Signals)
 }
 
+// Quiet reports whether one of the sources counts as over for its silence.
+func (a Alert) Quiet() bool {
+	return slices.ContainsFunc(a.Signals, func(s Source) bool { return s.State == signal.Resolved && s.Quiet })
+}
+
 // Source is one signal key inside an alert.
 type Source struct {
 	Key        string
@@ -85,6 +91,7 @@ type Source struct {
 	At         time.Time // when its first signal reached the alert
 	ResolvedAt time.Time // zero: still firing
 	Labels     map[string]string
+	Quiet      bool // resolved by silence: nobody has said that it is over
 }
 
 // Reason is the name of a decision. It is stored, counted and shown.
@@ -191,6 +198,8 @@ type Happened struct {
 	// Person and Name: who acknowledged, or closed by hand.
 	Person string
 	Name   string
+	// Quiet: closed for silence, and nobody has said that it is over.
+	Quiet bool
 	// Since is the beginning of the trouble.
 	Since time.Time
 }

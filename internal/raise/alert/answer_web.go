@@ -151,6 +151,9 @@ func (c Course) say(ctx context.Context) string {
 		return i18n.T(ctx, key, c.Name, c.Word)
 	case Snoozed:
 		return i18n.T(ctx, key, c.Name, i18n.Clock(ctx, c.Until))
+	case FellQuiet:
+		s, _ := strconv.Atoi(c.Word)
+		return i18n.T(ctx, key, i18n.Span(ctx, time.Duration(s)*time.Second), c.Name)
 	case HeldBack:
 		return i18n.T(ctx, key, ReasonText(ctx, Reason(c.Word)))
 	default:

@@ -43,6 +43,9 @@ const (
 	HeldBack     What = "held"     // the alarm is withheld; Word: the reason
 	ReleasedNow  What = "released" // it is withheld no more
 	Eased        What = "eased"    // it is a warning again, nobody further is woken
+	// FellQuiet: a source says nothing more and counts as over; Name: what, Word: after
+	// how many seconds.
+	FellQuiet What = "quiet"
 )
 
 // Course is one line of what happened for an alert.

@@ -173,6 +173,9 @@ func (l letter) writeOver(at i18n.Locale) (subject, text string) {
 		subject = say(at, "subject_closed", l.name(at))
 		w.text(say(at, "closed", a.ClosedName, at.Short(a.ClosedAt)))
 		w.entry(say(at, "reason"), a.ClosedReason)
+	} else if a.Quiet() {
+		subject = say(at, "subject_quiet", l.name(at), lasted)
+		w.text(say(at, "quiet", l.name(at)))
 	} else {
 		subject = say(at, "subject_over", l.name(at), lasted)
 		w.text("✓ " + say(at, "over", l.name(at)))
@@ -279,6 +282,8 @@ func (l letter) brief(at i18n.Locale, way channel.Kind) string {
 	switch {
 	case l.kind == Taken:
 		return say(at, "brief_taken", l.alert.AcknowledgedName, name)
+	case l.kind == Over && l.alert.Quiet():
+		return say(at, "brief_quiet", name)
 	case l.kind == Over:
 		return say(at, "brief_over", name)
 	case way == channel.Voice:

@@ -269,6 +269,7 @@ type alertSignalBody struct {
 	Detail     string     `json:"detail"`
 	Since      time.Time  `json:"since"`
 	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
+	Quiet      bool       `json:"quiet,omitempty" doc:"Resolved by silence: nobody has said that it is over"`
 }
 
 func bodyOf(a Alert, page string) alertBody {
@@ -282,7 +283,7 @@ func bodyOf(a Alert, page string) alertBody {
 	for _, s := range a.Signals {
 		v.Signals = append(v.Signals, alertSignalBody{
 			Key: s.Key, Path: string(s.Path), State: string(s.State), Title: s.Title, Detail: s.Detail,
-			Since: s.Since, ResolvedAt: orNil(s.ResolvedAt),
+			Since: s.Since, ResolvedAt: orNil(s.ResolvedAt), Quiet: s.Quiet,
 		})
 	}
 	return v

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -548,6 +549,12 @@ func (r *Room) end(ctx context.Context, t turn, id ID, s signal.Signal) error {
 	if err := t.resolveSignal(ctx, id, s); err != nil {
 		return err
 	}
+	if !s.QuietSince.IsZero() {
+		quiet := strconv.Itoa(int(s.At.Sub(s.QuietSince).Truncate(time.Minute).Seconds()))
+		if err := t.note(ctx, id, Course{What: FellQuiet, Name: s.Title, Word: quiet}); err != nil {
+			return err
+		}
+	}
 	// A storm ends as it came: only its last recovery reads all of it.
 	free, err := t.dropHold(ctx, id, s.Key)
 	if err != nil {
@@ -617,6 +624,7 @@ func (r *Room) close(ctx context.Context, t turn, a Alert) error {
 	}
 	r.changed(ctx, a.ID)
 	e := happened(a)
+	e.Quiet = a.ClosedName == "" && a.Quiet()
 	actor := ident.ActorOf(ctx)
 	if a.ClosedName != "" {
 		e.Person, e.Name = actor.Person, actor.Name

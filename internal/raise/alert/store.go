@@ -87,12 +87,14 @@ type signalRow struct {
 	At            time.Time       `bun:"at"`
 	ResolvedAt    time.Time       `bun:"resolved_at,nullzero"`
 	Labels        string          `bun:"labels"` // as JSON; empty: none
+	Quiet         bool            `bun:"quiet"`
 }
 
 func (r signalRow) source() Source {
 	return Source{
 		Key: r.Key, SignalID: r.SignalID, Path: r.Path, State: r.State, Severity: r.Severity, Title: r.Title,
 		Detail: r.Detail, Since: clock.Cut(r.Since), At: clock.Cut(r.At), ResolvedAt: when(r.ResolvedAt), Labels: labels(r.Labels),
+		Quiet: r.Quiet,
 	}
 }
 
@@ -305,7 +307,7 @@ func (t turn) keepSignal(ctx context.Context, id ID, s signal.Signal) error {
 	}
 	_, err := t.db.NewInsert().Model(&row).On("CONFLICT (tenant_id, alert_id, key) DO UPDATE").
 		Set("labels = EXCLUDED.labels, signal_id = EXCLUDED.signal_id, state = EXCLUDED.state, severity = EXCLUDED.severity").
-		Set("title = EXCLUDED.title, detail = EXCLUDED.detail, since = EXCLUDED.since, resolved_at = NULL").Exec(ctx)
+		Set("title = EXCLUDED.title, detail = EXCLUDED.detail, since = EXCLUDED.since, resolved_at = NULL, quiet = EXCLUDED.quiet").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: source: %w", err)
 	}
@@ -313,8 +315,8 @@ func (t turn) keepSignal(ctx context.Context, id ID, s signal.Signal) error {
 }
 
 func (t turn) resolveSignal(ctx context.Context, id ID, s signal.Signal) error {
-	_, err := t.db.NewUpdate().Model(&signalRow{TenantID: t.tenant, AlertID: id, Key: s.Key, State: signal.Resolved, ResolvedAt: s.At}).
-		Column("state", "resolved_at").WherePK().Exec(ctx)
+	_, err := t.db.NewUpdate().Model(&signalRow{TenantID: t.tenant, AlertID: id, Key: s.Key, State: signal.Resolved, ResolvedAt: s.At, Quiet: !s.QuietSince.IsZero()}).
+		Column("state", "resolved_at", "quiet").WherePK().Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("alert: source: %w", err)
 	}
