@@ -152,7 +152,7 @@ type WebhookConfig struct {
 	Services   []string     // slugs; empty: all services
 	Form       string       // one of hookForms; empty: our own signed JSON
 	Rest       channel.Rest // the request, of the form rest
-	Audiences  []string // slugs; statements to these audiences go there too
+	Audiences  []string     // slugs; statements to these audiences go there too
 	// StatementsOnly: it hears of no alarms.
 	StatementsOnly bool
 	// Secret is the content of SecretFile, read by [LoadConfig]: it signs our own

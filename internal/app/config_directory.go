@@ -26,7 +26,7 @@ type DirectoryConfig struct {
 }
 
 // DirectoryAttributes name what holds which part of a person.
-type DirectoryAttributes struct{ ID, Name, Email, Alternative, Mobile, OrgUnit string }
+type DirectoryAttributes struct{ ID, Name, Email, Alternative, Mobile, Chat, OrgUnit string }
 
 // DirectoryGroup gives the members of a group a role.
 type DirectoryGroup struct{ Group, Role string }
@@ -48,6 +48,7 @@ func (r *configReader) directory(c *DirectoryConfig) setter {
 			field{"email", scalar(r, &c.Attributes.Email, parseLine)},
 			field{"alternative", scalar(r, &c.Attributes.Alternative, parseLine)},
 			field{"mobile", scalar(r, &c.Attributes.Mobile, parseLine)},
+			field{"chat", scalar(r, &c.Attributes.Chat, parseLine)},
 			field{"org_unit", scalar(r, &c.Attributes.OrgUnit, parseLine)},
 		)},
 		field{"groups", listOf(r, &c.Groups, func(g *DirectoryGroup) setter {
@@ -122,7 +123,7 @@ func (a *App) directory(ctx context.Context) (identity.LDAP, bool) {
 	l := identity.LDAP{
 		URL: d.URL, CA: d.CA, BindDN: d.Bind, Password: d.Password.Reveal(), Base: d.Base, Filter: d.Filter,
 		ID: d.Attributes.ID, Name: d.Attributes.Name, Mail: d.Attributes.Email, Alternative: d.Attributes.Alternative,
-		Mobile: d.Attributes.Mobile, OrgUnit: d.Attributes.OrgUnit, MaxGone: d.MaxGone,
+		Mobile: d.Attributes.Mobile, Chat: d.Attributes.Chat, OrgUnit: d.Attributes.OrgUnit, MaxGone: d.MaxGone,
 	}
 	for _, g := range d.Groups {
 		l.Groups = append(l.Groups, identity.LDAPGroup{DN: g.Group, Role: identity.Role(g.Role)})

@@ -130,7 +130,7 @@ func (r *Room) lint(ctx context.Context, c Chain, all []Chain) (out []Finding, e
 			return nil, err
 		}
 		out = append(out, lonely...)
-		if f, ok := rings(c, i); ok {
+		if f, ok := rings(c, i, rung.People); ok {
 			out = append(out, f)
 		}
 		for j := range i {
@@ -222,20 +222,52 @@ func (r *Room) lonely(ctx context.Context, i int, s Step) (out []Finding, err er
 	return out, nil
 }
 
-// rings tells whether a step takes longer to try its ways than it waits.
-func rings(c Chain, i int) (Finding, bool) {
+// rings tells whether a step takes longer to try its ways than it waits: those that it
+// names, or else those of whoever on it takes longest.
+func rings(c Chain, i int, people []Called) (Finding, bool) {
 	s := c.Steps[i]
+	longest := tries(c, len(s.By), slices.Contains(s.By, Voice))
 	if len(s.By) == 0 {
+		for _, p := range people {
+			if _, said := ownLate(c, i, p); !said {
+				longest = max(longest, tries(c, turns(p.Contacts), leads(p.Contacts, Voice)))
+			}
+		}
+	}
+	if longest < s.WaitFor() {
 		return Finding{}, false
 	}
-	needs := time.Duration(len(s.By)-1) * c.ReceiptFor()
-	if slices.Contains(s.By, Voice) {
+	return Finding{Flaw: RingsTooLong, Step: i + 1, Args: []any{longest, s.WaitFor()}}, true
+}
+
+// tries is how long it takes until the last of so many ways has had its time.
+func tries(c Chain, ways int, calls bool) time.Duration {
+	needs := time.Duration(max(ways-1, 0)) * c.ReceiptFor()
+	if calls {
 		needs += voiceRings
 	}
-	if needs < s.WaitFor() {
-		return Finding{}, false
+	return needs
+}
+
+// turns is how many tries the ways to somebody are: mail addresses next to each other
+// are one where nobody chose an order.
+func turns(contacts []Contact) (n int) {
+	mails := false
+	for _, c := range contacts {
+		if c.Lacking != "" {
+			continue
+		}
+		mail := c.Kind == channel.Mail
+		if !mail || !mails || c.Order != UsualOrder {
+			n++
+		}
+		mails = mail
 	}
-	return Finding{Flaw: RingsTooLong, Step: i + 1, Args: []any{needs, s.WaitFor()}}, true
+	return n
+}
+
+func leads(contacts []Contact, w Way) bool {
+	return slices.ContainsFunc(contacts, func(c Contact) bool { return c.Way == w && c.Lacking == "" })
 }
 
 // ownLate tells whether the next step begins before somebody's own order tries the

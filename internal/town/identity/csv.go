@@ -70,6 +70,7 @@ var columns = map[string]string{
 	"email": "email", "mail": "email", "emailadresse": "email", "dienstlich": "email",
 	"alternative": "alternative", "alternativ": "alternative", "zweiteadresse": "alternative", "privat": "alternative", "alternativeemail": "alternative",
 	"mobile": "mobile", "mobil": "mobile", "handy": "mobile", "mobilnummer": "mobile", "telefon": "mobile",
+	"chat": "chat", "messenger": "chat",
 	"roles": "roles", "role": "roles", "rollen": "roles", "rolle": "roles",
 	"orgunit": "org_unit", "organisationseinheit": "org_unit", "amt": "org_unit", "abteilung": "org_unit", "einheit": "org_unit",
 }
@@ -165,7 +166,7 @@ func ParseCSV(raw []byte) ([]Row, map[string]bool, error) {
 			return nil, nil, fault.New(fault.TooLarge, "identity.import_too_large", MaxImportRows)
 		}
 		row := Row{Line: lineNo, Outcome: OutcomeSame, Person: Person{
-			Name: get("name"), Email: get("email"), Alternative: get("alternative"), Mobile: get("mobile"), OrgUnit: get("org_unit"),
+			Name: get("name"), Email: get("email"), Alternative: get("alternative"), Mobile: get("mobile"), Chat: get("chat"), OrgUnit: get("org_unit"),
 		}}
 		for word := range strings.FieldsFuncSeq(get("roles"), func(r rune) bool { return strings.ContainsRune(",;|/+& ", r) }) {
 			role, ok := roleWords[letters(fold(word))]
@@ -256,7 +257,7 @@ func (r *Room) importRow(ctx context.Context, row *Row) error {
 		for _, c := range []struct {
 			to   *string
 			from string
-		}{{&merged.Alternative, p.Alternative}, {&merged.Mobile, p.Mobile}, {&merged.OrgUnit, p.OrgUnit}} {
+		}{{&merged.Alternative, p.Alternative}, {&merged.Mobile, p.Mobile}, {&merged.Chat, p.Chat}, {&merged.OrgUnit, p.OrgUnit}} {
 			if c.from != "" {
 				*c.to = c.from
 			}
@@ -292,11 +293,11 @@ func WriteCSV(w io.Writer, people []Person) error {
 	}
 	c := csv.NewWriter(w)
 	c.Comma, c.UseCRLF = ';', true
-	if err := c.Write([]string{"name", "email", "alternative", "mobile", "roles", "orgunit"}); err != nil {
+	if err := c.Write([]string{"name", "email", "alternative", "mobile", "roles", "orgunit", "chat"}); err != nil {
 		return err
 	}
 	for _, p := range people {
-		record := []string{p.Name, p.Email, p.Alternative, p.Mobile, words(p.Roles), p.OrgUnit}
+		record := []string{p.Name, p.Email, p.Alternative, p.Mobile, words(p.Roles), p.OrgUnit, p.Chat}
 		for i, s := range record {
 			// A cell that begins so is calculated by spreadsheets; an
 			// apostrophe makes it text.

@@ -69,8 +69,8 @@ func TestImport(t *testing.T) {
 		if err := h.Declare(h.ctx, []identity.Person{person("Yaml", identity.RoleAdmin)}); err != nil {
 			t.Fatal(err)
 		}
-		file := []byte("name;email;alternative;mobile;roles;orgunit\n" +
-			"Ada Neu;ada@t1.example;;;;\n" +
+		file := []byte("name;email;alternative;mobile;roles;orgunit;Messenger\n" +
+			"Ada Neu;ada@t1.example;;;;;signal:+491700000001\n" +
 			"Bert;bert@t1.example;bert@posteo.example;'+49 170 1;it;IT\n" +
 			"Bert;bert@t1.example;bert@posteo.example;'+49 170 0000001;it;IT\n" +
 			"Carla;carla@t1.example;carla@t1.example;;it;\n" +
@@ -94,7 +94,7 @@ func TestImport(t *testing.T) {
 			}
 		}
 		p, err := h.PersonByEmail(h.ctx, "ada@t1.example")
-		if err != nil || p.Name != "Ada Neu" || p.OrgUnit != "Amt 10" || !p.Has(identity.RoleIT) {
+		if err != nil || p.Name != "Ada Neu" || p.OrgUnit != "Amt 10" || p.Chat != "signal:+491700000001" || !p.Has(identity.RoleIT) {
 			t.Errorf("an empty cell changed something: %+v, %v", p, err)
 		}
 		again, err := h.Import(h.admin(), file, true)
@@ -115,7 +115,7 @@ func TestExportRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[=+@'";, \-a-zäß0-9]{1,20}`)
 		p, err := identity.Normal(identity.Person{
-			Name: "N" + text.Draw(t, "name"), Email: "a@b.example", Mobile: "+491700000001",
+			Name: "N" + text.Draw(t, "name"), Email: "a@b.example", Mobile: "+491700000001", Chat: "threema:ABCD1234",
 			OrgUnit: text.Draw(t, "unit"), Roles: []identity.Role{identity.RoleIT, identity.RoleReader},
 		})
 		if err != nil {
@@ -133,7 +133,7 @@ func TestExportRoundTrip(t *testing.T) {
 			t.Fatalf("%+v, %v", rows, err)
 		}
 		got := rows[0].Person
-		if got.Name != p.Name || got.OrgUnit != p.OrgUnit || got.Mobile != p.Mobile || len(got.Roles) != 2 {
+		if got.Name != p.Name || got.OrgUnit != p.OrgUnit || got.Mobile != p.Mobile || got.Chat != p.Chat || p.Chat == "" || len(got.Roles) != 2 {
 			t.Fatalf("%+v, want %+v", got, p)
 		}
 	})

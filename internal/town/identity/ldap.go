@@ -30,7 +30,7 @@ type LDAP struct {
 	Base     string
 	Filter   string
 	// Attributes that hold what we want to know; empty: not asked for.
-	ID, Name, Mail, Alternative, Mobile, OrgUnit string
+	ID, Name, Mail, Alternative, Mobile, Chat, OrgUnit string
 	// Groups give roles; groups in groups count, in any depth.
 	Groups []LDAPGroup
 	// MaxGone is how many may vanish in one run before a person must confirm.
@@ -229,7 +229,7 @@ func shorten(s string) string {
 func (r *reader) people() ([]entry, error) {
 	l := r.l
 	var ask []string
-	for _, a := range []string{l.ID, l.Name, l.Mail, l.Alternative, l.Mobile, l.OrgUnit} {
+	for _, a := range []string{l.ID, l.Name, l.Mail, l.Alternative, l.Mobile, l.Chat, l.OrgUnit} {
 		if a != "" {
 			ask = append(ask, a)
 		}
@@ -250,7 +250,7 @@ func (r *reader) people() ([]entry, error) {
 			return strings.ToValidUTF8(e.GetEqualFoldAttributeValue(a), "")
 		}
 		out = append(out, entry{DN: e.DN, UID: uid(e, l.ID), Person: Person{
-			Name: get(l.Name), Email: get(l.Mail), Alternative: get(l.Alternative), Mobile: get(l.Mobile), OrgUnit: get(l.OrgUnit),
+			Name: get(l.Name), Email: get(l.Mail), Alternative: get(l.Alternative), Mobile: get(l.Mobile), Chat: get(l.Chat), OrgUnit: get(l.OrgUnit),
 		}})
 	}
 	return out, nil

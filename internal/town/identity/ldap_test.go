@@ -118,7 +118,7 @@ func (s *slapd) directory() identity.LDAP {
 	return identity.LDAP{
 		URL: fmt.Sprintf("ldap://127.0.0.1:%d", s.port), CA: s.ca, BindDN: rootDN, Password: "geheim",
 		Base: "ou=Leute,dc=musterstadt", Filter: "(objectClass=inetOrgPerson)",
-		ID: "entryUUID", Name: "cn", Mail: "mail", Mobile: "mobile", OrgUnit: "ou", MaxGone: 2,
+		ID: "entryUUID", Name: "cn", Mail: "mail", Mobile: "mobile", Chat: "labeledURI", OrgUnit: "ou", MaxGone: 2,
 		Groups: []identity.LDAPGroup{{DN: "cn=edv,ou=Gruppen,dc=musterstadt", Role: identity.RoleIT}, {DN: "cn=presse,ou=Gruppen,dc=musterstadt", Role: identity.RolePublisher}},
 	}
 }
@@ -142,7 +142,7 @@ func townLDIF(people int) string {
 	for i := range people {
 		fmt.Fprintf(&b, "dn: uid=p%d,ou=Leute,dc=musterstadt\nobjectClass: inetOrgPerson\nuid: p%d\ncn: Person %04d\nsn: Person\nmail: P%d@Musterstadt.example\nou: Amt %d\n\n", i, i, i, i, i%7)
 	}
-	b.WriteString("dn: uid=ada,ou=Leute,dc=musterstadt\nobjectClass: inetOrgPerson\nuid: ada\ncn: Ada Beispiel\nsn: Beispiel\nmail: ada@musterstadt.example\nmobile: 0170 000001\nou: Amt 10\n\n" +
+	b.WriteString("dn: uid=ada,ou=Leute,dc=musterstadt\nobjectClass: inetOrgPerson\nuid: ada\ncn: Ada Beispiel\nsn: Beispiel\nmail: ada@musterstadt.example\nmobile: 0170 000001\nlabeledURI: signal:+49170000001\nou: Amt 10\n\n" +
 		"dn: uid=bert,ou=Leute,dc=musterstadt\nobjectClass: inetOrgPerson\nuid: bert\ncn:: QmVydCBLw7ZuaWc=\nsn: K\nmail: bert@musterstadt.example\n\n" +
 		"dn: uid=stumm,ou=Leute,dc=musterstadt\nobjectClass: inetOrgPerson\nuid: stumm\ncn: Ohne Post\nsn: Post\n\n" +
 		"dn: uid=klein,ou=Leute,dc=musterstadt\nobjectClass: person\nobjectClass: uidObject\nuid: klein\ncn: Konto\nsn: K\nuserPassword: klein\n\n" +
@@ -177,7 +177,7 @@ func TestDirectoryOfOpenLDAP(t *testing.T) {
 			t.Fatal(err)
 		}
 		ada, err := h.PersonByEmail(h.ctx, "ada@musterstadt.example")
-		if err != nil || !slices.Equal(ada.Roles, []identity.Role{identity.RoleIT}) || ada.Mobile != "+49170000001" || ada.OrgUnit != "Amt 10" || ada.Origin == "" {
+		if err != nil || !slices.Equal(ada.Roles, []identity.Role{identity.RoleIT}) || ada.Mobile != "+49170000001" || ada.Chat != "signal:+49170000001" || ada.OrgUnit != "Amt 10" || ada.Origin == "" {
 			t.Errorf("%+v %v", ada, err)
 		}
 		bert, err := h.PersonByEmail(h.ctx, "bert@musterstadt.example")

@@ -183,7 +183,7 @@ func merged(l LDAP, old, p Person, managed []Role) Person {
 	for _, f := range []struct {
 		mapped   string
 		to, from *string
-	}{{l.Alternative, &next.Alternative, &p.Alternative}, {l.Mobile, &next.Mobile, &p.Mobile}, {l.OrgUnit, &next.OrgUnit, &p.OrgUnit}} {
+	}{{l.Alternative, &next.Alternative, &p.Alternative}, {l.Mobile, &next.Mobile, &p.Mobile}, {l.Chat, &next.Chat, &p.Chat}, {l.OrgUnit, &next.OrgUnit, &p.OrgUnit}} {
 		// An empty attribute says nothing: a number that somebody entered here
 		// may be the one that wakes them.
 		if f.mapped != "" && *f.from != "" {

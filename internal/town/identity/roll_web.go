@@ -91,7 +91,7 @@ func (r *Room) postDirectory(w http.ResponseWriter, req *http.Request) error {
 // changedWords are the changed fields with their new values, for people.
 func changedWords(ctx context.Context, l Line) string {
 	var out []string
-	for _, field := range []string{"name", "email", "alternative", "mobile", "roles", "org_unit"} {
+	for _, field := range []string{"name", "email", "alternative", "mobile", "chat", "roles", "org_unit"} {
 		v, ok := l.Changed[field]
 		if !ok {
 			continue
