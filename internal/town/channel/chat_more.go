@@ -92,7 +92,7 @@ func (f Form) more(n Note) ([]byte, error) {
 	case Threema:
 		return []byte(withLink(n, func(s string, room int) string { return cutBytes(s, room) }, threemaText)), nil
 	case REST:
-		return marshal(said{n.Title, n.Text, n.Link, n.Label})
+		return marshal(said(n))
 	default: // Signal
 		return []byte(withLink(n, func(s string, room int) string { return shorten(s, room, same) }, signalText)), nil
 	}
