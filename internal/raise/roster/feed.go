@@ -168,6 +168,10 @@ func (r *Room) Calendar(ctx context.Context, secret string) (string, error) {
 	return calendarOf(l, ro, row.Person, shifts, now), nil
 }
 
+// gapProperty marks an event in which nobody is on duty, for those who read the
+// calendar back.
+const gapProperty = "X-TUERMER-GAP"
+
 // calendarOf writes shifts as events, all times in UTC, so that no reader needs to
 // know the town's zone. The name of an event is that of its shift, and stays when
 // the person changes.
@@ -192,6 +196,9 @@ func calendarOf(l i18n.Locale, ro Roster, only string, shifts []Shown, now time.
 		line("SUMMARY", escape(ro.Name+": "+words[1]))
 		if words[2] != "" {
 			line("DESCRIPTION", escape(words[2]))
+		}
+		if s.Why != "" {
+			line(gapProperty, string(s.Why))
 		}
 		line("END", "VEVENT")
 	}
