@@ -144,6 +144,10 @@ var aged = map[string]func(at time.Time) map[string]any{
 	"roster_hook":       func(at time.Time) map[string]any { return map[string]any{"revoked_at": at, "product": "slack"} },
 	"roster_code":       func(at time.Time) map[string]any { return map[string]any{"ends_at": at} },
 	"roster_feed":       func(at time.Time) map[string]any { return map[string]any{"revoked_at": at} },
+	"roster_import":     func(at time.Time) map[string]any { return map[string]any{"made_at": at} },
+	"roster_import_piece": func(at time.Time) map[string]any {
+		return map[string]any{"to_at": at}
+	},
 	"alert_alert": func(at time.Time) map[string]any {
 		return map[string]any{"closed_at": at, "state": "closed", "acknowledged_name": "Ada"}
 	},

@@ -88,6 +88,7 @@ type testTown struct {
 	callout  string // of the administrator
 	swap     string // asked there
 	feed     string // id of a calendar link there, and its secret
+	imported string // id of a calendar that was taken into it
 	feedKey  string
 	dutyHook string // id of a messenger command
 	account  string // in a network, of the register
@@ -281,6 +282,13 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 			w.swap = asked.ID
 		}
 	}
+	entry := func(mail string, at time.Time) string {
+		form := "20060102T150405Z"
+		return "BEGIN:VEVENT\nUID:" + w.mark + mail + "\nATTENDEE:mailto:" + mail + "\nDTSTART:" + at.UTC().Format(form) + "\nDTEND:" + at.Add(time.Hour).UTC().Format(form) + "\nEND:VEVENT\n"
+	}
+	taken, err := a.roster.Take(admin, w.roster, []byte("BEGIN:VCALENDAR\n"+entry(roster1, later.Add(96*time.Hour))+entry(roster2, later.Add(97*time.Hour))+"END:VCALENDAR\n"), 0, "")
+	must(err)
+	w.imported = taken.ID // one of both is not whose turn it is
 	feed, feedURL, err := a.roster.MakeFeed(admin, w.roster, "Kalender "+w.mark, false)
 	must(err)
 	dutyHook, _, err := a.roster.MakeHook(admin, channel.Mattermost, "Chat "+w.mark, "token-"+w.mark)
@@ -593,6 +601,8 @@ func (w *testTown) fill(in *install, c call) []string {
 			p = strings.Replace(p, "{id}", w.swap, 1)
 		case strings.Contains(base, "/feeds/"):
 			p = strings.Replace(p, "{id}", w.feed, 1)
+		case strings.Contains(base, "/imports/"):
+			p = strings.Replace(p, "{id}", w.imported, 1)
 		default:
 			p = strings.Replace(p, "{id}", w.override, 1)
 		}

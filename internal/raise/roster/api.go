@@ -205,6 +205,7 @@ func (r *Room) API(a *web.API) {
 	web.Operation(a, op("get-duty", http.MethodGet, "/duty", "Who is on duty now, and who comes next"), scope, r.apiDuty)
 	r.apiCallouts(a, op)
 	r.apiHooks(a, op)
+	r.apiImports(a, op)
 	web.Operation(a, op("list-duty-reach", http.MethodGet, "/duty/reach", "Which roster and which channel is reachable when, and how many people of how many"), scope, r.apiBoards)
 	web.Operation(a, op("get-roster-coverage", http.MethodGet, "/rosters/{slug}/coverage", "Which part of the time a roster covers"), scope, r.apiCoverage)
 	web.Operation(a, op("get-roster-figures", http.MethodGet, "/rosters/{slug}/figures", "Heat map, quality and what the plan asks of each person"), scope, r.apiFigures)

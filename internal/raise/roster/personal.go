@@ -13,6 +13,7 @@ func (r *Room) Personal() []personal.Rule {
 		{Table: "roster_code", Act: personal.Delete, Columns: []string{"person"}, Why: "sign_in"},
 		{Table: "roster_hook", Act: personal.Stay, Columns: []string{"by_name"}, Why: "proof"},
 		{Table: "roster_override", Act: personal.Stay, Columns: []string{"person", "by_name", "undone_by"}, Why: "proof"},
+		{Table: "roster_import", Act: personal.Stay, Columns: []string{"by_name", "undone_by"}, Why: "proof"},
 		{Table: "roster_callout", Act: personal.Stay, Columns: []string{"person", "by_name"}, Why: "proof"},
 		{Table: "roster_swap", Act: personal.Stay, Columns: []string{"asker", "other", "answered_by"}, Why: "proof"},
 	}

@@ -21,6 +21,8 @@ func (r *Room) Retention() []retain.Rule {
 	out := []retain.Rule{
 		{Name: "roster.duty", Table: "roster_override", Act: retain.Delete, For: KeepDuty, Age: "to_at"},
 		{Name: "roster.duty", Table: "roster_swap", Act: retain.Delete, For: KeepDuty, Age: "give_to", Where: "state <> 'asked'"},
+		{Name: "roster.duty", Table: "roster_import_piece", Act: retain.Delete, For: KeepDuty, Age: "to_at"},
+		{Name: "roster.duty", Table: "roster_import", Act: retain.Delete, For: KeepDuty, Age: "made_at"},
 		{Name: "roster.callout", Table: "roster_callout", Act: retain.Delete, For: KeepCallouts, Age: "begin_at"},
 		{Name: "roster.hook", Table: "roster_hook", Act: retain.Delete, For: KeepHooks, Age: "revoked_at"},
 		{Name: "roster.code", Table: "roster_code", Act: retain.Delete, For: KeepCodes, Age: "ends_at"},

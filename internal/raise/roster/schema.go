@@ -17,7 +17,7 @@ var texts embed.FS
 func Migrations() store.Migrations {
 	return store.Migrations{
 		Room: "roster", FS: schema, Words: []string{"roster_entry.body"},
-		Ways: []string{"roster_callout.person", "roster_override.person", "roster_swap.asker", "roster_swap.other", "roster_feed.person", "roster_speaker.account", "roster_speaker.name"},
+		Ways: []string{"roster_callout.person", "roster_override.person", "roster_swap.asker", "roster_swap.other", "roster_feed.person", "roster_speaker.account", "roster_speaker.name", "roster_import_piece.occurrence"},
 	}
 }
 

@@ -192,7 +192,7 @@ func (r *Room) drop(ctx context.Context, ro Roster) error {
 			return fmt.Errorf("roster: remove: %w", err)
 		}
 		// Call-outs stay: payroll asks for them, whatever becomes of the roster.
-		for _, rows := range []any{(*overrideRow)(nil), (*swapRow)(nil), (*noticeRow)(nil), (*feedRow)(nil)} {
+		for _, rows := range []any{(*overrideRow)(nil), (*swapRow)(nil), (*noticeRow)(nil), (*feedRow)(nil), (*importRow)(nil), (*pieceRow)(nil)} {
 			if _, err := db.NewDelete().Model(rows).Where("tenant_id = ? AND roster = ?", tenant, ro.Slug).Exec(ctx); err != nil {
 				return fmt.Errorf("roster: remove: %w", err)
 			}

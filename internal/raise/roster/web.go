@@ -21,6 +21,7 @@ func (r *Room) Routes(s *web.Site) {
 	s.Handle("POST /roster/holidays/{id}/remove", web.Staff(r.postDayRemove))
 	r.calloutRoutes(s)
 	r.hookRoutes(s)
+	r.importRoutes(s)
 	s.Handle("GET /roster/channels", web.Staff(r.pageChannels))
 	s.Handle("GET /roster/{slug}", web.Staff(r.pageOne))
 	s.Handle("GET /roster/{slug}/edit", web.Staff(r.pageEdit))
@@ -319,7 +320,9 @@ type historyView struct {
 	Roster    Roster
 	Overrides []Override
 	Swaps     []Swap
+	Imports   []Import
 	MayLead   bool
+	imported  map[string]bool // overrides that an import laid
 	names     crew
 	now       time.Time
 }
@@ -336,6 +339,12 @@ func (r *Room) pageHistory(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	if v.Swaps, err = r.Swaps(ctx, v.Roster.Slug, historyLength); err != nil {
+		return err
+	}
+	if v.Imports, err = r.Imports(ctx, v.Roster.Slug); err != nil {
+		return err
+	}
+	if v.imported, err = r.imported(ctx, v.Roster.Slug, v.Overrides); err != nil {
 		return err
 	}
 	if v.names, err = r.crew(ctx); err != nil {
