@@ -150,6 +150,7 @@ func (j judge) harvest(in Reading) Harvest {
 		}
 		h.Rows = append(h.Rows, rows...)
 	}
+	slices.SortStableFunc(h.Rows, func(x, y ImportRow) int { return x.From.Compare(y.From) })
 	j.settle(h.Rows)
 	h.Digest = digest(h.Rows)
 	return h
