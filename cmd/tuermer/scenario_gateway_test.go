@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"tuermer/internal/town/channel/smpptest"
@@ -38,12 +39,14 @@ type smsGateway struct {
 
 	mu     sync.Mutex
 	mode   string // "läuft", "bremst", "hängt"
+	prompt bool   // it reports by itself, a second later, that a message has arrived
 	freed  chan struct{}
 	faults []error
 	took   []*short
+	tells  sync.WaitGroup
 }
 
-// gateway: Anbieter erster läuft | bremst | hängt | fällt aus.
+// gateway: Anbieter erster läuft | bremst | hängt | fällt aus | quittiert.
 func (s *stage) gateway(args []string) error {
 	name := args[0]
 	if c, err := s.centre(name); c != nil || err != nil {
@@ -71,8 +74,13 @@ func (s *stage) gateway(args []string) error {
 		g.mode = args[1]
 		g.mu.Unlock()
 		return g.up()
+	case "quittiert":
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.prompt = true
+		return nil
 	}
-	return errors.New("erwartet wird läuft, bremst, hängt oder fällt aus")
+	return errors.New("erwartet wird läuft, bremst, hängt, fällt aus oder quittiert")
 }
 
 func (g *smsGateway) up() error {
@@ -93,6 +101,7 @@ func (g *smsGateway) up() error {
 }
 
 func (g *smsGateway) down() {
+	defer g.tells.Wait()
 	if g.srv == nil {
 		return
 	}
@@ -115,6 +124,12 @@ func (g *smsGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		mode = "faul"
 	case mode == "läuft":
 		g.took = append(g.took, m)
+		if g.prompt && m.Callback != "" {
+			g.tells.Go(func() {
+				time.Sleep(time.Second)
+				_ = tell(g.net, m.Callback, map[string]string{"id": m.ID, "status": "delivered"}) // we may be away just then
+			})
+		}
 	}
 	g.mu.Unlock()
 	switch mode {
@@ -177,6 +192,11 @@ func (s *stage) find(call bool, to, over string, words []string) (*short, error)
 // handset: Kurznachricht an +49… über erster "Worte" … | nicht an +49… | kommt an |
 // kommt nicht an | Antwort "1". The last three are about the last one read.
 func (s *stage) handset(args []string) error {
+	if reads := args[0] == "an" || args[0] == "nicht"; reads && s.database == "" {
+		synctest.Wait()
+		time.Sleep(settle)
+		synctest.Wait()
+	}
 	switch {
 	case args[0] == "an" && len(args) > 1:
 		words, over := args[2:], ""
@@ -216,6 +236,10 @@ func (s *stage) handset(args []string) error {
 
 // tell posts to one of our addresses as the provider would.
 func (s *stage) tell(address string, body map[string]string) error {
+	return tell(s.net, address, body)
+}
+
+func tell(over *memnet, address string, body map[string]string) error {
 	if address == "" {
 		return errors.New("der Anbieter bekam keine Adresse dafür")
 	}
@@ -224,7 +248,7 @@ func (s *stage) tell(address string, body map[string]string) error {
 		return err
 	}
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return s.net.Dial(ctx, network, addr)
+		return over.Dial(ctx, network, addr)
 	}}}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, address, bytes.NewReader(raw))
 	if err != nil {

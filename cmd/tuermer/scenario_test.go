@@ -106,7 +106,6 @@ type stage struct {
 	files    map[string][]byte // that belong to the scenario
 	bags     map[string]*bag
 	chats    map[string]*chatRoom
-	sms      *smsProvider
 	idp      *provider
 	gateways map[string]*smsGateway
 	centres  map[string]*smppCentre
@@ -301,9 +300,6 @@ func (s *stage) end() {
 	for _, t := range s.targets {
 		t.down()
 	}
-	if s.sms != nil {
-		s.sms.down()
-	}
 	for _, c := range s.chats {
 		c.down()
 	}
@@ -390,8 +386,6 @@ var vocabulary = map[string]act{
 	"Zettel":        {1, (*stage).sheet},
 	"Anmeldedienst": {1, (*stage).provider},
 	"Kanal":         {2, (*stage).chat},
-	"SMS":           {2, (*stage).textTo},
-	"SMS-Anbieter":  {1, (*stage).smsProvider},
 	"Einlesen":      {2, (*stage).reread},
 	"Namensdienst":  {1, (*stage).nameService},
 }

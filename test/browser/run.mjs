@@ -218,6 +218,27 @@ async function tour(browser, world, findings, ...states) {
     }
     await r.close();
   }
+  await trial(browser, world, findings, states.at(-1).cookies);
+}
+
+/** A test alarm: its report, and the door at which people confirm it without signing
+ *  in, before and after; each on a phone in the dark and on a desk in the light. */
+async function trial(browser, world, findings, cookies) {
+  const open = (name, width, schemes, scripts = true) => new Reader(browser, `${name}-${width}`, { width, schemes, scripts }, findings).open();
+  const staff = [await open("trial", 360, ["dark"]), await open("trial", 1440, ["light"])];
+  const doors = [await open("door", 360, ["dark"], false), await open("door", 1440, ["light"])];
+  for (const r of staff) await r.context.addCookies(cookies);
+  await staff[0].goto(`${world.staff}/trial/new?target=chain:edv`);
+  await staff[0].click("Probealarm jetzt auslösen");
+  const report = staff[0].page.url();
+  const door = linkIn(await world.mail.take(ada, /PROBEALARM/), world, "/pr/");
+  for (const r of staff) { await r.goto(report); await r.look("running"); }
+  for (const d of doors) { await d.goto(door); await d.look("question"); }
+  await doors[0].click("Ja, er ist angekommen");
+  await doors[0].sees(/bestätigt/i);
+  for (const d of doors) { if (d !== doors[0]) await d.goto(door); await d.look("confirmed"); }
+  for (const r of staff) { await r.goto(report); await r.sees(/bestätigt/i); await r.look("report"); }
+  for (const r of [...staff, ...doors]) await r.close();
 }
 
 /** A source that nobody understands yet, the mapping that is tried on what it sent, and
