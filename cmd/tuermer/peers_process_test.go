@@ -25,6 +25,7 @@ var foreignPeers = []badDay{
 	{"Icinga reports", icingaReports},
 	{"Checkmk's script reports", checkmkReports},
 	{"Zabbix' media type reports", zabbixMediaReports},
+	{"Zabbix reports", zabbixReports},
 	{"curl reports", curlReports},
 	{"PRTG's and Gatus' texts report", formsReport},
 }

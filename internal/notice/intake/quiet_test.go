@@ -57,14 +57,14 @@ func newStill(t *testing.T, w *storetest.World) *still {
 
 // restart is the room after a restart of the program, with what the store knows.
 func (s *still) restart() {
-	o := intake.OptionsOf(s.bench.room)
+	o := intake.OptionsOf(s.room)
 	o.Clock, o.Vault, o.Node, o.Cut = s.hand, sealer{}, s.node, func() bool { return s.cut }
 	au := audit.New(audit.Options{Store: s.w.Store, Clock: s.hand})
 	o.Audit, o.Signals = au, signal.New(signal.Options{Store: s.w.Store, Clock: s.hand})
 	o.Services = service.New(service.Options{Store: s.w.Store, Clock: s.hand, Audit: au})
-	s.bench.room.Stop()
-	s.bench.room = intake.New(o)
-	s.t.Cleanup(s.bench.room.Stop)
+	s.room.Stop()
+	s.room = intake.New(o)
+	s.t.Cleanup(s.room.Stop)
 	intake.Miss(s.room, "", s.Now()) // as Start does
 }
 
