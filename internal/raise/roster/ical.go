@@ -381,6 +381,9 @@ func (b *reader) emit(e event, changed map[string]bool) error {
 
 // span gives an entry its time.
 func (e *Occurrence) span(from, to point) {
+	if from.isZero() {
+		return // its reason is said
+	}
 	if from.day {
 		e.First, e.Last = dateOf(from.civil), dateOf(to.civil)
 		switch days := e.Last.Since(e.First); {

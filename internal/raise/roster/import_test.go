@@ -418,8 +418,8 @@ func TestI20ImportAndUndo(t *testing.T) {
 					}
 				}
 			}
-			for i := len(ids) - 1; i >= 0; i-- {
-				if err := x.UndoImport(admin, ro.Slug, ids[i]); err != nil {
+			for i, id := range slices.Backward(ids) {
+				if err := x.UndoImport(admin, ro.Slug, id); err != nil {
 					t.Fatal(err)
 				}
 				if got := shifts(); !slices.Equal(got, before[i]) {
