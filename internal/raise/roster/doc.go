@@ -12,6 +12,10 @@
 // A [Swap] (Tausch) is asked by one person, accepted by the other, and becomes
 // overrides; both can be undone, and the history keeps them.
 //
+// A calendar of others ([ReadCalendar]) becomes overrides too: a [Harvest] says what
+// would become of each entry, an [Import] is what was taken of it and can be undone as
+// a whole.
+//
 // The [Calendar] knows the holidays of the 16 Länder and the town's own days.
 //
 // Whoever is blocked or gone is not on duty, whatever the plan says: the time is
@@ -24,7 +28,7 @@
 // hours. It is recorded for payroll, and its [Rest] until the next work is looked at.
 // Its person and the lead see it, and nobody else.
 //
-// The room stores rosters, overrides, swaps, own days, feeds by secret link,
+// The room stores rosters, overrides, swaps, own days, feeds by secret link, imports,
 // call-outs and which gaps were told. It wakes nobody itself; its figures count what
 // is planned, and of what people do it knows the call-outs alone.
 package roster
