@@ -68,7 +68,11 @@ func (r *Room) Preview(ctx context.Context, slug string, raw []byte, line int) (
 	if err != nil {
 		return Harvest{}, err
 	}
-	return r.harvest(ctx, ro, raw, line)
+	in, err := r.readFor(ctx, ro, raw, line)
+	if err != nil {
+		return Harvest{}, err
+	}
+	return r.harvest(ctx, ro, in, line)
 }
 
 // Take takes a calendar into a roster. With a digest nothing is taken unless that is
@@ -82,11 +86,16 @@ func (r *Room) Take(ctx context.Context, slug string, raw []byte, line int, seen
 	if err != nil {
 		return h, err
 	}
+	// Read before the transaction: a long calendar holds up no alarm.
+	in, err := r.readFor(ctx, ro, raw, line)
+	if err != nil {
+		return h, err
+	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if err := r.hold(ctx, db, slug); err != nil {
 			return err
 		}
-		if h, err = r.harvest(ctx, ro, raw, line); err != nil {
+		if h, err = r.harvest(ctx, ro, in, line); err != nil {
 			return err
 		}
 		if seen != "" && seen != h.Digest {
@@ -123,20 +132,20 @@ func (r *Room) hold(ctx context.Context, db bun.IDB, slug string) error {
 	return nil
 }
 
-func (r *Room) harvest(ctx context.Context, ro Roster, raw []byte, line int) (Harvest, error) {
-	h := Harvest{Roster: ro}
+// readFor reads a calendar by the clocks of the town.
+func (r *Room) readFor(ctx context.Context, ro Roster, raw []byte, line int) (Reading, error) {
 	if line < 0 || line >= len(ro.Plan.Lines) {
-		return h, fault.New(fault.Invalid, "roster.invalid_import").Field("line", "roster.bad_line")
+		return Reading{}, fault.New(fault.Invalid, "roster.invalid_import").Field("line", "roster.bad_line")
 	}
 	rules, err := r.rules(ctx, "")
 	if err != nil {
-		return h, err
+		return Reading{}, err
 	}
-	now := r.o.Clock.Now()
-	in, err := ReadCalendar(raw, now, rules.Zone)
-	if err != nil {
-		return h, err
-	}
+	return ReadCalendar(raw, r.o.Clock.Now(), rules.Zone)
+}
+
+func (r *Room) harvest(ctx context.Context, ro Roster, in Reading, line int) (Harvest, error) {
+	h, now := Harvest{Roster: ro}, r.o.Clock.Now()
 	v, err := r.look(ctx, ro, now, now.Add(importAhead+maxSpan+48*time.Hour))
 	if err != nil {
 		return h, err
