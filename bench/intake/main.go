@@ -6,11 +6,14 @@
 //	script/postgres run -- go run ./bench/intake     on PostgreSQL too, afterwards
 //
 // First a storm of a thousand is timed until somebody is told of it (R4.14). Then many
-// things of one source fall ill, then one of them repeats itself. Senders share the machine with the program. No peer has a figure here.
+// things of one source fall ill, then one of them repeats itself, and what became of
+// it is counted in the database. Senders share the machine with the program. No peer
+// has a figure here.
 package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,7 +27,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
 	"tuermer/bench/rig"
+	"tuermer/internal/platform/store"
 )
 
 func main() {
@@ -83,9 +90,37 @@ func rate(ctx context.Context, bin, dir, database string, events, repeats, sende
 	}); err != nil {
 		return err
 	}
-	return b.measure(p, "the same again", repeats, func(int) string {
+	if err := b.measure(p, "the same again", repeats, func(int) string {
 		return "id=0&device=SRV0&sensor=Ping&group=Rathaus&status=Down&lastmessage=Timeout"
-	})
+	}); err != nil {
+		return err
+	}
+	p.Stop()
+	return became(ctx, p, database, max(events, 1))
+}
+
+// became counts what was made of all that: one signal of each thing, however often
+// it was told, and what people are called about.
+func became(ctx context.Context, p *rig.Process, database string, things int) error {
+	driver, address := "sqlite", "file:"+filepath.Join(p.Data, store.File)+"?mode=ro"
+	if database != "" {
+		driver, address = "pgx", database
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var signals, alerts int
+	err = db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM signal_signal), (SELECT count(*) FROM alert_alert)").Scan(&signals, &alerts)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  all of it became %d signals (things: %d) and %d alerts\n", signals, things, alerts)
+	if signals != things {
+		return fmt.Errorf("%d things became %d signals", things, signals)
+	}
+	return nil
 }
 
 type bench struct {
