@@ -30,19 +30,21 @@ func (c *handClock) Now() time.Time { return c.now }
 
 // full is a configuration in which everything is switched on.
 func full() (Facts, Details) {
-	return Facts{
+	facts := Facts{
 		Town: "Musterstadt", Country: "DE", Land: "HE", StaffURL: "https://lage.example", PublicURL: "https://status.example",
 		People: 7, SecondFactor: true, SignOn: "Stadt-Anmeldung", Relays: []Way{{"haus", "mail.example"}}, Hooks: []Way{{"Webhook", "haken.example"}}, Gateways: []Way{{"sieben", "sms.example"}},
 		Audiences: []Group{{"Presse", 12}}, Subscribers: true, Surveys: true, Forms: []string{"Meldung einer Störung"}, Sondes: []string{"kreis"},
 		Monitors: 40, Copies: []Way{{"fuss", "fuss.example"}}, Sealed: []Way{{"lager", "lager.example"}}, Postgres: true, OwnTLS: true, MailOpen: true, Listening: true, Exercises: true,
 		Keeps: []Keep{{What: "session", For: 12 * time.Hour, Counted: true}, {What: "ledger"}, {What: "audit", Chain: true}, {What: "signal", For: 400 * 24 * time.Hour}},
-	}, Details{
+	}
+	details := Details{
 		Street: "Markt 1", City: "12345 Musterstadt", Mail: "stadt@musterstadt.example", Phone: "0611 110", Representative: "Eva Muster",
 		VAT: "DE1", Officer: Officer{"Dora Schutz", "dsb@musterstadt.example", "0611 111", true}, Tested: "2026-11-01", TestedHow: "Selbstbewertung",
 		Gaps: "Alte PDF.\n\nKarten.", ProxyLogDays: 7, ImprintMore: "Mehr.", PrivacyMore: "Mehr.", AccessMore: "Mehr.",
 		Hosting:    Hosting{Provider: "Rechenzentrum", Certificate: "ISO 27001", Number: "17", ValidUntil: "2027-01-01", Country: "Deutschland", Signed: "2026-01-01"},
 		Processors: []Processor{{"Druckhaus", "Briefe", "Deutschland", "2026-02-03"}},
 	}
+	return facts, details
 }
 
 func catalog(t testing.TB) *i18n.Catalog {
