@@ -9,6 +9,8 @@ import (
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/intake"
 	"tuermer/internal/notice/signal"
+	"tuermer/internal/platform/i18n"
+	"tuermer/internal/platform/ident"
 	"tuermer/internal/raise/alert"
 	"tuermer/internal/raise/roster"
 	"tuermer/internal/raise/trial"
@@ -105,6 +107,17 @@ func (a *App) waysOut(ctx context.Context, f *papers.Facts) error {
 		if u, err := url.Parse(h.URL); err == nil {
 			f.Hooks = append(f.Hooks, papers.Way{Name: "Webhook", Host: u.Hostname()})
 		}
+	}
+	answered, err := a.roster.Hooks(ident.WithActor(ctx, ident.System))
+	if err != nil {
+		return err
+	}
+	for _, h := range answered { // who asks is told; where a messenger runs is known of Slack alone
+		w := papers.Way{Name: a.catalog.Text(i18n.DE, "channel.form_"+string(h.Product)) + " /dienst", Host: h.Name}
+		if h.Product == channel.Slack {
+			w.Host = "slack.com"
+		}
+		f.Chats = append(f.Chats, w)
 	}
 	if c := a.configOf(ctx); c != nil {
 		for _, t := range c.Twin.Targets {

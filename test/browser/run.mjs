@@ -164,7 +164,7 @@ const beside = [
   "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
   "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet", "/kit/signoff", "/kit/month", `/kit/month/${new Date().toISOString().slice(0, 7)}`,
   "/identity/people", "/identity/people/new", "/identity/import", "/identity/joining", "/identity/directory", "/identity/sign-in", "/identity/sealed", "/anmelden/notzugang", "/identity/profile", "/identity/profile/second-factor", "/identity/profile/second-factor/app", "/identity/tokens", "/reach", "/channel/outbox", "/audit", "/settings", "/setup", "/setup/mail", "/setup/public", "/setup/second", "/setup/monitor", "/setup/other", "/more", "/search?q=portal",
-  "/roster", "/roster/new", "/roster/holidays", "/roster/channels", "/roster/callouts", "/roster/presse", "/roster/presse/edit", "/roster/presse/figures", "/roster/presse/history", "/roster/presse/cover", "/roster/presse/import",
+  "/roster", "/roster/new", "/roster/holidays", "/roster/channels", "/roster/callouts", "/roster/messenger", "/roster/presse", "/roster/presse/edit", "/roster/presse/figures", "/roster/presse/history", "/roster/presse/cover", "/roster/presse/import",
   "/chain", "/chain/new", "/chain/edv", "/chain/edv/edit", "/trial", "/trial/new?target=chain:edv", "/keep", "/deletion", "/deletion/people", "/deletion/people?person=a", "/contact", "/contact/ways", "/contact/accounts", "/papers", "/papers/details", "/template", "/channel/ways",
   "/gibt-es-nicht",
 ];

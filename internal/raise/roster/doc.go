@@ -28,7 +28,13 @@
 // hours. It is recorded for payroll, and its [Rest] until the next work is looked at.
 // Its person and the lead see it, and nobody else.
 //
+// A [Hook] (Messenger-Befehl) takes what people write behind "/dienst" in Mattermost,
+// Slack or Rocket.Chat. [ParseCommand] and [Room.Command] know none of these: they
+// answer a person with plain words. An [Account] is confirmed once by a code from the
+// person's own page; until then it is nobody's, changes nothing and learns nothing.
+//
 // The room stores rosters, overrides, swaps, own days, feeds by secret link, imports,
-// call-outs and which gaps were told. It wakes nobody itself; its figures count what
-// is planned, and of what people do it knows the call-outs alone.
+// hooks with the accounts confirmed over them, call-outs and which gaps were told. It
+// wakes nobody itself; its figures count what is planned, and of what people do it
+// knows the call-outs alone.
 package roster

@@ -106,9 +106,11 @@ func (v hooksView) formOf(id string) *web.Form {
 // mark is the shape of how a hook stands, and word what it is.
 func (h Hook) mark() web.State {
 	switch {
+	case !h.Ready:
+		return web.Pending
 	case !h.RefusedAt.IsZero():
 		return web.Down
-	case !h.Ready, h.UsedAt.IsZero():
+	case h.UsedAt.IsZero():
 		return web.Pending
 	}
 	return web.OK

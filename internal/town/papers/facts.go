@@ -22,6 +22,7 @@ type Facts struct {
 
 	Relays    []Way // mail servers by which messages leave
 	Hooks     []Way // webhooks that hear of alarms
+	Chats     []Way // messengers in which people ask who is on duty
 	Gateways  []Way // providers of short messages and calls
 	Audiences []Group
 	// Subscribers: citizens enter their own address to be told.

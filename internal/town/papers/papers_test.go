@@ -32,7 +32,7 @@ func (c *handClock) Now() time.Time { return c.now }
 func full() (Facts, Details) {
 	facts := Facts{
 		Town: "Musterstadt", Country: "DE", Land: "HE", StaffURL: "https://lage.example", PublicURL: "https://status.example",
-		People: 7, SecondFactor: true, SignOn: "Stadt-Anmeldung", Relays: []Way{{"haus", "mail.example"}}, Hooks: []Way{{"Webhook", "haken.example"}}, Gateways: []Way{{"sieben", "sms.example"}},
+		People: 7, SecondFactor: true, SignOn: "Stadt-Anmeldung", Relays: []Way{{"haus", "mail.example"}}, Hooks: []Way{{"Webhook", "haken.example"}}, Chats: []Way{{"Slack /dienst", "chat.example"}}, Gateways: []Way{{"sieben", "sms.example"}},
 		Audiences: []Group{{"Presse", 12}}, Subscribers: true, Surveys: true, Forms: []string{"Meldung einer Störung"}, Sondes: []string{"kreis"},
 		Monitors: 40, Copies: []Way{{"fuss", "fuss.example"}}, Sealed: []Way{{"lager", "lager.example"}}, Postgres: true, OwnTLS: true, MailOpen: true, Listening: true, Exercises: true,
 		Keeps: []Keep{{What: "session", For: 12 * time.Hour, Counted: true}, {What: "ledger"}, {What: "audit", Chain: true}, {What: "signal", For: 400 * 24 * time.Hour}},
@@ -140,6 +140,8 @@ func TestPapersFollowTheConfiguration(t *testing.T) {
 		{Deletion, func(f *Facts, _ *Details) { f.Keeps = nil }, "keine automatische Löschung"},
 		{Record, func(f *Facts, _ *Details) { f.Sondes = nil }, "kreis"},
 		{Processors, func(f *Facts, _ *Details) { f.Hooks = nil }, "haken.example"},
+		{Processors, func(f *Facts, _ *Details) { f.Chats = nil }, "chat.example"},
+		{Record, func(f *Facts, _ *Details) { f.Chats = nil }, "chat.example"},
 		{Processors, func(f *Facts, _ *Details) { f.Gateways = nil }, "sms.example"},
 		{Record, func(f *Facts, _ *Details) { f.Gateways = nil }, "sms.example"},
 		{Processors, func(_ *Facts, d *Details) { d.Processors = nil }, "Druckhaus"},

@@ -244,7 +244,7 @@ func clean(f *Facts, d *Details) {
 		}
 		return out
 	}
-	f.Relays, f.Hooks, f.Copies, f.Gateways, f.Sealed = ways(f.Relays), ways(f.Hooks), ways(f.Copies), ways(f.Gateways), ways(f.Sealed)
+	f.Relays, f.Hooks, f.Chats, f.Copies, f.Gateways, f.Sealed = ways(f.Relays), ways(f.Hooks), ways(f.Chats), ways(f.Copies), ways(f.Gateways), ways(f.Sealed)
 	lines := func(in []string) []string {
 		out := make([]string, len(in))
 		for i, s := range in {
