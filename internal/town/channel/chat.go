@@ -102,19 +102,6 @@ func printable(s string) string {
 	}, s)
 }
 
-// mention finds what calls somebody, and emoji what turns into a picture.
-var (
-	mention = regexp.MustCompile(`(^|[^\p{L}\p{N}._-])@([\p{L}\p{N}])`)
-	emoji   = regexp.MustCompile(`:([a-zA-Z0-9_+-]*[a-zA-Z_+-][a-zA-Z0-9_+-]*):`)
-)
-
-// calm takes from a text what would call people or become a picture; it reads as
-// before.
-func calm(s string) string {
-	s = mention.ReplaceAllString(s, "$1@\u200b$2")
-	return emoji.ReplaceAllString(s, ":\u200b$1:")
-}
-
 // units counts as the products do, in UTF-16.
 func units(s string) int {
 	n := 0
@@ -229,10 +216,11 @@ const markdownSigns = "\\`*_{}[]()#+-!<>~|"
 
 // markdown writes plain text so that it reads the same in Markdown.
 func markdown(s string) string {
+	s = uncalledWeb(s)
 	var b strings.Builder
 	last := 0
 	plain := func(s string) {
-		for _, r := range calm(s) {
+		for _, r := range unpictured(s) {
 			if strings.ContainsRune(markdownSigns, r) {
 				b.WriteByte('\\')
 			}
