@@ -1,11 +1,16 @@
 package webhook
 
 import (
+	"encoding/base64"
 	"errors"
 	"html"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"tuermer/internal/town/channel"
 )
@@ -13,30 +18,132 @@ import (
 // minSecret is how long a part of an address must be to be a secret at all.
 const minSecret = 6
 
-// unlessTold is what the receiver said, or nothing where it repeats what may be
-// secret in its address: error pages like to quote the path that was asked for.
-func unlessTold(to *url.URL, said string) string {
-	// Quoted as HTML, in JSON or percent-encoded it is still the secret.
-	forms := []string{bare(said), bare(html.UnescapeString(said))}
-	if s, err := url.PathUnescape(said); err == nil {
-		forms = append(forms, bare(s))
+// What an answer may repeat.
+const (
+	theAddress = "address"
+	theToken   = "token"
+)
+
+// keeper knows what of a message stands in no ledger: the parts of its address and
+// its token. Services like to quote what they were asked, whole or in parts, in an
+// error; so an answer is looked at whole, before anything of it is cut.
+type keeper struct {
+	address []string
+	token   string
+	forms   []string // of the token's first half, bare: as it is, and as what a header makes of it
+}
+
+func keep(to *url.URL, m channel.Message) keeper {
+	k := keeper{address: secretParts(to), token: string(m.Secret)}
+	user := ""
+	if m.Rest != nil {
+		user = m.Rest.User
 	}
-	for _, secret := range secretParts(to) {
-		for _, f := range forms {
-			if strings.Contains(f, secret) {
-				return ""
+	for _, s := range []string{k.token, base64.StdEncoding.EncodeToString(m.Secret), base64.StdEncoding.EncodeToString([]byte(user + ":" + k.token))} {
+		if s = bare(s); len(s) >= minSecret && k.token != "" {
+			r := []rune(s)
+			k.forms = append(k.forms, string(r[:min(len(r), max(minSecret, (len(r)+1)/2))]))
+		}
+	}
+	return k
+}
+
+// repeats says what of it a foreign text repeats, however it is encoded; empty: nothing.
+// Of a token the first half is enough, for a service may cut what it quotes.
+func (k keeper) repeats(said string) string {
+	for _, s := range readings(said) {
+		if k.token != "" && strings.Contains(s, k.token) {
+			return theToken
+		}
+		s = bare(s)
+		for _, f := range k.forms {
+			if strings.Contains(s, f) {
+				return theToken
 			}
 		}
+		for _, part := range k.address {
+			if strings.Contains(s, part) {
+				return theAddress
+			}
+		}
+	}
+	return ""
+}
+
+// unlessTold is what the receiver said, or nothing where it repeats what it should not.
+func (k keeper) unlessTold(said string) string {
+	if k.repeats(said) != "" {
+		return ""
 	}
 	return said
 }
 
-// discreet takes what may be secret out of an error.
-func discreet(to *url.URL, f *channel.Failure) *channel.Failure {
-	if f.Err != nil && unlessTold(to, f.Err.Error()) == "" {
-		f.Err = errors.New("the answer repeats the address and is not shown")
+// discreet takes what may be secret out of an error, by the whole of what was said.
+func (k keeper) discreet(said string, f *channel.Failure) *channel.Failure {
+	if f.Err == nil {
+		return f
+	}
+	what := k.repeats(said)
+	if what == "" {
+		what = k.repeats(f.Err.Error())
+	}
+	if what != "" {
+		f.Err = errors.New("the answer repeats the " + what + " and is not shown")
 	}
 	return f
+}
+
+// readings are a text as it is and as who takes it out of HTML, JSON or a form would
+// read it, also where one stands within another.
+func readings(s string) []string {
+	out := []string{s}
+	for i, depth := 0, 0; depth < 3; depth++ {
+		for end := len(out); i < end; i++ {
+			for _, read := range []func(string) string{html.UnescapeString, unescapedJSON, unescapedQuery} {
+				if r := read(out[i]); !slices.Contains(out, r) {
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+var (
+	jsonEscape  = regexp.MustCompile(`(?:\\u[0-9a-fA-F]{4})+|\\x[0-9a-fA-F]{2}|\\.`)
+	queryEscape = regexp.MustCompile(`%[0-9a-fA-F]{2}|\+`)
+)
+
+// unescapedJSON reads what can be read: an answer need not be valid.
+func unescapedJSON(s string) string {
+	return jsonEscape.ReplaceAllStringFunc(s, func(e string) string {
+		switch {
+		case e[1] == 'u' && len(e) > 2: // pairs stand together
+			var units []uint16
+			for i := 0; i < len(e); i += 6 {
+				n, _ := strconv.ParseUint(e[i+2:i+6], 16, 16)
+				units = append(units, uint16(n))
+			}
+			return string(utf16.Decode(units))
+		case e[1] == 'x' && len(e) > 2:
+			n, _ := strconv.ParseUint(e[2:], 16, 8)
+			return string(rune(n))
+		}
+		if i := strings.IndexByte("bfnrt", e[1]); i >= 0 {
+			return "\b\f\n\r\t"[i : i+1]
+		}
+		return e[1:]
+	})
+}
+
+func unescapedQuery(s string) string {
+	return queryEscape.ReplaceAllStringFunc(s, func(e string) string {
+		if e == "+" {
+			return " "
+		}
+		n, _ := strconv.ParseUint(e[1:], 16, 8)
+		return string([]byte{byte(n)})
+	})
 }
 
 // secretParts are the parts of an address that may be secret: all but the host.

@@ -89,12 +89,12 @@ func (a *Adapter) addressed(m channel.Message, u *url.URL) (*http.Request, error
 // of the message, or why it is none. Only Signal's yes stands in the body, and that of a
 // REST service that says so; what a broken connection cut off of the others is
 // decoration.
-func told(m channel.Message, answer []byte, broken error) (reference string, _ *channel.Failure) {
+func told(k keeper, m channel.Message, answer []byte, broken error) (reference string, _ *channel.Failure) {
 	get := func(path string) string {
 		if !gjson.ValidBytes(answer) {
 			return ""
 		}
-		return line(gjson.GetBytes(answer, path).String())
+		return line(k.unlessTold(gjson.GetBytes(answer, path).String()))
 	}
 	switch m.Form {
 	case channel.REST:
@@ -104,7 +104,7 @@ func told(m channel.Message, answer []byte, broken error) (reference string, _ *
 	case channel.Ntfy:
 		return get("id"), nil
 	case channel.Threema:
-		return line(string(answer)), nil
+		return line(k.unlessTold(string(answer))), nil
 	case channel.RocketChat:
 		if get("success") == "false" {
 			return "", &channel.Failure{Permanent: true, Reason: "rejected", Err: errors.New(get("error"))}

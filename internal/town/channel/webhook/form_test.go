@@ -177,12 +177,12 @@ func TestProductsOwnRefusals(t *testing.T) {
 		`<html>proxy</html>`: {Reason: "protocol"},
 		``:                   {Reason: "protocol"},
 	} {
-		_, f := told(channel.Message{Form: channel.Signal}, []byte(answer), nil)
+		_, f := told(keeper{}, channel.Message{Form: channel.Signal}, []byte(answer), nil)
 		if f == nil || f.Reason != want.Reason || f.Permanent != want.Permanent {
 			t.Errorf("%s: %+v", answer, f)
 		}
 	}
-	ref, f := told(channel.Message{Form: channel.Signal}, []byte(`{"jsonrpc":"2.0","result":{"timestamp":17,"results":[{"type":"NETWORK_FAILURE"},{"type":"SUCCESS"}]},"id":"1"}`), nil)
+	ref, f := told(keeper{}, channel.Message{Form: channel.Signal}, []byte(`{"jsonrpc":"2.0","result":{"timestamp":17,"results":[{"type":"NETWORK_FAILURE"},{"type":"SUCCESS"}]},"id":"1"}`), nil)
 	if f != nil || ref != "17" {
 		t.Error(ref, f)
 	}

@@ -5,14 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -105,23 +103,4 @@ func askedToWait(answer string) time.Duration {
 		}
 	}
 	return 0
-}
-
-// secretly takes the product's token out of an error, in whatever way the answer
-// repeats it.
-func secretly(m channel.Message, f *channel.Failure) *channel.Failure {
-	if f.Err == nil || len(m.Secret) < minSecret {
-		return f
-	}
-	forms := []string{string(m.Secret), url.QueryEscape(string(m.Secret))}
-	if m.Rest != nil {
-		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(m.Rest.User+":"+string(m.Secret))))
-	}
-	text := f.Err.Error()
-	for _, s := range forms {
-		if strings.Contains(text, s) || strings.Contains(bare(text), bare(s)) && len(bare(s)) >= minSecret {
-			f.Err = errors.New("the answer repeats the token and is not shown")
-		}
-	}
-	return f
 }

@@ -164,29 +164,33 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	if err != nil {
 		return channel.Receipt{}, &channel.Failure{Permanent: true, Reason: "config", Err: err}
 	}
+	k := keep(req.URL, m)
 	inner, cancel := context.WithTimeout(ctx, a.o.Timeout)
 	defer cancel()
 	resp, err := a.client.Do(req.WithContext(context.WithValue(inner, callKey{}, call{inner, m.Declared})))
 	if err != nil {
-		return channel.Receipt{}, discreet(req.URL, broken(ctx, inner, err))
+		return channel.Receipt{}, k.discreet("", broken(ctx, inner, err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
 		if m.Form.Chat() && m.Form != channel.Slack && m.Form != channel.Teams && m.Form != channel.Mattermost {
 			answer, broken := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-			reference, f := told(m, answer, broken)
+			reference, f := told(k, m, answer, broken)
 			if f != nil {
-				return channel.Receipt{}, discreet(req.URL, secretly(m, f))
+				return channel.Receipt{}, k.discreet(string(answer), f)
 			}
-			return channel.Receipt{Route: a.o.Name, Reference: unlessTold(req.URL, reference)}, nil
+			return channel.Receipt{Route: a.o.Name, Reference: reference}, nil
 		}
 		// The status is the receipt; what the body says is nobody's business,
 		// and a body that drips must not turn a success into a timeout.
-		return channel.Receipt{Route: a.o.Name, Reference: unlessTold(req.URL, line(resp.Header.Get("X-Request-Id")))}, nil
+		return channel.Receipt{Route: a.o.Name, Reference: line(k.unlessTold(resp.Header.Get("X-Request-Id")))}, nil
 	}
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what arrived is enough for a person
-	f := a.refused(resp, unlessTold(req.URL, string(answer)))
-	return channel.Receipt{}, secretly(m, understood(m.Form, resp.StatusCode, string(answer), f))
+	said := string(answer)
+	if what := k.repeats(said); what != "" {
+		said = "the answer repeats the " + what + " and is not shown"
+	}
+	return channel.Receipt{}, understood(m.Form, resp.StatusCode, string(answer), a.refused(resp, said))
 }
 
 func (a *Adapter) request(m channel.Message) (*http.Request, error) {
