@@ -176,7 +176,7 @@ func (c *Config) gatewayLists() map[string][]GatewayConfig {
 
 // gatewayTexts say what is wrong with an entry.
 var gatewayTexts = map[string]string{
-	"placeholder": "config.gateway_placeholder", "braces": "config.gateway_braces", "json": "config.gateway_json",
+	"placeholder": "config.gateway_placeholder", "braces": "config.gateway_braces", "json": "config.gateway_json", "nested": "config.gateway_nested",
 	"address": "config.gateway_address", "body": "config.gateway_body",
 }
 

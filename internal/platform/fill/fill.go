@@ -17,7 +17,7 @@ import (
 )
 
 // Problem is what is wrong with an entry, as a stable word: placeholder, braces,
-// json, address, body, or another of the entry's own.
+// json, nested, address, body, or another of the entry's own.
 type Problem struct{ Word, Detail string }
 
 func (p *Problem) Error() string { return strings.TrimSpace("the entry's " + p.Word + " " + p.Detail) }
@@ -38,18 +38,24 @@ type Lookup func(name string) (string, bool)
 var placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
 
 // Check finds what is wrong with a template: a placeholder that sample does not
-// know, braces that are none, and for JSON a text that is no JSON once it is filled.
+// know, braces that are none, for JSON a text that is no JSON once it is filled, and
+// a value inside JSON that is itself a text of the request. A sample shows what its
+// value may hold: where it has only letters, digits and the signs of numbers and
+// plain addresses, so has every value.
 func Check(template string, form Form, sample Lookup) error {
 	for _, m := range placeholder.FindAllStringSubmatch(template, -1) {
 		if _, ok := sample(m[1]); !ok {
 			return &Problem{"placeholder", m[1]}
 		}
 	}
-	if rest := placeholder.ReplaceAllString(template, ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") && form != JSON {
+	if rest := Without(template); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") && form != JSON {
 		return &Problem{"braces", "{{.To}}"}
 	}
 	if form == JSON && !json.Valid([]byte(Template(template, form, sample))) {
 		return &Problem{"json", ""}
+	}
+	if nested(template, form, sample) {
+		return &Problem{"nested", ""}
 	}
 	return nil
 }
@@ -89,3 +95,6 @@ func Names(template string) (out []string) {
 	}
 	return out
 }
+
+// Without is a template without its placeholders.
+func Without(template string) string { return placeholder.ReplaceAllString(template, "") }

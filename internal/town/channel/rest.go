@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"tuermer/internal/platform/fill"
 )
@@ -106,10 +107,11 @@ func (r Rest) NeedsSecret() bool {
 	return r.Auth != NoAuth || slices.Contains(names, "Secret")
 }
 
-// restValues are what a template may name, with the words of a trial.
+// restValues are what a template may name, with the words of a trial, which show what
+// each may hold.
 var restValues = map[string]string{
-	"Title": "Probe \"1\"", "Text": "Zeile\nzwei", "Message": "Probe\n\nText\n\nhttps://x.example/", "Link": "https://x.example/", "Label": "Mehr",
-	"ID": "01", "Class": string(Alarm), "Urgent": "true", "Language": "de", "To": "raum", "User": "u", "Secret": "s",
+	"Title": `Probe "1"`, "Text": "Zeile\nzwei", "Message": "Probe\n\nText\n\nhttps://x.example/", "Link": `https://x.example/?q="1"`, "Label": `Mehr "1"`,
+	"ID": "01", "Class": string(Alarm), "Urgent": "true", "Language": "de", "To": `raum "1"`, "User": `u "1"`, "Secret": `s"1`,
 }
 
 func restSample(name string) (string, bool) { s, ok := restValues[name]; return s, ok }
@@ -145,7 +147,7 @@ func (r *Rest) wrong() (field, text string) {
 func RestText(p *fill.Problem) string { return "channel.rest_" + p.Word }
 
 // Whole fills up what the preset says and finds what is wrong, as a [*fill.Problem]:
-// preset, method, type, auth, user, header, secret, body, silent, to, ok, markup,
+// preset, method, type, auth, user, header, secret, open, body, silent, to, ok, markup,
 // length, or what package fill finds.
 func (r *Rest) Whole() (Rest, error) {
 	if r == nil {
@@ -219,6 +221,9 @@ func (r Rest) checkTemplates() error {
 	if slices.Contains(names, "To") && r.To == "" {
 		return &fill.Problem{Word: "to"}
 	}
+	if name := r.laidOpen(); name != "" {
+		return &fill.Problem{Word: "open", Detail: name}
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		v := r.Headers[name]
 		if !headerName.MatchString(name) || len(v) > restHeader || slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
@@ -233,6 +238,24 @@ func (r Rest) checkTemplates() error {
 	}
 	return nil
 }
+
+// secretField is a field of a body that tells who asks. Names that a service also gives
+// to other things (key, auth) are none.
+var secretField = regexp.MustCompile(`(?i)(token|secret|password|passwd|passphrase|pwd|passwort|kennwort|geheimnis|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|authorization|credentials?)$`)
+
+// laidOpen names a field of the body in which a secret is written out, for it would
+// stand on pages and in the outbox. What consists of values alone is none.
+func (r Rest) laidOpen() string {
+	asWritten := func(name string) (string, bool) { return "{{." + name + "}}", true }
+	for _, t := range fill.Texts(r.Body, r.Escaping(), asWritten, restSample) {
+		if secretField.MatchString(t.Key) && !slices.Contains(fill.Names(t.Value), "Secret") && strings.ContainsFunc(fill.Without(t.Value), letterOrDigit) {
+			return t.Key
+		}
+	}
+	return ""
+}
+
+func letterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // said is a note on its way to a service of its own.
 type said struct {
@@ -266,6 +289,6 @@ func (r Rest) Values(m Message, body []byte) (fill.Lookup, error) {
 // restMarkup writes plain words so that the service shows them as they are.
 var restMarkup = map[string]func(string) string{
 	"plain":    calm,
-	"markdown": func(s string) string { return strings.ReplaceAll(unmarked(s), `@"`, "@\u200b\"") },
+	"markdown": unmarked,
 	"html":     func(s string) string { return strings.ReplaceAll(html.EscapeString(calm(s)), "\n", "<br>") },
 }

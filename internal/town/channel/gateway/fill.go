@@ -3,7 +3,7 @@ package gateway
 import "tuermer/internal/platform/fill"
 
 // Problem is what is wrong with an entry, as a stable word: placeholder, braces,
-// json, address or body.
+// json, nested, address or body.
 type Problem = fill.Problem
 
 // Values are what a template can name. To is E.164 with its plus, Digits without.
@@ -30,11 +30,11 @@ func (v Values) get(name string) (string, bool) {
 }
 
 // Check finds what is wrong with a template: a placeholder that is none, and for
-// JSON a text that is no JSON once it is filled.
+// JSON a text that is no JSON once it is filled, or that holds values in JSON within.
 func Check(template string, form Form) error {
 	return fill.Check(template, form, Values{
 		To: "+491700000001", Digits: "491700000001", Text: "Probe \"1\"\n", ID: "01", Callback: "https://x.example/in/t/sms-receipt",
-		Reply: "https://x.example/in/t/sms-reply", From: "Stadt", User: "u", Secret: "s",
+		Reply: "https://x.example/in/t/sms-reply", From: `Stadt "1"`, User: `u "1"`, Secret: `s"1`,
 	}.get)
 }
 

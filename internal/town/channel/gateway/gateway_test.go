@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -328,4 +329,20 @@ func FuzzReports(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A gateway that takes JSON as the text of a field: its numbers may stand there, what
+// people write may not.
+func TestNoWordsWithinJSONWithin(t *testing.T) {
+	for template, form := range map[string]gateway.Form{
+		`{"to":"{{.To}}","content":"{\"text\":\"{{.Text}}\"}"}`: gateway.JSON,
+		`messages=[{"to":"{{.To}}","text":"{{.Text}}"}]`:        gateway.Query,
+	} {
+		if p, ok := errors.AsType[*gateway.Problem](gateway.Check(template, form)); !ok || p.Word != "nested" {
+			t.Errorf("%s is taken", template)
+		}
+	}
+	if err := gateway.Check(`to=["{{.To}}"]&text={{.Text}}&back={{.Callback}}`, gateway.Query); err != nil {
+		t.Error(err)
+	}
 }

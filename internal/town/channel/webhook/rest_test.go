@@ -192,6 +192,7 @@ func TestRestProblems(t *testing.T) {
 		"placeholder": func(r *channel.Rest) { r.Body = `{"t":"{{.Text}}","x":"{{.Nummer}}"}` },
 		"braces":      func(r *channel.Rest) { r.Body = `{"t":"{{.Text}}","x":"{{Text}}"}` },
 		"json":        func(r *channel.Rest) { r.Body = `{"t":{{.Text}}}` },
+		"nested":      func(r *channel.Rest) { r.Body = `{"content":"{\"text\":\"{{.Text}}\",\"all\":false}"}` },
 		"silent":      func(r *channel.Rest) { r.Body = `{"id":"{{.ID}}"}` },
 		"body":        func(r *channel.Rest) { r.Body = "" },
 		"to":          func(r *channel.Rest) { r.To = "" },
@@ -212,6 +213,26 @@ func TestRestProblems(t *testing.T) {
 		if p, ok := errors.AsType[*fill.Problem](err); !ok || p.Word != word {
 			t.Errorf("%s: %v", word, err)
 		}
+	}
+	for body, open := range map[string]bool{
+		`{"token":"xoxb-geheim-123","m":"{{.Message}}"}`:                      true,
+		`{"auth":{"apiKey":"abc"},"m":"{{.Message}}"}`:                        true,
+		`{"access_token":["abc {{.ID}}"],"m":"{{.Message}}"}`:                 true,
+		`{"Password":1234,"m":"{{.Message}}"}`:                                true,
+		`{"token":"Bearer {{.Secret}}","m":"{{.Message}}"}`:                   false,
+		`{"token":"{{.ID}}","password":"","max_tokens":5,"m":"{{.Message}}"}`: false,
+		`{"key":"raum","m":"token: {{.Message}}"}`:                            false,
+	} {
+		r := own()
+		r.Body = body
+		_, err := r.Whole()
+		if p, ok := errors.AsType[*fill.Problem](err); ok != open || ok && p.Word != "open" {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	form := channel.Rest{Type: "application/x-www-form-urlencoded", Body: "api_key=abc&m={{.Message}}"}
+	if _, err := form.Whole(); err == nil {
+		t.Error("a token in a form is taken, and lies open")
 	}
 	for _, name := range channel.RestPresets() {
 		r := presets[name].rest
