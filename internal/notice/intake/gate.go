@@ -58,15 +58,15 @@ func (r *Room) Gate(next http.Handler, public bool) http.Handler {
 }
 
 func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, public bool) error {
+	token, word, _ := strings.Cut(rest, "/")
 	if r.o.TenantByHost != nil {
 		t, err := r.o.TenantByHost(req.Context(), req.Host)
 		if err != nil {
-			r.notTaken(err, sourceOf{})
+			r.notTaken(err, r.whose(req.Context(), token))
 			return err
 		}
 		req = req.WithContext(ident.WithTenant(req.Context(), t))
 	}
-	token, word, _ := strings.Cut(rest, "/")
 	word, rest, _ = strings.Cut(word, "/")
 	req.Body = http.MaxBytesReader(w, req.Body, MaxBody)
 	if h := r.mounted[word]; h != nil {
@@ -80,14 +80,15 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	switch req.Method {
 	case http.MethodPost, http.MethodPut, http.MethodGet, http.MethodHead: // Uptime Kuma and Healthchecks get, too
 	default:
+		r.notTaken(errNoAddress, r.whose(req.Context(), token))
 		w.Header().Set("Allow", "POST, PUT, GET, HEAD")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		return nil
 	}
 	body, cut, err := readBody(req)
 	if err != nil {
-		if a, known := r.book.get(digest(token)); known { // of strangers we miss nothing
-			r.notTaken(err, sourceOf{a.TenantID, a.Name})
+		if whose := r.whose(req.Context(), token); whose != (sourceOf{}) { // of strangers we miss nothing
+			r.notTaken(err, whose)
 		}
 		return err
 	}

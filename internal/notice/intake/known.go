@@ -37,6 +37,9 @@ type acquaintance struct {
 	Locale i18n.Locale
 }
 
+// source names it; zero where it is nobody.
+func (a acquaintance) source() sourceOf { return sourceOf{a.TenantID, a.Name} }
+
 func newBook() *book { return &book{known: map[string]acquaintance{}, asking: make(chan struct{}, 4)} }
 
 func (b *book) get(token string) (acquaintance, bool) {
@@ -62,7 +65,8 @@ func (b *book) forget(token string) {
 const tokenLength = len(TokenPrefix) + 26
 
 // byToken finds a source by the secret in its address. The secret finds its
-// tenant, too; at the address of another town it opens nothing (I19).
+// tenant, too; at the address of another town it opens nothing (I19). The source is
+// answered beside the refusal, so that it counts as one that spoke.
 func (r *Room) byToken(ctx context.Context, token string) (acquaintance, error) {
 	if !strings.HasPrefix(token, TokenPrefix) || len(token) != tokenLength {
 		return acquaintance{}, errNoAddress
@@ -76,9 +80,17 @@ func (r *Room) byToken(ctx context.Context, token string) (acquaintance, error) 
 		}
 	}
 	if t := ident.TenantOf(ctx); t != "" && t != a.TenantID {
-		return acquaintance{}, errNoAddress
+		return a, errNoAddress
 	}
 	return a, nil
+}
+
+// whose is the source to which a secret belongs, wherever it was shown and although
+// the sender may be gone; zero: nobody's.
+func (r *Room) whose(ctx context.Context, token string) sourceOf {
+	a, err := r.byToken(ident.WithTenant(context.WithoutCancel(ctx), ""), token)
+	r.notTaken(err, sourceOf{}) // who asked cannot be told: it may have been anybody
+	return a.source()
 }
 
 func (r *Room) ask(ctx context.Context, sum string) (acquaintance, error) {

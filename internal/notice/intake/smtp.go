@@ -232,7 +232,7 @@ func (t *mailTalking) Rcpt(to string, _ *smtp.RcptOptions) error {
 		err = errNoAddress
 	}
 	if err != nil {
-		t.room.notTaken(err, sourceOf{})
+		t.room.notTaken(err, a.source())
 		if t.wrong++; t.wrong > maxMailWrong {
 			hangUp(t.conn.Conn())
 			return mailEnough
@@ -256,7 +256,7 @@ func (t *mailTalking) Data(in io.Reader) error {
 	}
 	if err != nil {
 		for _, a := range t.to {
-			t.room.ears.missed(t.room.o.Clock.Now(), sourceOf{a.TenantID, a.Name})
+			t.room.ears.missed(t.room.o.Clock.Now(), a.source())
 		}
 		return err
 	}
@@ -264,7 +264,7 @@ func (t *mailTalking) Data(in io.Reader) error {
 	defer cancel()
 	for _, a := range t.to {
 		if err := t.room.takeFrom(ctx, a, Body{ContentType: MailType, Data: kept.Bytes(), Cut: cut}, true); err != nil {
-			t.room.notTaken(err, sourceOf{a.TenantID, a.Name})
+			t.room.notTaken(err, a.source())
 			return t.refuse(ctx, err)
 		}
 	}

@@ -83,14 +83,14 @@ func (r *Room) Take(ctx context.Context, token string, f Format, b Body) error {
 func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.Header, public bool) (err error) {
 	a, err := r.byToken(ctx, token)
 	if err != nil {
-		r.notTaken(err, sourceOf{})
+		r.notTaken(err, a.source())
 		return err
 	}
-	defer func() { r.notTaken(err, sourceOf{a.TenantID, a.Name}) }()
+	defer func() { r.notTaken(err, a.source()) }()
 	if f != a.Format || public && (r.o.Public == nil || !r.o.Public(ident.WithTenant(ctx, a.TenantID))) {
 		return errNoAddress
 	}
-	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, r.o.Clock.Now()) {
+	if !r.pacer.allow(pacing{a.source(), public}, r.o.Clock.Now()) {
 		return errBusy
 	}
 	if a, err = r.verify(ctx, a, h, b.Data); err != nil {
@@ -108,10 +108,14 @@ func (r *Room) take(ctx context.Context, token string, f Format, b Body, h http.
 	return err
 }
 
-// notTaken notes what could not be taken and is no fault of the sender's: what it
-// would have said nobody heard.
+// notTaken notes what could not be taken: what it would have said nobody heard. A
+// source that is known has spoken, whatever it was refused for; of a stranger only
+// what is no fault of theirs counts, for it may have been a source.
 func (r *Room) notTaken(err error, whose sourceOf) {
-	if k := fault.KindOf(err); err != nil && (k == fault.Unavailable || k == fault.Internal) {
+	if err == nil {
+		return
+	}
+	if k := fault.KindOf(err); whose != (sourceOf{}) || k == fault.Unavailable || k == fault.Internal {
 		r.ears.missed(r.o.Clock.Now(), whose)
 	}
 }
@@ -122,7 +126,7 @@ var errStale = errors.New("intake: the source owes another signature")
 // takeFrom keeps what a source has sent, whichever way it came; public is the pace
 // of a way on which everybody may try.
 func (r *Room) takeFrom(ctx context.Context, a acquaintance, b Body, public bool) error {
-	if !r.pacer.allow(pacing{sourceOf{a.TenantID, a.Name}, public}, r.o.Clock.Now()) {
+	if !r.pacer.allow(pacing{a.source(), public}, r.o.Clock.Now()) {
 		return errBusy
 	}
 	return r.store(ctx, a, b)
@@ -363,7 +367,7 @@ type sourceOf struct {
 	name   string
 }
 
-func (k *kept) source() sourceOf { return sourceOf{k.from.TenantID, k.from.Name} }
+func (k *kept) source() sourceOf { return k.from.source() }
 
 // present reads the sources of a batch as they are now.
 func (r *Room) present(ctx context.Context, db bun.IDB, batch []*kept) (map[sourceOf]sourceRow, error) {
