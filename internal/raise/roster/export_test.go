@@ -47,3 +47,6 @@ func SwapNumber(id string) string { return swapNumber(id) }
 
 // Stretched is a stretch as it is written in a messenger.
 func Stretched(l i18n.Locale, from, to time.Time) string { return teller{l, ""}.stretch(from, to) }
+
+// ShownCodes are what may be a code in a text.
+func ShownCodes(text string) []string { return shownCodes(text) }

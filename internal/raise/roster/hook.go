@@ -336,9 +336,8 @@ func newCode() (string, error) {
 }
 
 func (r *Room) codeHash(code string) string {
-	code = strings.NewReplacer("-", "", " ", "", "–", "").Replace(strings.ToUpper(code))
 	m := hmac.New(sha256.New, r.o.Vault.Key(codePurpose))
-	m.Write([]byte(code))
+	m.Write([]byte(plainCode(code)))
 	return hex.EncodeToString(m.Sum(nil))
 }
 
@@ -453,20 +452,19 @@ func (r *Room) speaker(ctx context.Context, hook, account string) (person string
 // errBadCode says nothing about why: used, over, never made.
 var errBadCode = fault.New(fault.Invalid, "roster.say_bad_code")
 
-// confirm binds an account to the person whose code was shown. A code works once.
+// confirm binds an account to the person whose code was shown. A code works once, and
+// is spent also where nothing comes of it.
 func (r *Room) confirm(ctx context.Context, h hookRow, account, name, code string) (person string, err error) {
 	now := r.o.Clock.Now()
+	whose, err := r.spend(ctx, now, []string{code})
+	if err != nil {
+		return "", err
+	}
+	if len(whose) != 1 {
+		return "", errBadCode
+	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		// Whoever deletes it has it: of two at once one counts.
-		var codes []codeRow
-		_, err := db.NewDelete().Model(&codes).Where("tenant_id = ? AND hash = ? AND ends_at > ?", h.TenantID, r.codeHash(code), now).Returning("*").Exec(ctx)
-		if err != nil && !store.NotFound(err) {
-			return fmt.Errorf("roster: code: %w", err)
-		}
-		if len(codes) != 1 {
-			return errBadCode
-		}
-		p, err := r.personByID(ctx, codes[0].Person)
+		p, err := r.personByID(ctx, whose[0])
 		if err != nil {
 			return err
 		}

@@ -31,9 +31,9 @@ const SlashPath = "dienst"
 const (
 	maxSlash        = 64 << 10 // bytes; a message is 16 383 letters at most, and a command a few words
 	slackFresh      = 5 * time.Minute
-	maxSpeaksMinute = 30 // commands of one account
-	maxCodesAMinute = 5  // codes that one account tries
-	maxCodesOfHook  = 60 // and all accounts of a messenger together
+	maxSpeaksMinute = 30  // commands of one account
+	maxCodesAMinute = 5   // wrong codes of one account
+	maxCodesOfHook  = 600 // and of all accounts of a messenger together
 )
 
 var (
@@ -193,6 +193,17 @@ func (t *turnstile) let(now time.Time, key string, most int) bool {
 	return t.n[key] <= most
 }
 
+// has reports whether one more would be let, and counts none.
+func (t *turnstile) has(now time.Time, key string, most int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Unix()/60 != t.minute {
+		return true
+	}
+	n, known := t.n[key]
+	return n < most && (known || len(t.n) < maxTurns)
+}
+
 // heard are the signatures that came, while they would still be good.
 type heard struct {
 	mu  sync.Mutex
@@ -254,6 +265,9 @@ func (r *Room) TakeSlash(w http.ResponseWriter, req *http.Request) error {
 		r.o.Log.WarnContext(ctx, "a command is not noted", "err", err)
 	}
 	if s.Idle {
+		if _, err := r.spend(ctx, now, shownCodes(s.Text)); err != nil {
+			return err
+		}
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
@@ -290,23 +304,25 @@ func (r *Room) answerSlash(ctx context.Context, row hookRow, s Slash, now time.T
 	if err != nil {
 		return Said{}, err
 	}
-	if !r.gate.let(now, "speak\n"+row.ID+"\n"+account, maxSpeaksMinute) {
-		return t.plain("too_many"), nil
-	}
 	c := ParseCommand(s.Text)
-	if c.Verb == VerbMe && c.Arg != "" {
-		if !r.gate.let(now, "code\n"+row.ID+"\n"+account, maxCodesAMinute) || !r.gate.let(now, "codes\n"+row.ID, maxCodesOfHook) {
+	may, me := r.gate.let(now, "speak\n"+row.ID+"\n"+account, maxSpeaksMinute), c.Verb == VerbMe && c.Arg != ""
+	if !may || !me {
+		of, err := r.spend(ctx, now, shownCodes(s.Text))
+		switch {
+		case err != nil:
+			return r.codeFailed(ctx, t, row, err)
+		case len(of) > 0:
+			return t.plain("code_ended", t.prefix), nil
+		case !may:
 			return t.plain("too_many"), nil
 		}
+	}
+	if me {
 		name := s.UserName
 		if strings.TrimSpace(name) == "" {
 			name = s.User
 		}
-		person, err := r.confirm(ctx, row, account, legible(name), c.Arg)
-		if err != nil {
-			return t.sorry(err)
-		}
-		return r.Command(speaking(ctx, person, ""), Command{Verb: VerbMe}, s.Prefix)
+		return r.sayMe(ctx, t, row, account, name, c.Arg, s, now)
 	}
 	person, err := r.speaker(ctx, row.ID, account)
 	if err != nil {
