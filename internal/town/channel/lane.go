@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -46,42 +47,85 @@ func destination(k Kind, to string) string {
 
 // How many messages of a kind are under way at once. Alarms may use all of it,
 // single ones leave a reserve. One destination takes no more than it leaves to all
-// others: half of an idle kind, half of the rest when another hangs already, so that
-// the fifth one still finds a place.
+// others: half of an idle kind, half of the rest when another hangs already. What has
+// hung lately is given one message of a class at a time, and all of that together half
+// of the places. Whoever has not, and has nothing under way, finds a place for one
+// message beside them all.
 const (
 	maxFlying       = 16
 	maxFlyingSingle = 8
+	maxFirst        = 128 // messages of a kind at all; half of it for single ones
 	lease           = time.Minute
+
+	hangs   = 5 * time.Second  // an attempt that failed after so long has hung
+	hungFor = 10 * time.Minute // so long nobody is held to have hung who was not tried again
 )
 
-func (r *Room) free(l lane) int {
+func (r *Room) free(l lane, now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return places(r.flying, l)
+	return places(r.flying, func(l lane) bool {
+		at, is := r.hung[l.target()]
+		return is && now.Sub(at) < hungFor
+	}, l)
 }
 
+// target is a lane without its class: a server that hangs does so for both.
+func (l lane) target() lane { return lane{Kind: l.Kind, Destination: l.Destination} }
+
 // places is the pure rule: how many more of the lane may fly beside what does.
-func places(flying map[lane]int, l lane) int {
-	all, single, there := maxFlying, maxFlyingSingle, 0
+func places(flying map[lane]int, hung func(lane) bool, l lane) int {
+	var all, single, there, stuck, stuckSingle int
 	for x, n := range flying {
 		if x.Kind != l.Kind {
 			continue
 		}
-		all -= n
+		all += n
 		if x.Class == Single {
-			single -= n
+			single += n
 		}
 		if x.Destination == l.Destination {
 			there += n
 		}
+		if hung(x) {
+			stuck += n
+			if x.Class == Single {
+				stuckSingle += n
+			}
+		}
 	}
+	left, first := maxFlying-all, all < maxFirst
 	if l.Class == Single {
-		all = min(all, single)
+		left, first = min(left, maxFlyingSingle-single), first && single < maxFirst/2
 	}
-	if l.Destination == "" {
-		return all
+	switch {
+	case l.Destination == "":
+		return max(0, left)
+	case hung(l):
+		if flying[l] > 0 || stuck >= maxFlying/2 || l.Class == Single && stuckSingle >= maxFlyingSingle/2 {
+			return 0
+		}
+		return min(max(0, left), 1)
+	case there == 0 && left <= 0 && first:
+		return 1
 	}
-	return max(0, (all-there+1)/2) // there and these are no more than what is left, or the last one
+	return max(0, (left-there+1)/2) // there and these are no more than what is left, or the last one
+}
+
+// heard notes whether a destination hangs, by how an attempt ended.
+func (r *Room) heard(l lane, begun time.Time, err error) {
+	now := r.o.Clock.Now()
+	if l.Destination == "" || err != nil && AsFailure(err).Reason == "paced" {
+		return // nobody was asked
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil || now.Sub(begun) < hangs {
+		delete(r.hung, l.target())
+		return
+	}
+	maps.DeleteFunc(r.hung, func(_ lane, at time.Time) bool { return now.Sub(at) >= hungFor })
+	r.hung[l.target()] = now
 }
 
 // dueLanes are those in which something is due, alarms first, and whoever waits the

@@ -105,7 +105,8 @@ type Room struct {
 
 	mu      sync.Mutex
 	flying  map[lane]int
-	left    []attempt // outcomes that the database did not take yet
+	hung    map[lane]time.Time // destinations, and when one last did not answer
+	left    []attempt          // outcomes that the database did not take yet
 	run     context.Context
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
@@ -131,7 +132,7 @@ func New(o Options) *Room {
 	if o.Adapters == nil {
 		o.Adapters = func(context.Context) []Adapter { return nil }
 	}
-	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[lane]int{}}
+	r := &Room{o: o, routes: newBreaker(o.Clock), pace: newPace(o.Clock), flying: map[lane]int{}, hung: map[lane]time.Time{}}
 	r.sweep = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.outbox", Clock: o.Clock, Log: o.Log, Sweep: r.dispatch, Retry: time.Second})
 	r.quiet = jobs.NewSweeper(jobs.SweeperOptions{Name: "channel.quiet", Clock: o.Clock, Log: o.Log, Sweep: r.reviewQuiet, Idle: time.Hour, Retry: time.Minute})
 	return r
@@ -330,7 +331,7 @@ func (r *Room) dispatch(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	for _, l := range lanes {
-		free := r.free(l)
+		free := r.free(l, now)
 		if free <= 0 {
 			continue
 		}
@@ -416,7 +417,11 @@ func (r *Room) try(ctx context.Context, row outboxRow) error {
 	case row.Withdrawn != "":
 		a.err = errWithdrawn
 	case err == nil:
+		begun := r.o.Clock.Now()
 		a.rc, a.doubt, a.err = r.one(ctx, m)
+		if ctx.Err() == nil {
+			r.heard(lane{row.Kind, row.Class, row.Destination}, begun, a.err)
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
