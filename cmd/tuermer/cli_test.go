@@ -46,6 +46,10 @@ func (r *recorder) RosterShow(_ context.Context, s app.Settings, slug, from, to 
 	return r.note(fmt.Sprintf("roster show %s %s %s %v", slug, from, to, asJSON), s)
 }
 
+func (r *recorder) RosterImport(_ context.Context, s app.Settings, slug, file string, take bool) error {
+	return r.note(fmt.Sprintf("roster import %s %s %v", slug, file, take), s)
+}
+
 func (r *recorder) Setup(_ context.Context, s app.Settings) (string, error) {
 	return "https://lage.example/identity/begin/1", r.note("setup", s)
 }
@@ -432,7 +436,7 @@ func TestRefusedFile(t *testing.T) {
 // TestHelpFits: every help text exists in both languages, and fits a terminal.
 func TestHelpFits(t *testing.T) {
 	for _, l := range []string{"de", "en"} {
-		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "tenant", "tenant add", "tenant list", "tenant rename", "roster", "roster coverage", "roster show", "version"} {
+		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "tenant", "tenant add", "tenant list", "tenant rename", "roster", "roster coverage", "roster show", "roster import", "version"} {
 			code, stdout, _ := call(&recorder{}, []string{"TUERMER_LANG=" + l}, append(strings.Fields(args), "--help")...)
 			if code != 0 || strings.Contains(stdout, "${") || strings.Contains(stdout, "cli.") {
 				t.Errorf("%s %s: code %d\n%s", l, args, code, stdout)

@@ -12,12 +12,15 @@ type rosters interface {
 	RosterCoverage(ctx context.Context, s app.Settings, slug, land string, year int, asJSON bool) error
 	// RosterShow prints the shifts from a day up to another.
 	RosterShow(ctx context.Context, s app.Settings, slug, from, to string, asJSON bool) error
+	// RosterImport shows what a calendar would change, or takes it.
+	RosterImport(ctx context.Context, s app.Settings, slug, file string, take bool) error
 }
 
 // rosterCmd is `tuermer roster`.
 type rosterCmd struct {
 	Coverage rosterCoverageCmd `cmd:"" help:"${cmd_roster_coverage}"`
 	Show     rosterShowCmd     `cmd:"" help:"${cmd_roster_show}"`
+	Import   rosterImportCmd   `cmd:"" help:"${cmd_roster_import}"`
 }
 
 type rosterCoverageCmd struct {
@@ -52,4 +55,20 @@ func (c rosterShowCmd) Run(s *session) error {
 		return err
 	}
 	return s.app.RosterShow(s.ctx, settings, c.Roster, c.From, c.To, c.JSON)
+}
+
+type rosterImportCmd struct {
+	inTown
+	Roster string `required:"" help:"${flag_roster}" placeholder:"${ph_slug}"`
+	Take   bool   `help:"${flag_roster_take}"`
+	File   string `arg:"" help:"${arg_calendar}"`
+}
+
+// Run prints what becomes of a calendar.
+func (c rosterImportCmd) Run(s *session) error {
+	settings, err := c.settings(s)
+	if err != nil {
+		return err
+	}
+	return s.app.RosterImport(s.ctx, settings, c.Roster, c.File, c.Take)
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -71,6 +73,37 @@ func (Commands) RosterShow(ctx context.Context, s Settings, slug, from, to strin
 			fmt.Fprintln(out, strings.TrimRight(strings.Join(roster.ShiftLine(l, ro, x), "\t"), "\t"))
 		}
 		return out.Flush()
+	})
+}
+
+// RosterImport prints what a calendar in a file would change in a roster, and with
+// take lays it.
+func (Commands) RosterImport(ctx context.Context, s Settings, slug, file string, take bool) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, roster.MaxCalendar+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return once(ctx, s, func(ctx context.Context, a *App) error {
+		l := a.townLocale(ctx)
+		l.Lang = s.Lang
+		read := func() (roster.Harvest, error) { return a.roster.Preview(ctx, slug, raw, 0) }
+		if take {
+			read = func() (roster.Harvest, error) { return a.roster.Take(ctx, slug, raw, 0, "") }
+		}
+		h, err := read()
+		if err != nil {
+			return err
+		}
+		said := "roster.cli_import_shown"
+		if h.ID != "" {
+			said = "roster.cli_import_taken"
+		}
+		_, err = fmt.Fprint(s.Stdout, roster.ImportReport(l, h), l.Catalog.Text(l.Lang, said), "\n")
+		return err
 	})
 }
 

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/raise/roster"
 )
@@ -65,5 +68,25 @@ rosters:
 	}
 	if err := c.RosterShow(t.Context(), settings(i18n.DE), "presse", "2027-05-31", "2027-05-24", false); err == nil {
 		t.Error("the end may lie before the beginning")
+	}
+	// A calendar is shown first; taken, it is there, and a second time it changes nothing.
+	day := clock.System{}.Now().AddDate(0, 2, 0).Format("20060102")
+	file := filepath.Join(dir, "presse.ics")
+	ics := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//DE\r\nBEGIN:VEVENT\r\nUID:1@x\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:" + day + "T030000Z\r\nDTEND:" + day +
+		"T040000Z\r\nSUMMARY:Bereitschaft\r\nATTENDEE:mailto:bert@musterstadt.example\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	if err := os.WriteFile(file, []byte(ics), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		take bool
+		says []string
+	}{{false, []string{"Bert Kern – ", "1 Änderung ", "nichts geändert"}}, {true, []string{"Bert Kern", "Das ist übernommen"}}, {false, []string{"steht schon so da", "0 Änderungen"}}} {
+		if err := c.RosterImport(t.Context(), settings(i18n.DE), "presse", file, x.take); err != nil {
+			t.Fatal(err)
+		}
+		says(x.says...)
+	}
+	if err := c.RosterImport(t.Context(), settings(i18n.DE), "presse", filepath.Join(dir, "tuermer.db"), true); err == nil {
+		t.Error("a database is a calendar")
 	}
 }

@@ -49,7 +49,7 @@ type Reading struct {
 // Limits of a calendar that is read. A text of half a mebibyte fits into a form
 // beside its file; two thousand entries are three a day in the time that is read.
 const (
-	maxCalendar = 512 << 10
+	MaxCalendar = 512 << 10 // bytes
 	maxEvents   = 2000
 	maxSeries   = 300
 	maxEntries  = 2000
@@ -107,7 +107,7 @@ func (e Occurrence) begin(zone *time.Location) time.Time {
 // calendarText makes a text of what was sent: UTF-8, with or without a mark, else
 // Windows-1252, as old programs write it.
 func calendarText(raw []byte) (string, error) {
-	if len(raw) > maxCalendar {
+	if len(raw) > MaxCalendar {
 		return "", errBigCalendar
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))

@@ -71,7 +71,7 @@ func (r *Room) postImport(w http.ResponseWriter, req *http.Request) error {
 	v := importView{Roster: ro, Form: f}
 	raw := []byte(f.Values.Get("text"))
 	if file, _, err := req.FormFile("file"); err == nil {
-		got, err := io.ReadAll(io.LimitReader(file, maxCalendar+1))
+		got, err := io.ReadAll(io.LimitReader(file, MaxCalendar+1))
 		if err := errors.Join(err, file.Close()); err != nil {
 			return fmt.Errorf("roster: import: %w", err)
 		}
