@@ -487,7 +487,7 @@ func (in *install) ask(c caller, method, path string, body any) (int, http.Heade
 		raw, kind = bytes.NewReader(text), "application/json"
 	}
 	// /live answers until its reader goes.
-	limit := 5 * time.Second
+	limit := time.Minute
 	if path == "/live" {
 		limit = 50 * time.Millisecond
 	}
