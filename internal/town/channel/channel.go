@@ -184,6 +184,9 @@ type Failure struct {
 	// "too_large", "blocked" (the address lies where people may not go), "config",
 	// "paced" (not tried: the provider takes no more just now).
 	Reason string
+	// Partly: the other side has taken a part of the message, with this try or one
+	// before; its reader may have seen it.
+	Partly bool
 	Err    error
 }
 

@@ -457,8 +457,9 @@ func (r *Room) settle(ctx context.Context, a attempt) error {
 	next := decide(row, now, sendErr)
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
 		if next.state != Accepted {
-			stands, err := r.row(ctx, row.ID)
-			if err != nil {
+			// Held until the end is written, so that a mark comes before it or after it.
+			stands := outboxRow{TenantID: row.TenantID, ID: row.ID}
+			if _, err := db.NewUpdate().Model(&stands).Set("id = id").WherePK().Returning("*").Exec(ctx); err != nil {
 				return err
 			}
 			row.Withdrawn, row.Doubtful = stands.Withdrawn, stands.Doubtful || a.doubt
@@ -466,7 +467,7 @@ func (r *Room) settle(ctx context.Context, a attempt) error {
 			case stands.Arrival == Arrived:
 				// The provider has reported the arrival of what broke off for us.
 				next, rc.Route = fate{state: Accepted, due: row.DueAt}, stands.Route
-			case row.Withdrawn != "" && next.state == Queued:
+			case row.Withdrawn != "":
 				next = withdrawnInstead(row, next, now)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 //
 //	queued ── Withdraw ──► withdrawn
 //	sending ─ Withdraw ──► marked ─ taken ──► accepted
-//	                              └ not taken, or the node died ──► withdrawn
+//	                              └ not taken, now or ever, or the node died ──► withdrawn
 //
 // What was handed to an adapter is never said to be withdrawn: it is marked, and
 // has its end when the try has. Whether an earlier try may have come through all
@@ -106,6 +106,9 @@ var errWithdrawn = &Failure{Reason: "withdrawn", Err: errors.New("no longer want
 // untaken reports whether it is certain that the other side did not take the
 // message with this try.
 func untaken(err error) bool {
+	if AsFailure(err).Partly {
+		return false
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return true
 	}
@@ -131,7 +134,9 @@ func inState(q *bun.SelectQuery, s State) *bun.SelectQuery {
 	}
 }
 
-// withdrawnInstead is the end of a marked message whose try did not succeed.
+// withdrawnInstead is the end of a marked message whose try did not succeed, for now
+// or for good: nobody takes a further way for it, so its asker must hear that its
+// reader was not told. What the other side said stands beside it.
 func withdrawnInstead(row outboxRow, next fate, now time.Time) fate {
 	next.state, next.due = Withdrawn, now
 	if next.reason == errWithdrawn.Reason { // it was not tried: what was known before stands

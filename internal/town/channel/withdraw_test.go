@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 	"pgregory.net/rapid"
 
+	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/storetest"
@@ -34,6 +35,9 @@ func (m *moody) Send(_ context.Context, msg Message) (Receipt, error) {
 	case "mute": // it takes the message, and its answer is lost
 		m.taken[msg.ID]++
 		return Receipt{}, &Failure{RouteDown: true, Reason: "timeout", Err: errors.New("no answer")}
+	case "half": // as a message centre that takes the first part and no second one
+		m.taken[msg.ID]++
+		return Receipt{}, &Failure{Reason: "throttled", Partly: true, Err: errors.New("status 0x14")}
 	case "never":
 		return Receipt{}, &Failure{Permanent: true, Reason: "mailbox", Err: errors.New("no such number")}
 	}
@@ -104,7 +108,7 @@ func TestI20_OnlyWhatWasWithdrawnStays(t *testing.T) {
 					check(r.Send(ctx, Message{ID: id, Kind: SMS, Class: Alarm, To: "+491", Text: "t"}))
 					ids = append(ids, id)
 				case 1:
-					way.mood = rapid.SampledFrom([]string{"dead", "mute", "never", "well"}).Draw(t, "mood")
+					way.mood = rapid.SampledFrom([]string{"dead", "mute", "half", "never", "well"}).Draw(t, "mood")
 				case 2:
 					claim()
 				case 3:
@@ -182,6 +186,51 @@ func TestI20_OnlyWhatWasWithdrawnStays(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A message is marked while its try is under way, and the try is refused for good, or
+// was the last one that the message had. It is told as withdrawn, as the page says, so
+// that its asker does not wait for another way that nobody takes.
+func TestMarkedAndRefusedIsWithdrawn(t *testing.T) {
+	for _, mood := range []string{"never", "dead"} {
+		storetest.Each(t, []store.Migrations{Migrations()}, func(t *testing.T, w *storetest.World) {
+			told := make(chan SettledEvent, 9)
+			bus.On(w.Bus, Settled, "test", func(_ context.Context, e bus.Event[SettledEvent]) error { told <- e.Data; return nil })
+			w.Start(t)
+			ctx := ident.WithTenant(w.Ctx, "w1")
+			clock := &nightClock{now: time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)}
+			way := &moody{mood: mood, taken: map[string]int{}}
+			r := New(Options{Store: w.Store, Clock: clock, Sole: true, Adapters: func(context.Context) []Adapter { return []Adapter{way} }})
+			if err := r.Send(ctx, Message{ID: "m1", Kind: SMS, Class: Alarm, To: "+491", Text: "t"}); err != nil {
+				t.Fatal(err)
+			}
+			if mood == "dead" {
+				clock.now = clock.now.Add(100 * time.Hour) // past the end of its tries
+			}
+			rows, err := r.claim(ident.AcrossTenants(w.Ctx), lane{Kind: SMS, Class: Alarm}, clock.now, 10)
+			if err != nil || len(rows) != 1 {
+				t.Fatal(rows, err)
+			}
+			if gone, err := r.Withdraw(ctx, []string{"m1"}, NoLongerTaken); err != nil || len(gone) != 0 {
+				t.Fatal(gone, err)
+			}
+			if err := r.try(ident.WithActor(ctx, ident.System), rows[0]); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{"never": "mailbox", "dead": "connect"}[mood]
+			if item, err := r.Get(ctx, "m1"); err != nil || item.State != Withdrawn || item.Reason != want || item.Doubtful {
+				t.Errorf("%s: %+v %v", mood, item, err)
+			}
+			select {
+			case e := <-told:
+				if e.State != Withdrawn || e.Reason != string(NoLongerTaken) || e.Doubtful {
+					t.Errorf("%s: %+v", mood, e)
+				}
+			case <-time.After(time.Minute):
+				t.Error(mood, ": nobody is told")
+			}
+		})
+	}
 }
 
 // What was withdrawn is not sent again by hand, another town's message is nobody's

@@ -215,7 +215,9 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 		}
 		id, err := a.submit(ctx, s, m, PDU{Command: SubmitSM, Short: &piece, TLVs: tlvs[i]}, func(id string) { a.take(m.ID, i, len(pieces), id) })
 		if err != nil {
-			return channel.Receipt{}, err
+			f := *channel.AsFailure(err)
+			f.Partly = i > 0 // they go in their order
+			return channel.Receipt{}, &f
 		}
 		ids[i] = id
 		a.take(m.ID, i, len(pieces), id)

@@ -201,7 +201,7 @@ func TestRestOfParts(t *testing.T) {
 			}
 		})
 		go func() { _, err := w.way.Send(t.Context(), message("m1", long)); done <- err }()
-		if err := <-done; reason(err) != "throttled" {
+		if err := <-done; reason(err) != "throttled" || !channel.AsFailure(err).Partly {
 			t.Fatalf("the second part: %v", err)
 		}
 		rc, err := w.way.Send(t.Context(), message("m1", long))
