@@ -123,6 +123,9 @@ func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 			if err := r.reopen(ctx, t, a); err != nil { // who gives it back leaves it to the others
 				return err
 			}
+			if err := t.resume(ctx, id); err != nil {
+				return err
+			}
 			a.NextAt = t.now
 		}
 		rn, err := t.run(ctx, id)

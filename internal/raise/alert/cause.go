@@ -273,6 +273,9 @@ func (r *Room) tellEffects(ctx context.Context, t turn, a Alert) error {
 	}
 	heard := map[string]bool{}
 	for _, n := range told {
+		if n.Receipt == receiptWithdrawn || n.Receipt == receiptBrokenOff {
+			continue // it never left, or nobody knows
+		}
 		heard[n.PersonID] = true
 	}
 	svc, err := r.service(ctx, a.Service)

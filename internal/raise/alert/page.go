@@ -243,6 +243,24 @@ type arrival struct {
 	word string
 }
 
+// resume tries those further who were being reached when somebody took the alert.
+func (t turn) resume(ctx context.Context, id ID) error {
+	pages, err := t.pages(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, p := range pages {
+		if p.State != trying || !p.DueAt.IsZero() {
+			continue
+		}
+		p.DueAt = t.now.Add(time.Duration(p.Receipt) * time.Millisecond)
+		if err := t.keepPage(ctx, &p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // onReceipt notes a receipt in the course, and stops or hastens the reaching of
 // the person.
 func (r *Room) onReceipt(ctx context.Context, t turn, message string, got arrival) error {
@@ -284,8 +302,7 @@ func (r *Room) onReceipt(ctx context.Context, t turn, message string, got arriva
 
 // onReceived notes that a message is on a person's device, or never will be.
 func (r *Room) onReceived(ctx context.Context, e bus.Event[channel.ReceivedEvent]) error {
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		t := turn{r: r, db: db, tenant: ident.TenantOf(ctx), now: r.o.Clock.Now()}
+	return r.onNews(ctx, e.Data.ID, func(ctx context.Context, t turn) error {
 		got := arrival{WayArrived, e.Data.Route}
 		if e.Data.Arrival == channel.Lost {
 			got = arrival{WayFailed, clip(e.Data.Reason)}

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/uptrace/bun"
-
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
 	"tuermer/internal/platform/clock"
@@ -297,8 +295,7 @@ func (r *Room) onSettled(ctx context.Context, e bus.Event[channel.SettledEvent])
 	if e.Data.State == channel.Withdrawn {
 		return r.onWithdrawn(ctx, e)
 	}
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		t := turn{r: r, db: db, tenant: ident.TenantOf(ctx), now: r.o.Clock.Now()}
+	return r.onNews(ctx, e.Data.ID, func(ctx context.Context, t turn) error {
 		if err := t.receipt(ctx, e.Data.ID, string(e.Data.State), e.At); err != nil {
 			return err
 		}

@@ -3,6 +3,9 @@ package alert
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
 
 	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/bus"
@@ -21,12 +24,14 @@ import (
 //     to those who would hear of it for the first time;
 //   - somebody answered for themselves alone (one of "everybody must", a refusal,
 //     handing on, putting off): their own alarms, nobody else's;
-//   - it is over: everything but the word that it is;
+//   - it is over: everything but the word that it is; where that is only a guess by
+//     silence, whoever has not heard of the alarm keeps it;
 //   - it is given back: the word that somebody has it.
 //
 // Doubt never silences (I20): an alert that fires and that nobody has taken keeps
 // every other alarm; what is under way counts as sent; and whose alarm was
-// withdrawn counts as not told, so that they are told when the alert is open again.
+// withdrawn counts as not told, unless it is proven that they heard of it by another
+// way, so that they are told when the alert is open again.
 
 // Receipts of what was withdrawn.
 const (
@@ -52,6 +57,9 @@ func needless(n Notified, why channel.Why, alarmed bool) bool {
 // spare withdraws what has not left and has lost its point, of one person or, when
 // none is named, of everybody. Webhooks are systems that keep count: they hear all.
 func (r *Room) spare(ctx context.Context, t turn, a *Alert, why channel.Why, person string) error {
+	if why == channel.NoLongerAnswered && person == "" {
+		return nil // a program has answered: it speaks for nobody
+	}
 	all, err := t.notified(ctx, a.ID)
 	if err != nil {
 		return err
@@ -60,10 +68,17 @@ func (r *Room) spare(ctx context.Context, t turn, a *Alert, why channel.Why, per
 	for _, n := range all {
 		alarmed[n.PersonID] = alarmed[n.PersonID] || n.Kind == Alarm
 	}
+	still, err := t.guessing(ctx, a, why, alarmed)
+	if err != nil {
+		return err
+	}
 	byID := map[string]Notified{}
 	var ids []string
 	for _, n := range all {
 		if n.PersonID == "" || n.Receipt != "" || person != "" && n.PersonID != person || !needless(n, why, alarmed[n.PersonID]) {
+			continue
+		}
+		if still[n.PersonID] && n.Kind != Taken {
 			continue
 		}
 		byID[n.MessageID] = n
@@ -97,12 +112,29 @@ func (r *Room) spare(ctx context.Context, t turn, a *Alert, why channel.Why, per
 	return nil
 }
 
+// guessing are those who keep their alarm though the alert counts as over: nobody has
+// said that it is (decision 0130), and they have not heard that it began.
+func (t turn) guessing(ctx context.Context, a *Alert, why channel.Why, people map[string]bool) (map[string]bool, error) {
+	if why != channel.NoLongerOver || a.ClosedName != "" || !a.Quiet() {
+		return nil, nil
+	}
+	still := map[string]bool{}
+	for person := range people {
+		h, err := t.hearing(ctx, a.ID, person, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		still[person] = !h.heard
+	}
+	return still, nil
+}
+
 // withdrawn notes that a message was withdrawn. unheard: its reader has heard
 // nothing of the alarm since they were last to be told.
 func (t turn) withdrawn(ctx context.Context, id ID, n Notified, why channel.Why, doubtful bool) (unheard bool, err error) {
-	receipt, what, reason := receiptWithdrawn, WayWithdrawn, NotNeeded
+	receipt, what := receiptWithdrawn, WayWithdrawn
 	if doubtful {
-		receipt, what, reason = receiptBrokenOff, WayBrokenOff, NotAgain
+		receipt, what = receiptBrokenOff, WayBrokenOff
 	}
 	if err := t.receipt(ctx, n.MessageID, receipt, t.now); err != nil || n.Kind != Alarm {
 		return false, err
@@ -119,34 +151,118 @@ func (t turn) withdrawn(ctx context.Context, id ID, n Notified, why channel.Why,
 	if err := t.noted(ctx, id, Course{What: what, Person: n.PersonID, Name: n.Name, Way: way, Word: string(why)}, n.MessageID); err != nil {
 		return false, err
 	}
+	return t.judge(ctx, id, n.PersonID)
+}
+
+// hearing is what is known of whether somebody has heard of the alarm.
+type hearing struct {
+	// heard: it is on a device of theirs, or was taken on a way where that is a proof.
+	heard     bool
+	pending   bool // something is under way to them
+	withdrawn bool // something to them was withdrawn
+	maybe     bool // something was taken or tried, and whether it arrived is not known
+}
+
+// hearing looks at the alarms to somebody since a moment, such as when they were last
+// to be told.
+func (t turn) hearing(ctx context.Context, id ID, person string, since time.Time) (h hearing, err error) {
+	var rows []notifiedRow
+	err = t.db.NewSelect().Model(&rows).Where("tenant_id = ? AND alert_id = ? AND person_id = ? AND kind = ?", t.tenant, id, person, Alarm).Scan(ctx)
+	if err != nil {
+		return h, fmt.Errorf("alert: receipts: %w", err)
+	}
+	var lines []courseRow
+	err = t.db.NewSelect().Model(&lines).Where("tenant_id = ? AND alert_id = ? AND person_id = ? AND message_id <> ''", t.tenant, id, person).
+		Where("what IN (?, ?)", WayArrived, WayFailed).Scan(ctx)
+	if err != nil {
+		return h, fmt.Errorf("alert: course: %w", err)
+	}
+	arrived, lost := map[string]bool{}, map[string]bool{}
+	for _, c := range lines {
+		arrived[c.MessageID] = arrived[c.MessageID] || c.What == WayArrived
+		lost[c.MessageID] = lost[c.MessageID] || c.What == WayFailed
+	}
+	for _, n := range rows {
+		if n.At.Before(since) {
+			continue
+		}
+		accepted := n.Receipt == string(channel.Accepted)
+		proof := arrived[n.MessageID] || accepted && Proves(channel.Kind(n.Way)) && !lost[n.MessageID]
+		switch {
+		case proof:
+			h.heard = true
+		case n.Receipt == "":
+			h.pending = true
+		default:
+			h.withdrawn = h.withdrawn || n.Receipt == receiptWithdrawn || n.Receipt == receiptBrokenOff
+			h.maybe = h.maybe || accepted || n.Receipt == receiptBrokenOff
+		}
+	}
+	return h, nil
+}
+
+// judge says anew whether somebody of whose alarm something was withdrawn has heard
+// of it. That another way took it proves nothing where a telephone may be switched
+// off: then they count as not told. unheard: so they do from now on.
+func (t turn) judge(ctx context.Context, id ID, person string) (unheard bool, err error) {
 	var d decisionRow
-	err = t.db.NewSelect().Model(&d).Where("tenant_id = ? AND alert_id = ? AND person_id = ? AND woken", t.tenant, id, n.PersonID).Scan(ctx)
+	err = t.db.NewSelect().Model(&d).Where("tenant_id = ? AND alert_id = ? AND person_id = ?", t.tenant, id, person).Scan(ctx)
 	if store.NotFound(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("alert: decision: %w", err)
 	}
-	var rows []notifiedRow
-	err = t.db.NewSelect().Model(&rows).Column("receipt").Where("tenant_id = ? AND alert_id = ? AND person_id = ? AND kind = ?", t.tenant, id, n.PersonID, Alarm).
-		Where("at >= ?", d.At).Scan(ctx)
-	if err != nil {
-		return false, fmt.Errorf("alert: receipts: %w", err)
+	if !d.Woken && d.Reason != NotNeeded && d.Reason != NotAgain {
+		return false, nil
 	}
-	for _, row := range rows {
-		switch row.Receipt {
-		case receiptWithdrawn, string(channel.Failed):
-		case receiptBrokenOff:
-			reason = NotAgain
-		default: // it is there, or still under way
-			return false, nil
+	h, err := t.hearing(ctx, id, person, d.At)
+	if err != nil || d.Woken && (h.heard || h.pending || !h.withdrawn) || !d.Woken && !h.heard {
+		return false, err
+	}
+	if h.heard { // word of it came late
+		page, err := t.page(ctx, id, person)
+		if err != nil || page == nil {
+			return false, err
+		}
+		d.Woken, d.Reason = true, page.Reason
+	} else {
+		d.Woken, d.Reason, unheard = false, NotNeeded, true
+		if h.maybe {
+			d.Reason = NotAgain
 		}
 	}
-	d.Woken, d.Reason = false, reason
 	if _, err := t.db.NewUpdate().Model(&d).Column("woken", "reason").WherePK().Exec(ctx); err != nil {
 		return false, fmt.Errorf("alert: decision: %w", err)
 	}
-	return true, nil
+	return unheard, nil
+}
+
+// onNews notes what became of a message. Of an alarm to somebody it may be what
+// decides whether they have heard of it.
+func (r *Room) onNews(ctx context.Context, message string, note func(ctx context.Context, t turn) error) error {
+	tenant := ident.TenantOf(ctx)
+	row := notifiedRow{TenantID: tenant, MessageID: message}
+	err := r.o.Store.Read(ctx).NewSelect().Model(&row).WherePK().Scan(ctx)
+	if err != nil && !store.NotFound(err) {
+		return fmt.Errorf("alert: notified: %w", err)
+	}
+	if err != nil || row.Kind != Alarm || row.PersonID == "" {
+		return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+			return note(ctx, turn{r: r, db: db, tenant: tenant, now: r.o.Clock.Now()})
+		})
+	}
+	return r.inTurn(ident.WithActor(ctx, ident.System), func(ctx context.Context, t turn) error {
+		if err := note(ctx, t); err != nil {
+			return err
+		}
+		unheard, err := t.judge(ctx, row.AlertID, row.PersonID)
+		if err != nil || !unheard {
+			return err
+		}
+		r.changed(ctx, row.AlertID)
+		return r.tellAfterAll(ctx, t, row.AlertID, row.PersonID)
+	})
 }
 
 // onWithdrawn notes what was under way when it lost its point and was withdrawn

@@ -149,6 +149,8 @@ func TestI20_WhatIsStillNeededIsKept(t *testing.T) {
 			check(err)
 			id := all[0].ID
 			answers := map[string]bool{} // who has ever answered
+			var taken []string
+			arrived, lost := map[string]bool{}, map[string]bool{}
 			sweep := func() {
 				for range 40 {
 					next, err := alert.Sweep(r, ctx, w.now)
@@ -207,13 +209,25 @@ func TestI20_WhatIsStillNeededIsKept(t *testing.T) {
 					if said && !reached {
 						rt.Fatalf("%s is said to be told and is not: %+v", d.PersonID, told)
 					}
+					spared, heard := false, false
+					for _, n := range told {
+						if n.PersonID != d.PersonID || n.Kind != alert.Alarm {
+							continue
+						}
+						now := !n.At.Before(d.At)
+						spared = spared || now && (n.Receipt == "withdrawn" || n.Receipt == "broken_off")
+						heard = heard || now && (n.Receipt == "" || arrived[n.MessageID] || n.Way == "mail" && n.Receipt == "accepted" && !lost[n.MessageID])
+					}
+					if said && spared && !heard {
+						rt.Fatalf("%s is said to be told, an alarm to them was withdrawn, and that they heard another is not proven: %+v", d.PersonID, told)
+					}
 				}
 			}
 			for range rapid.IntRange(4, 16).Draw(rt, "acts") {
 				before, who := len(w.back), rapid.SampledFrom(names).Draw(rt, "by")
 				me := as(ctx, who, who, "publisher")
 				stuck := slices.Sorted(maps.Keys(w.waiting))
-				switch rapid.IntRange(0, 9).Draw(rt, "act") {
+				switch rapid.IntRange(0, 10).Draw(rt, "act") {
 				case 0, 1:
 					for _, mid := range stuck {
 						if rapid.Bool().Draw(rt, "tried") {
@@ -225,12 +239,24 @@ func TestI20_WhatIsStillNeededIsKept(t *testing.T) {
 						switch why := w.marked[mid]; {
 						case rapid.Bool().Draw(rt, "taken"):
 							settle(mid, channel.SettledEvent{State: channel.Accepted, Route: "g"})
+							taken = append(taken, mid)
 						case why != "":
 							settle(mid, channel.SettledEvent{State: channel.Withdrawn, Reason: string(why), Doubtful: rapid.Bool().Draw(rt, "doubtful")})
 						default:
 							delete(w.flying, mid) // it is tried again later
 						}
 					}
+				case 10:
+					if len(taken) == 0 {
+						break
+					}
+					mid := rapid.SampledFrom(taken).Draw(rt, "of which is news")
+					how := channel.Arrived
+					if rapid.Bool().Draw(rt, "lost") {
+						how = channel.Lost
+					}
+					arrived[mid], lost[mid] = arrived[mid] || how == channel.Arrived, lost[mid] || how == channel.Lost
+					check(alert.Receive(r, ctx, w.now, channel.ReceivedEvent{ID: mid, Arrival: how}))
 				case 4:
 					_, err := r.Acknowledge(me, id)
 					answers[who] = answers[who] || err == nil
