@@ -4,7 +4,8 @@
 // A template names values as {{.Text}} and knows nothing else: no conditions, no
 // loops, no functions. Every value is escaped for the place where it stands, so
 // nothing that is said can change what is asked of the provider. [Check] finds at
-// the start what would fail in the night.
+// the start what would fail in the night. [Readings] finds a value again in what the
+// provider answers.
 //
 // The package stores nothing and knows no channel.
 package fill

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"tuermer/internal/platform/fill"
 	"tuermer/internal/town/channel"
 )
 
@@ -219,8 +221,7 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 	if a.o.Kind == channel.SMS {
 		_, _, rc.Parts = channel.Segments(v.Text)
 	}
-	hide := strings.NewReplacer(slices.Concat(pair(v.Secret, "•••"), pair(v.To, "…"), pair(v.Digits, "…"), pair(v.Callback, "…"), pair(v.Reply, "…"))...)
-	told := hide.Replace(line(string(answer)))
+	told := v.discreet(string(answer))
 	if !a.success(resp.StatusCode) {
 		return rc, a.refused(resp, told)
 	}
@@ -248,6 +249,24 @@ func (a *Adapter) Send(ctx context.Context, m channel.Message) (channel.Receipt,
 }
 
 // pair is a replacement, or nothing for what is empty.
+// discreet is what of an answer may be shown. The whole of it is looked at before
+// anything is cut; where it repeats, in another spelling, what may not be shown, it says
+// nothing.
+func (v Values) discreet(answer string) string {
+	basic := ""
+	if v.Secret != "" {
+		basic = base64.StdEncoding.EncodeToString([]byte(v.User + ":" + v.Secret))
+	}
+	hide := strings.NewReplacer(slices.Concat(pair(v.Secret, "•••"), pair(basic, "•••"), pair(v.To, "…"), pair(v.Digits, "…"), pair(v.Callback, "…"), pair(v.Reply, "…"))...)
+	shown := hide.Replace(answer)
+	for _, s := range fill.Readings(shown)[1:] {
+		if hide.Replace(s) != s {
+			return "the answer repeats what is secret and is not shown"
+		}
+	}
+	return line(shown)
+}
+
 func pair(what, by string) []string {
 	if what == "" {
 		return nil

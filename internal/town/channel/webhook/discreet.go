@@ -3,15 +3,11 @@ package webhook
 import (
 	"encoding/base64"
 	"errors"
-	"html"
 	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 
+	"tuermer/internal/platform/fill"
 	"tuermer/internal/town/channel"
 )
 
@@ -51,7 +47,7 @@ func keep(to *url.URL, m channel.Message) keeper {
 // repeats says what of it a foreign text repeats, however it is encoded; empty: nothing.
 // Of a token the first half is enough, for a service may cut what it quotes.
 func (k keeper) repeats(said string) string {
-	for _, s := range readings(said) {
+	for _, s := range fill.Readings(said) {
 		if k.token != "" && strings.Contains(s, k.token) {
 			return theToken
 		}
@@ -91,59 +87,6 @@ func (k keeper) discreet(said string, f *channel.Failure) *channel.Failure {
 		f.Err = errors.New("the answer repeats the " + what + " and is not shown")
 	}
 	return f
-}
-
-// readings are a text as it is and as who takes it out of HTML, JSON or a form would
-// read it, also where one stands within another.
-func readings(s string) []string {
-	out := []string{s}
-	for i, depth := 0, 0; depth < 3; depth++ {
-		for end := len(out); i < end; i++ {
-			for _, read := range []func(string) string{html.UnescapeString, unescapedJSON, unescapedQuery} {
-				if r := read(out[i]); !slices.Contains(out, r) {
-					out = append(out, r)
-				}
-			}
-		}
-	}
-	return out
-}
-
-var (
-	jsonEscape  = regexp.MustCompile(`(?:\\u[0-9a-fA-F]{4})+|\\x[0-9a-fA-F]{2}|\\.`)
-	queryEscape = regexp.MustCompile(`%[0-9a-fA-F]{2}|\+`)
-)
-
-// unescapedJSON reads what can be read: an answer need not be valid.
-func unescapedJSON(s string) string {
-	return jsonEscape.ReplaceAllStringFunc(s, func(e string) string {
-		switch {
-		case e[1] == 'u' && len(e) > 2: // pairs stand together
-			var units []uint16
-			for i := 0; i < len(e); i += 6 {
-				n, _ := strconv.ParseUint(e[i+2:i+6], 16, 16)
-				units = append(units, uint16(n))
-			}
-			return string(utf16.Decode(units))
-		case e[1] == 'x' && len(e) > 2:
-			n, _ := strconv.ParseUint(e[2:], 16, 8)
-			return string(rune(n))
-		}
-		if i := strings.IndexByte("bfnrt", e[1]); i >= 0 {
-			return "\b\f\n\r\t"[i : i+1]
-		}
-		return e[1:]
-	})
-}
-
-func unescapedQuery(s string) string {
-	return queryEscape.ReplaceAllStringFunc(s, func(e string) string {
-		if e == "+" {
-			return " "
-		}
-		n, _ := strconv.ParseUint(e[1:], 16, 8)
-		return string([]byte{byte(n)})
-	})
 }
 
 // secretParts are the parts of an address that may be secret: all but the host.
