@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"tuermer/internal/platform/i18n"
@@ -58,14 +59,29 @@ func (t teller) stretch(from, to time.Time) string {
 
 // who is who holds a shift, or why nobody does.
 func (t teller) who(ro Roster, s Shown) string {
-	who := s.Name
+	who := unaddressed(s.Name)
 	if s.Why != "" {
-		who = "▲ " + t.Catalog.Text(t.Lang, "roster.why_"+string(s.Why), s.Name)
+		who = "▲ " + t.missing(s.Why, who)
 	}
 	if len(ro.Plan.Lines) > 1 {
 		who += " (" + t.Catalog.Text(t.Lang, "roster.line", s.Line+1) + ")"
 	}
 	return who
+}
+
+// missing says why nobody is there. Of somebody who is gone only the address is left,
+// and that is for nobody in the room.
+func (t teller) missing(why Why, name string) string {
+	if why == Unknown {
+		return t.say("stranger")
+	}
+	return t.Catalog.Text(t.Lang, "roster.why_"+string(why), name)
+}
+
+// unaddressed is a name that is no mail address, also where nothing else is known.
+func unaddressed(name string) string {
+	front, _, _ := strings.Cut(strings.TrimLeft(name, "@"), "@")
+	return strings.TrimSpace(front)
 }
 
 // duties say who is on duty now and next.
@@ -90,7 +106,12 @@ func (t teller) duties(all []Duty) Said {
 			out.Lines = append(out.Lines, t.say("outside"))
 		}
 		if d.Gap != nil && len(d.Now) > 0 {
-			out.Lines = append(out.Lines, "▲ "+gapWords(t.Locale, *d.Gap))
+			g := *d.Gap
+			if g.Who = unaddressed(g.Who); g.Why == Unknown {
+				out.Lines = append(out.Lines, "▲ "+t.missing(g.Why, g.Who))
+			} else {
+				out.Lines = append(out.Lines, "▲ "+gapWords(t.Locale, g))
+			}
 		}
 		for _, s := range d.Next {
 			out.Lines = append(out.Lines, t.say("next", t.who(d.Roster, s), t.moment(s.From)))
