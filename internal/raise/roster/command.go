@@ -49,7 +49,7 @@ const maxCommand = 500
 type Command struct {
 	Verb Verb
 	// Arg is what follows the verb: a roster, a code, the number of a request; of a
-	// swap the shift to give, by its number in the list or its day ("4.1.").
+	// swap the shift to give, by its number or its day ("4.1.").
 	Arg string
 	// Who is the colleague of a swap, as they were written.
 	Who string

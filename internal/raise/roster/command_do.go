@@ -163,18 +163,16 @@ func (r *Room) offers(ctx context.Context, of, other string) ([]offer, error) {
 	return out[:min(len(out), maxOffers)], nil
 }
 
-// pick finds the one that is meant by its number in the list or by the day on which
-// it begins ("4.1."). Two on one day are told apart by number alone.
+// pick finds the one that is meant by its number or by the day on which it begins
+// ("4.1."). Two on one day are told apart by number alone.
 func pick(all []offer, word string, zone *time.Location) (offer, bool) {
 	word = strings.Trim(word, "#,:")
-	if n, err := strconv.Atoi(word); err == nil {
-		if n < 1 || n > len(all) {
-			return offer{}, false
-		}
-		return all[n-1], true
-	}
 	var found []offer
 	for _, o := range all {
+		if o.number() == word {
+			found = append(found, o)
+			continue
+		}
 		d := DateIn(o.Shift.From, zone)
 		short := strconv.Itoa(d.Day) + "." + strconv.Itoa(int(d.Month)) + "."
 		if strings.TrimSuffix(word, ".") == strings.TrimSuffix(short, ".") || word == d.String() {
@@ -187,11 +185,15 @@ func pick(all []offer, word string, zone *time.Location) (offer, bool) {
 	return found[0], true
 }
 
+// number names a shift in a messenger. It follows from the shift alone: once it has
+// begun or somebody else holds it, its number means no other one.
+func (o offer) number() string { return saidNumber("shift", o.Roster.Slug+"/"+o.Shift.key()) }
+
 // list numbers shifts for picking.
 func (t teller) list(all []offer) []string {
 	out := make([]string, len(all))
 	for i, o := range all {
-		out[i] = strconv.Itoa(i+1) + ": " + t.stretch(o.Shift.From, o.Shift.To) + " · " + o.Roster.Name
+		out[i] = o.number() + ": " + t.stretch(o.Shift.From, o.Shift.To) + " · " + o.Roster.Name
 	}
 	return out
 }
@@ -206,11 +208,11 @@ func (r *Room) saySwap(ctx context.Context, t teller, c Command, me string, peop
 		return t.plain("no_shifts"), nil
 	}
 	if c.Arg == "" {
-		return Said{Title: t.say("your_shifts"), Lines: append(t.list(mine), "", t.say("swap_how", t.prefix))}, nil
+		return Said{Title: t.say("your_shifts"), Lines: append(t.list(mine), "", t.say("swap_how", t.prefix, mine[0].number()))}, nil
 	}
 	give, ok := pick(mine, c.Arg, t.Zone)
 	if !ok {
-		return Said{Title: t.say("which_shift"), Lines: append(t.list(mine), "", t.say("swap_how", t.prefix))}, nil
+		return Said{Title: t.say("which_shift"), Lines: append(t.list(mine), "", t.say("swap_how", t.prefix, mine[0].number()))}, nil
 	}
 	var could, meant []string
 	for _, mail := range give.Roster.Plan.people() {
@@ -241,7 +243,7 @@ func (r *Room) saySwap(ctx context.Context, t teller, c Command, me string, peop
 		}
 		want, ok := pick(theirs, c.Take, t.Zone)
 		if !ok {
-			return Said{Title: t.say("their_shifts", people.name(other)), Lines: append(t.list(theirs), "", t.say("swap_return", t.prefix, c.Arg, c.Who))}, nil
+			return Said{Title: t.say("their_shifts", people.name(other)), Lines: append(t.list(theirs), "", t.say("swap_return", t.prefix, c.Arg, c.Who, theirs[0].number()))}, nil
 		}
 		take = want.Shift.key()
 	}

@@ -162,7 +162,10 @@ func (t teller) plain(key string, args ...any) Said {
 // swapNumber is a number by which people name a request in a messenger. It follows
 // from the request's id alone: a number never comes to mean another one because some
 // are gone.
-func swapNumber(id string) string {
-	sum := sha256.Sum256([]byte("tuermer/roster/swap/" + id))
+func swapNumber(id string) string { return saidNumber("swap", id) }
+
+// saidNumber is a number of five digits that follows from what it names.
+func saidNumber(kind, id string) string {
+	sum := sha256.Sum256([]byte("tuermer/roster/" + kind + "/" + id))
 	return strconv.Itoa(10_000 + int(binary.BigEndian.Uint32(sum[:4])%90_000))
 }

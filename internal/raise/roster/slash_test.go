@@ -353,13 +353,14 @@ func TestSwapByMessenger(t *testing.T) {
 			if strings.Contains(week.text, "+49") || strings.Contains(week.text, "@") {
 				t.Errorf("numbers or addresses for everybody:\n%s", week.text)
 			}
-			list := c.says(t, "u1", "tausch").want(t, "1: ", "Pressestelle")
+			list := c.says(t, "u1", "tausch").want(t, ": ", "Pressestelle")
 			if list.all {
 				t.Error("own shifts were shown to all")
 			}
 			given++
-			asked := c.says(t, "u1", "tausch 1 kern").want(t, "Ada Beispiel gibt an Bert Kern", "Bert Kern ist gefragt")
-			if again := c.says(t, "u1", "tausch 1 kern"); again.text != asked.text {
+			one := shiftNumber(t, c.says(t, "u1", "tausch").text)
+			asked := c.says(t, "u1", "tausch "+one+" kern").want(t, "Ada Beispiel gibt an Bert Kern", "Bert Kern ist gefragt")
+			if again := c.says(t, "u1", "tausch "+one+" kern"); again.text != asked.text {
 				t.Errorf("asked twice:\n%s\n%s", asked.text, again.text)
 			}
 			all, err := x.Swaps(x.w.Ctx, "presse", 10)
@@ -408,9 +409,10 @@ func TestSwapInReturn(t *testing.T) {
 		c := x.chat(t, channel.Mattermost)
 		c.confirm(t, ada, "u1")
 		c.confirm(t, bert, "u2")
-		c.says(t, "u1", "tausch 99 kern").want(t, "Welche Schicht meinen Sie?", "1: ")
-		c.says(t, "u1", "tausch 1").want(t, "Wen möchten Sie fragen?", "Bert Kern")
-		c.says(t, "u1", "tausch 1 niemand").want(t, "Wen möchten Sie fragen?")
+		c.says(t, "u1", "tausch 1 kern").want(t, "Welche Schicht meinen Sie?", ": ")
+		one := shiftNumber(t, c.says(t, "u1", "tausch").text)
+		c.says(t, "u1", "tausch "+one).want(t, "Wen möchten Sie fragen?", "Bert Kern")
+		c.says(t, "u1", "tausch "+one+" niemand").want(t, "Wen möchten Sie fragen?")
 		c.says(t, "u1", "tausch 27.5. @bert gegen").want(t, "Die nächsten Schichten von Bert Kern", "Mo 31.5., 07:00–22:00")
 		c.says(t, "u1", "tausch 27.5. @bert gegen 2.6.").want(t, "Do 27.5., 09:00–17:00", "Bert Kern gibt dafür an Ada Beispiel: Mi 2.6., 07:00–22:00")
 		all, err := x.Swaps(x.w.Ctx, "presse", 10)
