@@ -42,7 +42,7 @@ func TestI20_WhoKnocksIsNotSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
 				s, open := newStill(t, w), true
-				o := intake.OptionsOf(s.bench.room)
+				o := intake.OptionsOf(s.room)
 				o.Public = func(context.Context) bool { return open }
 				o.TenantByHost = func(_ context.Context, h string) (ident.Tenant, error) {
 					switch h {
@@ -53,9 +53,9 @@ func TestI20_WhoKnocksIsNotSilent(t *testing.T) {
 					}
 					return "", fault.New(fault.NotFound, "identity.unknown_host")
 				}
-				s.bench.room.Stop()
-				s.bench.room = intake.New(o)
-				t.Cleanup(s.bench.room.Stop)
+				s.room.Stop()
+				s.room = intake.New(o)
+				t.Cleanup(s.room.Stop)
 				intake.Miss(s.room, "", s.Now()) // as Start does
 				token := s.add(intake.Source{Name: "bma", Title: "BMA", Format: intake.Generic, ResolveAfter: 30 * time.Minute})
 				gate := s.room.Gate(http.NotFoundHandler(), true)
@@ -79,8 +79,8 @@ func TestI20_WhoKnocksIsNotSilent(t *testing.T) {
 				s.want("at first", true, "1")
 				s.listen(time.Minute)
 				// The program starts anew, and knows nobody by heart.
-				s.bench.room.Stop()
-				s.bench.room = intake.New(o)
+				s.room.Stop()
+				s.room = intake.New(o)
 				gate = s.room.Gate(http.NotFoundHandler(), true)
 				open = !k.shut
 				for range 35 {
