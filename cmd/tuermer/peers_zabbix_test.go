@@ -73,12 +73,8 @@ func zabbixReports(t *testing.T, r *built) {
 		"username": "tuermer", "passwd": "geheim-und-lang-4711", "roleid": "3", "usrgrps": []map[string]string{{"usrgrpid": "7"}},
 		"medias": []map[string]any{{"mediatypeid": medium, "sendto": "tuermer", "active": 0, "severity": 63, "period": "1-7,00:00-24:00"}},
 	}, &people)
-	var made struct{ Hostids, Triggerids []string }
-	z.ask("host.create", map[string]any{"host": "srv1", "name": "Server Archiv", "groups": []map[string]string{{"groupid": "2"}}}, &made)
-	z.ask("item.create", map[string]any{"hostid": made.Hostids[0], "name": "Platte", "key_": "platte", "type": 2, "value_type": 3}, nil)
-	z.ask("trigger.create", map[string]any{
-		"description": `Platte "C:" ist voll & mehr`, "expression": "last(/srv1/platte)>90", "priority": 4, "opdata": "{ITEM.LASTVALUE1} %", "comments": "Zeile 1\nZeile 'zwei'",
-	}, &made)
+	// Before there is a trigger: what one finds while its server knows no action is told to
+	// nobody, later neither.
 	tell := map[string]any{"default_msg": 1, "mediatypeid": medium}
 	z.ask("action.create", map[string]any{
 		"name": "Tuermer", "eventsource": 0, "esc_period": "1h", "filter": map[string]any{"evaltype": 0, "conditions": []any{}},
@@ -86,7 +82,12 @@ func zabbixReports(t *testing.T, r *built) {
 		"recovery_operations": []map[string]any{{"operationtype": 11, "opmessage": map[string]int{"default_msg": 1}}},
 		"update_operations":   []map[string]any{{"operationtype": 12, "opmessage": map[string]int{"default_msg": 1}}},
 	}, nil)
-
+	var made struct{ Hostids, Triggerids []string }
+	z.ask("host.create", map[string]any{"host": "srv1", "name": "Server Archiv", "groups": []map[string]string{{"groupid": "2"}}}, &made)
+	z.ask("item.create", map[string]any{"hostid": made.Hostids[0], "name": "Platte", "key_": "platte", "type": 2, "value_type": 3}, nil)
+	z.ask("trigger.create", map[string]any{
+		"description": `Platte "C:" ist voll & mehr`, "expression": "last(/srv1/platte)>90", "priority": 4, "opdata": "{ITEM.LASTVALUE1} %", "comments": "Zeile 1\nZeile 'zwei'",
+	}, &made)
 	t.Cleanup(func() {
 		if t.Failed() {
 			said, err := z.call("alert.get", map[string]any{"output": []string{"subject", "message", "status", "error", "retries"}})
@@ -95,8 +96,8 @@ func zabbixReports(t *testing.T, r *built) {
 	})
 	key := "trigger " + made.Triggerids[0]
 	told := func() string { return strings.Join(p.toldBy(token, "zabbix")[key], " ") }
-	// The server knows the item before its trigger and the action: what came between is
-	// judged by nobody, so the value is said until it is.
+	// The server knows the item before its trigger: what came between is judged by nobody,
+	// so the value is said until it is.
 	becomes := func(what, want string, value int) {
 		t.Helper()
 		within(t, 120*time.Second, what, func() bool {
