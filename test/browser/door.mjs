@@ -7,9 +7,9 @@
 // TUERMER names another binary, CHROMIUM another browser, SHOTS the folder for
 // pictures. Ends with 1 when anything was found.
 import { createHmac } from "node:crypto";
-import { access } from "node:fs/promises";
-import { launch, Reader } from "./reader.mjs";
-import { openWorld, tuermer } from "./world.mjs";
+import { play } from "./play.mjs";
+import { Reader } from "./reader.mjs";
+import { openWorld } from "./world.mjs";
 
 const ada = "ada@musterstadt.example", bert = "bert@musterstadt.example";
 const password = "Kirchturm im Nebel 7";
@@ -168,22 +168,4 @@ async function passkey(browser, findings) {
   }
 }
 
-const all = { app, passkey };
-
-await access(tuermer);
-const wanted = process.argv.slice(2);
-const findings = [];
-const browser = await launch();
-const began = Date.now();
-for (const [name, play] of Object.entries(all)) {
-  if (wanted.length && !wanted.includes(name)) continue;
-  try {
-    await play(browser, findings);
-  } catch (e) {
-    findings.push(`${name}: ${e.stack ?? e}`);
-  }
-}
-await browser.close();
-for (const f of [...new Set(findings)].sort()) console.log(f);
-console.log(findings.length ? `${new Set(findings).size} findings` : `no findings, ${((Date.now() - began) / 1000).toFixed(0)} s`);
-process.exitCode = findings.length ? 1 : 0;
+await play({ app, passkey });

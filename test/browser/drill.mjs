@@ -68,7 +68,7 @@ async function say(clara, bert, world, room, m) {
   const bare = papers.filter((t) => !t.includes("ÜBUNG"));
   if (papers.length < 8 || bare.length) clara.say(`${m.kind}: ${bare.length} of ${papers.length} variants do not say ÜBUNG: ${bare[0]}`);
   await clara.click(/^Zur Freigabe an Bert Kern/);
-  await clara.sees(/wartet auf Freigabe/, { seconds: 5 });
+  await clara.sees(/wartet auf Freigabe/);
   await bert.goto(`${world.staff}/publish`);
   await bert.click(m.kind, { role: "link" });
   await bert.look(`approve-${slug(m.kind)}`);

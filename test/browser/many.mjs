@@ -44,7 +44,10 @@ async function enter() {
 
 async function leave() {
   readers -= 1;
-  if (readers === 0) await (await opened).close();
+  if (readers > 0) return;
+  const last = opened;
+  opened = undefined;
+  await (await last).close();
 }
 
 async function read(browser, name, form, findings) {

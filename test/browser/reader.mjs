@@ -50,7 +50,7 @@ export class Reader {
   async open() {
     const height = this.width < 600 ? 740 : 900;
     this.context = await this.browser.newContext({ viewport: { width: this.width, height }, locale: "de-DE", timezoneId: "Europe/Berlin", javaScriptEnabled: this.scripts, reducedMotion: "reduce", ...this.more });
-    this.context.setDefaultTimeout(15_000);
+    this.context.setDefaultTimeout(60_000);
     this.page = await this.context.newPage();
     this.page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !this.expected(m.text())) this.say(`console: ${m.text()}`); });
     this.page.on("pageerror", (e) => this.say(`script: ${e.message}`));
@@ -83,7 +83,7 @@ export class Reader {
 
   /** Waits for words on the page; live regions bring them by themselves, a page
    *  without scripts is loaded again. */
-  async sees(words, { reload = !this.scripts, seconds = 25 } = {}) {
+  async sees(words, { reload = !this.scripts, seconds = 90 } = {}) {
     const end = Date.now() + seconds * 1000;
     const text = this.page.locator("body");
     for (;;) {

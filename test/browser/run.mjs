@@ -294,7 +294,7 @@ async function demo(browser, findings) {
     await phone.look("demo");
     await r.page.getByLabel("Dienst", { exact: true }).selectOption({ label: "Kita-Portal" });
     await r.click("Störung auslösen");
-    await r.page.getByRole("link", { name: "Alarm zu Kita-Portal ansehen" }).waitFor({ timeout: 20_000 });
+    await r.page.getByRole("link", { name: "Alarm zu Kita-Portal ansehen" }).waitFor();
     await r.look("demo-broken");
     await r.click("Alarm zu Kita-Portal ansehen", { role: "link" });
     await r.look("demo-alarm");

@@ -23,7 +23,7 @@ export async function freePort() {
 }
 
 /** Asks again and again until there is an answer; what says what was waited for. */
-export async function until(what, ask, seconds = 30) {
+export async function until(what, ask, seconds = 90) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
@@ -132,7 +132,7 @@ export async function openMail({ sender } = {}) {
     port, box,
     /** Waits for a mail to an address whose subject or text matches; it is taken
      *  out of the box, so that the next question finds the next mail. */
-    take(to, pattern, seconds = 30) {
+    take(to, pattern, seconds = 90) {
       return until(`a mail to ${to} that says ${pattern}; the box has ${JSON.stringify(box.map((m) => [m.to, m.subject]))}`, () => {
         const i = box.findIndex((m) => m.to === to && (pattern.test(m.subject) || pattern.test(m.text)));
         return i < 0 ? null : box.splice(i, 1)[0];
