@@ -2,9 +2,11 @@ package channel_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,13 +87,8 @@ func TestRelays(t *testing.T) {
 	})
 }
 
-// The page keeps what was typed, says what is wrong, and never shows a secret.
-func TestWaysPage(t *testing.T) {
-	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
-	r := withAudit(w, nil)
-	if err := r.SaveRelay(w.Ctx, channel.Relay{Name: "eins", Host: "mail.example", Port: 25, From: "a@b.example", Password: []byte("top-secret")}); err != nil {
-		t.Fatal(err)
-	}
+// asAdmin asks the pages of the ways as an administrator.
+func asAdmin(t *testing.T, r *channel.Room) func(method, path string, form url.Values) (int, *goquery.Document) {
 	cat, err := i18n.NewCatalog(web.Texts(), channel.Texts())
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +99,7 @@ func TestWaysPage(t *testing.T) {
 		})
 	}})
 	r.WayRoutes(s)
-	do := func(method, path string, form url.Values) (int, *goquery.Document) {
+	return func(method, path string, form url.Values) (int, *goquery.Document) {
 		req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		rec := httptest.NewRecorder()
@@ -113,6 +110,16 @@ func TestWaysPage(t *testing.T) {
 		}
 		return rec.Code, doc
 	}
+}
+
+// The page keeps what was typed, says what is wrong, and never shows a secret.
+func TestWaysPage(t *testing.T) {
+	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
+	r := withAudit(w, nil)
+	if err := r.SaveRelay(w.Ctx, channel.Relay{Name: "eins", Host: "mail.example", Port: 25, From: "a@b.example", Password: []byte("top-secret")}); err != nil {
+		t.Fatal(err)
+	}
+	do := asAdmin(t, r)
 	code, doc := do("GET", "/channel/ways?relay=eins", nil)
 	if html, err := doc.Html(); code != 200 || err != nil || strings.Contains(html, "top-secret") || doc.Find("#host").AttrOr("value", "") != "mail.example" {
 		t.Fatal(code, err)
@@ -148,6 +155,60 @@ func TestWaysPage(t *testing.T) {
 	_, doc = do("GET", "/channel/ways", nil)
 	if html, err := doc.Html(); err != nil || strings.Contains(html, "top-secret") || !strings.Contains(doc.Text(), "eigene REST-Schnittstelle, https://m.example/…") {
 		t.Fatal(err)
+	}
+	// Whoever hears the page tells its forms, names and buttons apart.
+	heard := map[string]bool{}
+	doc.Find("main form button, main form label[for$=name]").Each(func(_ int, b *goquery.Selection) {
+		if said := strings.Join(strings.Fields(b.Text()), " "); heard[said] {
+			t.Error("twice on the page:", said)
+		} else {
+			heard[said] = true
+		}
+	})
+	if len(heard) != 8 { // names of two forms, a user's, a test, two to save, two to remove
+		t.Error(heard)
+	}
+	doc.Find("main form.tm-form").Each(func(_ int, f *goquery.Selection) {
+		if by := f.AttrOr("aria-labelledby", "none"); doc.Find("#"+by).Length() != 1 {
+			t.Error("a form without a name", by)
+		}
+	})
+}
+
+// A service that says no with 200, reads formatting, or takes little can be entered on
+// the page as in the file; what is wrong is said at its field.
+func TestWaysPageAsksForYes(t *testing.T) {
+	w := storetest.SQLite(t, audit.Migrations(), channel.Migrations())
+	r := withAudit(w, nil)
+	do := asAdmin(t, r)
+	asked := func(more url.Values) url.Values {
+		out := url.Values{
+			"hook_name": {"edv"}, "url": {"https://m.example/api"}, "form": {"rest"}, "hears": {"all"}, "secret": {"s"}, "rest_user": {"u"},
+			"rest_body": {`{"t":"{{.Message}}"}`}, "rest_ok_path": {"status"}, "rest_ok": {"sent, queued,"}, "rest_markup": {"html"}, "rest_length": {"500"},
+		}
+		maps.Copy(out, more)
+		return out
+	}
+	for preset, body := range map[string]string{"": `{"t":"{{.Message}}"}`, "zulip": ""} { // what is said beside a preset holds, too
+		more := url.Values{"rest_preset": {preset}, "rest_to": {"EDV"}, "rest_body": {body}}
+		if code, doc := do("POST", "/channel/ways/hook", asked(more)); code != 303 {
+			t.Fatal(code, doc.Find("main").Text())
+		}
+		hs, err := r.Hooks(w.Ctx)
+		if err != nil || len(hs) != 1 || hs[0].Rest == nil {
+			t.Fatal(hs, err)
+		}
+		if got := hs[0].Rest; got.OKPath != "status" || !slices.Equal(got.OK, []string{"sent", "queued"}) || got.Markup != "html" || got.Length != 500 {
+			t.Errorf("%q: %+v", preset, got)
+		}
+	}
+	for field, more := range map[string]url.Values{
+		"rest_ok_path": {"rest_ok": {""}}, "rest_markup": {"rest_markup": {"bbcode"}}, "rest_length": {"rest_length": {"viel"}},
+	} {
+		code, doc := do("POST", "/channel/ways/hook", asked(more))
+		if wrong := doc.Find(`[aria-invalid="true"]`); code != 422 || wrong.Length() != 1 || wrong.AttrOr("id", "") != field {
+			t.Error(field, code, wrong.Length(), wrong.AttrOr("id", ""))
+		}
 	}
 }
 

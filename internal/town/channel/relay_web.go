@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/fill"
@@ -128,7 +129,16 @@ func restOf(f *web.Form) *Rest {
 	if Form(f.Get("form")) != REST {
 		return nil
 	}
-	r := &Rest{Preset: f.Get("rest_preset"), User: f.Get("rest_user"), To: f.Get("rest_to"), Body: f.Get("rest_body"), IDPath: f.Get("rest_id")}
+	r := &Rest{
+		Preset: f.Get("rest_preset"), User: f.Get("rest_user"), To: f.Get("rest_to"), Body: f.Get("rest_body"), IDPath: f.Get("rest_id"),
+		OKPath: f.Get("rest_ok_path"), OK: listed(f.Get("rest_ok")), Markup: f.Get("rest_markup"),
+	}
+	if n := f.Get("rest_length"); n != "" {
+		var err error
+		if r.Length, err = strconv.Atoi(n); err != nil {
+			r.Length = -1 // refused, in words
+		}
+	}
 	header := f.Get("rest_header")
 	switch {
 	case r.Preset != "":
@@ -142,6 +152,16 @@ func restOf(f *web.Form) *Rest {
 		r.Headers = map[string]string{header: "{{.Secret}}"}
 	}
 	return r
+}
+
+// listed are the answers written in one line, with commas between them.
+func listed(line string) (out []string) {
+	for word := range strings.SplitSeq(line, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			out = append(out, word)
+		}
+	}
+	return out
 }
 
 func (r *Room) postHookRemove(w http.ResponseWriter, req *http.Request) error {

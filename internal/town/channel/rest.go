@@ -135,8 +135,10 @@ func (r *Rest) wrong() (field, text string) {
 	}
 	field = "rest_body"
 	switch p.Word {
-	case "preset", "to", "user":
+	case "preset", "to", "user", "markup", "length":
 		field = "rest_" + p.Word
+	case "ok":
+		field = "rest_ok_path"
 	case "header", "secret":
 		field = "rest_header"
 	}
