@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tuermer/internal/notice/signal"
@@ -90,7 +91,8 @@ func (r *Room) act(ctx context.Context, id ID, do func(ctx context.Context, t tu
 }
 
 // Decline says that whoever acts cannot look after the alert. When nobody is left
-// who was asked and could, the next in line are told at once.
+// who was asked and could, the next in line are told at once. Who has put the alarm
+// off and declines takes that back; who has not leaves it put off.
 func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 	return r.act(ctx, id, func(ctx context.Context, t turn, a *Alert, actor ident.Actor) error {
 		row, err := t.page(ctx, id, actor.Person)
@@ -132,16 +134,28 @@ func (r *Room) Decline(ctx context.Context, id ID) (Alert, error) {
 		if err != nil {
 			return err
 		}
+		off := rn != nil && !rn.SnoozedUntil.IsZero()
+		if off && rn.SnoozedBy != actor.Person {
+			return nil // who put it off gets it back at its time
+		}
 		pages, err := t.pages(ctx, id)
 		if err != nil {
 			return err
 		}
 		for _, p := range pages {
 			if p.State != declined && p.State != unreached && (rn == nil || rn.Done || p.Step == rn.Step) {
+				if off {
+					a.NextAt = t.now // nobody looks after it any more: back to those who may
+				}
 				return nil // somebody else was asked and may still answer
 			}
 		}
-		if rn != nil && rn.SnoozedUntil.IsZero() && len(rn.chain.Steps) > 0 && rn.Step < len(rn.chain.Steps) {
+		if off {
+			if err := r.awake(ctx, t, a, rn); err != nil {
+				return err
+			}
+		}
+		if rn != nil && len(rn.chain.Steps) > 0 && rn.Step < len(rn.chain.Steps) {
 			rn.Told, rn.Done = chain.MaxRepeat+1, false
 			if err := t.keepRun(ctx, rn); err != nil {
 				return err
@@ -273,6 +287,14 @@ func (r *Room) Snooze(ctx context.Context, id ID, d time.Duration) (Alert, error
 		if err := t.calm(ctx, id); err != nil {
 			return err
 		}
+		if row, err := t.page(ctx, id, actor.Person); err != nil {
+			return err
+		} else if row != nil && row.State == declined {
+			row.State = trying // who declined and puts it off looks after it after all
+			if err := t.keepPage(ctx, row); err != nil {
+				return err
+			}
+		}
 		if err := r.reopen(ctx, t, a); err != nil {
 			return err
 		}
@@ -348,11 +370,14 @@ func (r *Room) recall(ctx context.Context, t turn, a *Alert, rn *runRow, by stri
 		return err
 	}
 	again := []string{by}
+	refused := map[string]bool{}
 	for _, p := range pages {
+		refused[p.PersonID] = p.State == declined
 		if rn.Chain == "" && p.PersonID != by {
 			again = append(again, p.PersonID)
 		}
 	}
+	again = slices.DeleteFunc(again, func(id string) bool { return refused[id] })
 	for _, id := range again {
 		p, err := r.o.People.Person(ctx, identity.PersonID(id))
 		if err != nil && fault.KindOf(err) == fault.NotFound || err == nil && p.Blocked {
