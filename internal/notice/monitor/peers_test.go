@@ -71,7 +71,7 @@ func freePort(t *testing.T) int {
 func eventually(t *testing.T, o Options, s Spec, want Reason) Result {
 	t.Helper()
 	var r Result
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if s.Timeout == 0 {
 			s.Timeout = Duration(5 * time.Second)
 		}

@@ -93,7 +93,7 @@ func TestDownAndUp(t *testing.T) {
 					t.Fatalf("%+v", s)
 				}
 				return s
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatalf("no signal %s", want)
 				return signal.Signal{}
 			}

@@ -19,7 +19,7 @@ import (
 // until asks again for what comes with the next results.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.After(20 * time.Second); ; {
+	for end := time.After(time.Minute); ; {
 		if ok() {
 			return
 		}

@@ -68,8 +68,8 @@ func TestSoftBesideSeveralVantages(t *testing.T) {
 		answers := func(n int32, want monitor.State) {
 			t.Helper()
 			code.Store(n)
-			must(r.Probe(w.Ctx, "p"))
 			until(t, string(want), func() bool {
+				must(r.Probe(w.Ctx, "p")) // a look that was on its way may have come too early
 				got, err := r.Get(w.Ctx, "p")
 				must(err)
 				return got.Status.State == want && !got.Status.Last.At.IsZero()
