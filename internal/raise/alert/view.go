@@ -134,12 +134,12 @@ func (v alertView) say(ctx context.Context) string {
 }
 
 // terms are the contract with the provider and its hours.
-func (v alertView) terms(ctx context.Context) string {
+func terms(ctx context.Context, p service.Provider) string {
 	var out []string
-	if c := v.Service.Provider.Contract; c != "" {
+	if c := p.Contract; c != "" {
 		out = append(out, i18n.T(ctx, "alert.mail.contract", c))
 	}
-	if h := v.Service.Provider.Hours; h != "" {
+	if h := p.Hours; h != "" {
 		out = append(out, i18n.T(ctx, "alert.mail.hours", h))
 	}
 	return strings.Join(out, ", ")

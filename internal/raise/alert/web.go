@@ -167,7 +167,11 @@ func (r *Room) pageLink(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, req.WithContext(ctx), linkPage(a, ident.ActorOf(ctx).Name, inform, v))
+	of, err := r.service(ctx, a.Service)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, req.WithContext(ctx), linkPage(a, of.Provider, ident.ActorOf(ctx).Name, inform, v))
 }
 
 func (r *Room) postLink(w http.ResponseWriter, req *http.Request) error {

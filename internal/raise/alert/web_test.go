@@ -219,6 +219,30 @@ func TestLinkPage(t *testing.T) {
 	}
 }
 
+// Whoever was woken by SMS alone calls the provider with one tap, without signing in,
+// before and after taking the alarm; once it is over there is nobody to call.
+func TestLinkPageCalls(t *testing.T) {
+	sw := storetest.SQLite(t, rooms()...)
+	r, w := setup(t, sw)
+	v := browser(t, r, w)
+	fold(t, r, sw.Ctx, firing("monitor:portal", "portal", 1))
+	link := "/a/" + alert.Token(r, list(t, r, sw.Ctx, alert.Filter{})[0].ID, "ada", noon)
+	called := func() {
+		t.Helper()
+		doc := v.page(link, 200)
+		if href, _ := doc.Find("main a.tm-tel").Attr("href"); href != "tel:0611000" || !strings.Contains(text(doc.Find("main")), "Vertrag 4711, erreichbar 24 h") {
+			t.Error(href, text(doc.Find("main")))
+		}
+	}
+	called()
+	v.post(link, nil, 303)
+	called()
+	fold(t, r, sw.Ctx, resolved("monitor:portal", "portal", 2))
+	if doc := v.page(link, 200); !strings.Contains(text(doc.Find("main")), "Die Störung ist vorbei.") || doc.Find(".tm-tel").Length() != 0 {
+		t.Error(text(doc.Find("main")))
+	}
+}
+
 func TestAPI(t *testing.T) {
 	sw := storetest.SQLite(t, rooms()...)
 	r, w := setup(t, sw)
