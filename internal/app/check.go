@@ -27,11 +27,9 @@ func resolverAt(addr string) Lookup {
 const checkTime = 15 * time.Second
 
 // Check looks at reachability and independence of addresses: each finding with
-// its reason and a way out. The warnings of the file itself count too.
+// its reason and a way out. The warnings of the file itself are the caller's, who has
+// them even where the data cannot be opened.
 func (Commands) Check(ctx context.Context, s Settings) (out []CheckResult, err error) {
-	for _, w := range s.Warnings {
-		out = append(out, CheckResult{What: w.In(s.Lang)})
-	}
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
 		out = append(out, a.checkWays(ctx, s)...)
 		out = append(out, a.checkProvider(ctx, s)...)

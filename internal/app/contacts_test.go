@@ -140,3 +140,16 @@ func TestCheckPoints(t *testing.T) {
 		t.Errorf("%d red of %d: %+v", red, len(check), check)
 	}
 }
+
+// The warnings of the file are printed by whoever has read it, once.
+func TestCheckLeavesTheFileToItsReader(t *testing.T) {
+	all, err := Commands{}.Check(t.Context(), Settings{Data: t.TempDir(), Warnings: []Warning{{File: "stadt.yaml", Key: "monitors", Text: "config.warn_no_monitors"}}})
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
+	}
+	for _, r := range all {
+		if strings.Contains(r.What, "stadt.yaml") {
+			t.Error("said twice:", r.What)
+		}
+	}
+}
