@@ -193,6 +193,43 @@ func TestI20_DoubtIsNeverGreen(t *testing.T) {
 	})
 }
 
+// What runs on this machine stands where it stands: while nobody has named the town's
+// networks, a mail server at localhost is no more independent than the machine.
+func TestI20_HomeIsAsTheMachine(t *testing.T) {
+	s := storetest.SQLite(t, Migrations())
+	w := newWorld(t, s)
+	here := netip.MustParseAddr("192.0.2.200")
+	w.points = []Point{
+		{Kind: Machine, Addrs: []netip.Addr{here}},
+		{Kind: Mail, Name: "haus", Host: "localhost", Addrs: []netip.Addr{here}},
+		{Kind: SMS, Name: "eins", Host: "127.0.0.1", Addrs: []netip.Addr{here}},
+		{Kind: Voice, Name: "ruf", Host: "sms.anbieter.example"},
+	}
+	states := func() (out []State) {
+		t.Helper()
+		all, err := w.Look(s.Ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []Kind{Machine, Mail, SMS, Voice} {
+			i := slices.IndexFunc(all, func(x Seen) bool { return x.Kind == k })
+			out = append(out, all[i].State)
+		}
+		return out
+	}
+	if got := states(); !slices.Equal(got, []State{Shared, Shared, Shared, Apart}) {
+		t.Error("in the town's network:", got)
+	}
+	w.town.Networks = nil
+	if got := states(); !slices.Equal(got, []State{Unknown, Unknown, Unknown, Apart}) {
+		t.Error("without networks:", got)
+	}
+	w.town.Networks = []string{"198.18.0.0/15"}
+	if got := states(); !slices.Equal(got, []State{Apart, Apart, Apart, Apart}) {
+		t.Error("elsewhere:", got)
+	}
+}
+
 // A gateway moves into the town's data centre: the next day's look turns it red,
 // and the administrators hear of it once, by plain mail; an outage of DNS
 // afterwards makes it neither green nor unknown.

@@ -111,14 +111,17 @@ func judge(p Point, at time.Time, compared bool) State {
 	}
 }
 
-// compared reports whether the town has named anything that is its own. The
-// machine is compared with networks alone.
-func compared(t identity.Tenant, k Kind) bool {
-	if k == Machine {
+// compared reports whether the town has named anything that is its own. The machine,
+// and what runs on it, is compared with networks alone.
+func compared(t identity.Tenant, p Point) bool {
+	if p.home() {
 		return len(t.Networks) > 0
 	}
 	return len(t.Domains)+len(t.Networks) > 0
 }
+
+// home: it falls with this machine, wherever that stands.
+func (p Point) home() bool { return p.Kind == Machine || !p.Looked && Home(p.Host) }
 
 // HostOf is the host of an address as it stands in a configuration: a URL or
 // host:port.
@@ -156,7 +159,7 @@ func (s Seen) why(l i18n.Locale) []string {
 		key := "contact.nothing_named"
 		if s.CheckedAt.IsZero() {
 			key = "contact.not_yet"
-		} else if s.Kind == Machine {
+		} else if s.home() {
 			key = "contact.no_networks"
 		}
 		out = append(out, l.Catalog.Text(l.Lang, key))

@@ -140,7 +140,7 @@ func (r *Room) points(ctx context.Context) ([]Seen, error) {
 		if row, ok := rows[p.id()]; ok && !p.Looked && row.Host == p.Host {
 			s.Findings, s.CheckedAt = row.found(), row.checked()
 		}
-		s.State = judge(s.Point, s.CheckedAt, compared(town, p.Kind))
+		s.State = judge(s.Point, s.CheckedAt, compared(town, p))
 		out[i] = s
 	}
 	order(out)
@@ -196,7 +196,7 @@ func (r *Room) look(ctx context.Context, c *identity.Checker, town identity.Tena
 		}
 		s.CheckedAt = r.o.Clock.Now()
 	}
-	s.State = judge(s.Point, s.CheckedAt, compared(town, p.Kind))
+	s.State = judge(s.Point, s.CheckedAt, compared(town, p))
 	return s
 }
 
