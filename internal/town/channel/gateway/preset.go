@@ -39,9 +39,13 @@ var generic = preset{
 	idPath:      "id",
 	receipt: Paths{
 		ID: []string{"id", "ID"}, Reference: []string{"reference", "message_id", "messageId", "msg_id"}, Status: []string{"status", "state"},
-		Reason:  []string{"reason", "error", "error_code"},
-		Arrived: []string{"delivered", "arrived", "ok"},
-		Lost:    []string{"failed", "undelivered", "undeliverable", "expired", "rejected", "notdelivered", "delivery_failed", "canceled"},
+		Reason: []string{"reason", "error", "error_code"},
+		// Many hand on the words of SMPP (Appendix B of 3.4): DELIVRD, UNDELIV, REJECTD.
+		Arrived: []string{"delivered", "arrived", "ok", "delivrd"},
+		Lost: []string{
+			"failed", "undelivered", "undeliverable", "expired", "rejected", "notdelivered", "delivery_failed", "canceled",
+			"undeliv", "rejectd", "deleted",
+		},
 	},
 	reply: ReplyPaths{ID: []string{"id", "reply_id"}, From: []string{"from", "sender"}, Text: []string{"text", "message", "body"}},
 }
