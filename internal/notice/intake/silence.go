@@ -69,7 +69,13 @@ func (r *Room) quiet(ctx context.Context, row sourceRow) error {
 	return nil
 }
 
-// due is when the source will count as silent; zero: never.
+// due is when the source will count as silent; zero: never. A word a day comes a little
+// later than yesterday's on every other day, so that a forty-eighth of the rhythm is
+// waited for.
+//
+// What came while nobody was here to hear it is unknown, so the count begins anew with
+// the program. But where that is started every night it would never end: two rhythms
+// after the last word it is over, if half of one was listened to.
 func due(row sourceRow, started time.Time) time.Time {
 	if row.Rhythm == 0 || !row.RevokedAt.IsZero() {
 		return time.Time{}
@@ -78,10 +84,16 @@ func due(row sourceRow, started time.Time) time.Time {
 	if from.IsZero() {
 		from = row.CreatedAt
 	}
-	if from.Before(started) {
-		from = started
+	rhythm := time.Duration(row.Rhythm) * time.Second
+	waited := rhythm + rhythm/48
+	if !from.Before(started) {
+		return from.Add(waited)
 	}
-	return from.Add(time.Duration(row.Rhythm) * time.Second)
+	at := from.Add(waited + rhythm)
+	if half := started.Add(rhythm / 2); at.Before(half) {
+		at = half
+	}
+	return earlier(at, started.Add(waited))
 }
 
 // sweep finds sources that have fallen silent and forgets old bodies.
