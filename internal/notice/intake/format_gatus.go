@@ -47,7 +47,26 @@ func gatusFields(s string) map[string]string {
 	return out
 }
 
+// gatusPush reads what a script says of an external endpoint of Gatus
+// (https://github.com/TwiN/gatus#external-endpoints):
+// /api/v1/endpoints/{group}_{name}/external?success=false&error=…
+func gatusPush(b Body) ([]Report, error) {
+	key, said := b.Path[3], b.Query.Get("success")
+	if said == "" {
+		return nil, ErrForm
+	}
+	group, name, _ := strings.Cut(key, "_")
+	r := Report{Key: key, State: signal.Firing, Severity: signal.Critical, Title: join(" · ", group, name), Detail: b.Query.Get("error"), Site: group}
+	if said == "true" {
+		r.State = signal.Resolved
+	}
+	return []Report{r}, nil
+}
+
 func parseGatus(b Body, _ Zone) ([]Report, error) {
+	if p := b.Path; len(p) == 5 && p[0] == "api" && p[1] == "v1" && p[2] == "endpoints" && p[4] == "external" {
+		return gatusPush(b)
+	}
 	raw := text(b.Data)
 	if strings.TrimSpace(raw) == "" {
 		return nil, ErrEmpty

@@ -13,7 +13,7 @@ import (
 )
 
 // Uptime Kuma's webhook: JSON, the same JSON in the field "data" of a form, or its
-// parts in the address.
+// parts in the address; and the calls that scripts make to its push monitors.
 
 type kumaBody struct {
 	Heartbeat *struct {
@@ -52,8 +52,31 @@ func kumaQuery(q url.Values) string {
 	return string(raw)
 }
 
+// kumaPush reads what a script says to a push monitor of Uptime Kuma:
+// /api/push/{name}?status=up&msg=OK&ping=12, or the same behind the source's address.
+// As there, a call by name that tells no status is a sign of life.
+func kumaPush(b Body) (Report, bool) {
+	name := ""
+	if len(b.Path) > 2 && b.Path[0] == "api" && b.Path[1] == "push" {
+		name = b.Path[2]
+	}
+	if q := b.Query; q.Has("heartbeat") || name == "" && !q.Has("status") {
+		return Report{}, false
+	}
+	r := Report{
+		Key: join(" ", "push", name), State: signal.Firing, Severity: signal.Critical, Title: join(": ", name, b.Query.Get("msg")),
+	}
+	if status := b.Query.Get("status"); status == "up" || status == "" && name != "" {
+		r.State = signal.Resolved
+	}
+	return r, true
+}
+
 func parseKuma(b Body, _ Zone) ([]Report, error) {
 	raw := strings.TrimSpace(text(b.Data))
+	if r, ok := kumaPush(b); ok && raw == "" {
+		return []Report{r}, nil
+	}
 	if raw == "" {
 		raw = kumaQuery(b.Query)
 	}

@@ -2,6 +2,8 @@ package intake
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strconv"
 
 	"tuermer/internal/notice/signal"
@@ -17,18 +19,35 @@ func jsonNumber(n ...int) string {
 	return ""
 }
 
+// pingKey is the form of a project's key at Healthchecks. A check of the project is
+// named behind it, where another address has the word for what happened.
+var pingKey = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
+
+// pingName is a check that is named by its project's key and its slug, and is no word.
+func pingName(path []string) bool {
+	if len(path) < 2 || !pingKey.MatchString(path[0]) {
+		return false
+	}
+	_, err := strconv.Atoi(path[1])
+	return err != nil && !slices.Contains([]string{"", "start", "fail", "log"}, path[1])
+}
+
 // parseHealthchecks reads pings as Healthchecks knows them
-// (https://healthchecks.io/docs/http_api/): /{check}, and behind it /start,
-// /fail, /log or an exit code. That a ping is missing is for a heartbeat of
+// (https://healthchecks.io/docs/http_api/): /{check} or /{ping key}/{slug}, and behind
+// it /start, /fail, /log or an exit code. That a ping is missing is for a heartbeat of
 // package monitor to find.
 func parseHealthchecks(b Body, _ Zone) ([]Report, error) {
 	if len(b.Path) == 0 || b.Path[0] == "" {
 		return nil, ErrKeyless
 	}
-	r := Report{Key: "check " + b.Path[0], Title: b.Path[0], Detail: text(b.Data), State: signal.Resolved, Severity: signal.Critical}
+	check, title, rest := b.Path[0], b.Path[0], b.Path[1:]
+	if pingName(b.Path) {
+		check, title, rest = join("/", b.Path[0], b.Path[1]), b.Path[1], b.Path[2:]
+	}
+	r := Report{Key: "check " + check, Title: title, Detail: text(b.Data), State: signal.Resolved, Severity: signal.Critical}
 	what := ""
-	if len(b.Path) > 1 {
-		what = b.Path[1]
+	if len(rest) > 0 {
+		what = rest[0]
 	}
 	switch what {
 	case "":

@@ -29,7 +29,7 @@ func howTo(f Format, url string) []paste {
         - targets: ["HOST"]
 `}},
 		Grafana: {{"grafana", "{URL}"}},
-		Kuma:    {{"kuma", "{URL}"}},
+		Kuma:    {{"kuma", "{URL}"}, {"kuma_push", "{URL}/api/push/NAME?status=up&msg=OK&ping="}},
 		Gatus: {{"gatus", `alerting:
   custom:
     url: "{URL}"
@@ -39,7 +39,7 @@ func howTo(f Format, url string) []paste {
     body: "` + GatusTemplate + `"
     default-alert:
       send-on-resolved: true
-`}},
+`}, {"gatus_push", "{URL}/api/v1/endpoints/GRUPPE_NAME/external?success=false&error="}},
 		Zabbix:       {{"zabbix", zabbixMedia}},
 		Icinga:       {{"icinga", icingaCommand}},
 		Checkmk:      {{"checkmk", checkmkScript}},

@@ -1,0 +1,59 @@
+package intake
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// Scripts that ping another system's own addresses change nothing but what stands
+// before them: Uptime Kuma's push monitors, Gatus' external endpoints, and the checks
+// of a project of Healthchecks by its ping key.
+func TestPushAddresses(t *testing.T) {
+	for _, c := range []struct {
+		format      Format
+		path, query string
+		want        string
+	}{
+		{Kuma, "api/push/sicherung", "status=down&msg=Platte+voll&ping=", "push sicherung||firing|critical|sicherung: Platte voll||"},
+		{Kuma, "api/push/sicherung", "status=up&msg=OK&ping=12", "push sicherung||resolved|critical|sicherung: OK||"},
+		{Kuma, "api/push/sicherung", "", "push sicherung||resolved|critical|sicherung||"},
+		{Kuma, "api/push/sicherung", "status=hm", "push sicherung||firing|critical|sicherung||"},
+		{Kuma, "", "status=down&msg=weg", "push||firing|critical|weg||"},
+		{Kuma, "", "status=up&msg=OK", "push||resolved|critical|OK||"},
+		{Kuma, "", "status=&msg=", "push||firing|critical|push||"},
+		{Gatus, "api/v1/endpoints/core_ext-ep/external", "success=false&error=timeout&duration=10s", "core_ext-ep||firing|critical|core · ext-ep||core"},
+		{Gatus, "api/v1/endpoints/core_ext-ep/external", "success=true", "core_ext-ep||resolved|critical|core · ext-ep||core"},
+		{Gatus, "api/v1/endpoints/_allein/external", "success=1", "_allein||firing|critical|allein||"},
+		{Healthchecks, "fqOOd6-F4MMNuCEnzTU01w/db-backups", "create=1", "check fqOOd6-F4MMNuCEnzTU01w/db-backups||resolved|critical|db-backups||"},
+		{Healthchecks, "fqOOd6-F4MMNuCEnzTU01w/db-backups/fail", "", "check fqOOd6-F4MMNuCEnzTU01w/db-backups||firing|critical|db-backups||"},
+		{Healthchecks, "fqOOd6-F4MMNuCEnzTU01w/db-backups/2", "", "check fqOOd6-F4MMNuCEnzTU01w/db-backups||firing|critical|db-backups||"},
+		{Healthchecks, "fqOOd6-F4MMNuCEnzTU01w/db-backups/start", "rid=6b6ff4d2-0d61-4b9b-a3a5-1a1c2d3e4f50", "check fqOOd6-F4MMNuCEnzTU01w/db-backups||resolved|critical|db-backups|| (note)"},
+		{Healthchecks, "fqOOd6-F4MMNuCEnzTU01w/fail", "", "check fqOOd6-F4MMNuCEnzTU01w||firing|critical|fqOOd6-F4MMNuCEnzTU01w||"},
+	} {
+		q, err := url.ParseQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := Body{Query: q}
+		if c.path != "" {
+			b.Path = strings.Split(c.path, "/")
+		}
+		rs, err := Parse(c.format, Mapping{}, b, nil)
+		if err != nil || len(rs) != 1 || what(rs[0]) != c.want {
+			t.Errorf("%s /%s?%s: %+v, %v", c.format, c.path, c.query, rs, err)
+		}
+	}
+	// What says nothing about a state is no end of anything.
+	for path, f := range map[string]Format{
+		"api/v1/endpoints/core_ext-ep/external":   Gatus,
+		"api/v1/endpoints/core_ext-ep/":           Gatus,
+		"fqOOd6-F4MMNuCEnzTU01w/db-backups/hm":    Healthchecks,
+		"fqOOd6-F4MMNuCEnzTU01w/db-backups/fail/": Healthchecks,
+		"api/push": Kuma,
+	} {
+		if rs, err := Parse(f, Mapping{}, Body{Path: strings.Split(path, "/")}, nil); err == nil && rs[0].State == "resolved" {
+			t.Errorf("%s: %+v", path, rs)
+		}
+	}
+}
