@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,8 +36,10 @@ func (e explained) In(l i18n.Lang) string {
 		return e.err.Error()
 	}
 	words := []string{c.Text(l, f.Key, f.Args...)}
-	for field, key := range f.Fields {
-		words = append(words, field+": "+c.Text(l, key))
+	for _, field := range slices.Sorted(maps.Keys(f.Fields)) {
+		if key := f.Fields[field]; key != f.Key { // else it is said already
+			words = append(words, field+": "+c.Text(l, key))
+		}
 	}
 	return strings.Join(words, "\n")
 }

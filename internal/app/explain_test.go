@@ -53,3 +53,22 @@ func TestExplained(t *testing.T) {
 		}
 	}
 }
+
+// A field that says the same as the whole is said once, with its values; the others
+// stand in order.
+func TestExplainedFields(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fault.New(fault.Invalid, "roster.bad_land", "XX").Field("land", "roster.bad_land"), "„XX“ ist kein Land. Schreiben Sie zum Beispiel HE."},
+		{
+			fault.New(fault.Invalid, "roster.bad_span", 400).Field("to", "roster.bad_span_field").Field("from", "roster.bad_start"),
+			"Der letzte Tag muss nach dem ersten liegen, höchstens 400 Tage später.\nfrom: Bitte geben Sie den ersten Tag an, zum Beispiel 2027-01-04.\nto: Dieser Tag passt nicht zum ersten.",
+		},
+	} {
+		if got := (explained{c.err}).In(i18n.DE); got != c.want {
+			t.Errorf("%q\nwant %q", got, c.want)
+		}
+	}
+}
