@@ -214,6 +214,7 @@ func (p *script) run() {
 	}
 	p.call(ada, "POST", "/alerts/"+alert+"/acknowledge", "{}", 200) // twice is no harm
 	p.call(ada, "POST", "/alerts/nowhere/acknowledge", "", 404)
+	p.answers(alert)
 
 	p.call(ada, "POST", "/incidents", `{}`, 422)
 	p.call(ada, "POST", "/incidents", `{"titel":"x"}`, 422)
@@ -244,6 +245,47 @@ func (p *script) described() {
 	} {
 		if doc.Paths[path][method] == nil {
 			p.t.Errorf("%s %s is not described", method, path)
+		}
+	}
+}
+
+// answers: who has the alert puts it off, takes it back, hands it on, declines; in
+// the end Ada has it again.
+func (p *script) answers(alert string) {
+	p.t.Helper()
+	path := "/alerts/" + alert
+	snoozed := func() bool {
+		return slices.ContainsFunc(p.items(ada, "/alerts/withheld"), func(w object) bool { return w["alert"] == alert && w["reason"] == "snoozed" && w["ended_at"] == nil })
+	}
+	p.call(ada, "POST", path+"/snooze", `{"minutes":481}`, 422)
+	p.call("", "POST", path+"/snooze", `{"minutes":30}`, 401)
+	if a := p.call(ada, "POST", path+"/snooze", `{"minutes":30}`, 200); a["state"] != "open" || !snoozed() {
+		p.t.Errorf("put off: %v", a)
+	}
+	if p.call(ada, "POST", path+"/acknowledge", "", 200); snoozed() {
+		p.t.Error("taken, and still put off")
+	}
+	other := ""
+	for _, x := range p.items(ada, "/people") {
+		if x["email"] == bert {
+			other = fmt.Sprint(x["id"])
+		}
+	}
+	p.call(ada, "POST", path+"/hand-on", `{"to":"nobody"}`, 422)
+	if a := p.call(ada, "POST", path+"/hand-on", `{"to":"`+other+`"}`, 200); a["state"] != "open" {
+		p.t.Errorf("handed on: %v", a)
+	}
+	p.settle()
+	if p.mail["primary"].find(bert, "weitergegeben") == nil {
+		p.t.Error("Bert does not hear that it was handed to him")
+	}
+	p.call(bert, "POST", path+"/decline", "", 200)
+	if a := p.call(ada, "POST", path+"/acknowledge", "", 200); a["state"] != "acknowledged" {
+		p.t.Errorf("taken at last: %v", a)
+	}
+	for _, what := range []string{"snoozed", "handed_on", "declined", "answered"} {
+		if !slices.ContainsFunc(p.items(ada, path+"/course"), func(c object) bool { return c["what"] == what }) {
+			p.t.Errorf("the course does not say %s", what)
 		}
 	}
 }
