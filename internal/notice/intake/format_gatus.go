@@ -49,7 +49,7 @@ func gatusFields(s string) map[string]string {
 
 // gatusPush reads what a script says of an external endpoint of Gatus
 // (https://github.com/TwiN/gatus#external-endpoints):
-// /api/v1/endpoints/{group}_{name}/external?success=false&error=…
+// /api/v1/endpoints/{group}_{name}/external?success=false&error=timeout, as a script calls it.
 func gatusPush(b Body) ([]Report, error) {
 	key, said := b.Path[3], b.Query.Get("success")
 	if said == "" {
