@@ -147,6 +147,45 @@ func TestStepsAtTheirTime(t *testing.T) {
 	})
 }
 
+// Who was told on a step by one way of theirs and is responsible otherwise too gets the
+// alarm once more after the chain, by every way; who has declined does not, and the
+// next of the chain come in their place.
+func TestI20_AfterTheChainTheNearestComeAgain(t *testing.T) {
+	storetest.Each(t, chained(), func(t *testing.T, sw *storetest.World) {
+		r, w, again := withChain(t, sw)
+		declare(t, sw.Ctx, w, chain.Chain{Slug: "edv", Name: "EDV", Services: []string{"portal"}, Steps: []chain.Step{
+			{Notify: []chain.Who{"person:dora@town.example"}, By: []chain.Way{chain.SMS}, Wait: 5 * time.Minute},
+			{Notify: []chain.Who{"person:ada@town.example"}, By: []chain.Way{chain.SMS}, Wait: 5 * time.Minute},
+		}})
+		begin := func(episode int64) alert.ID {
+			t.Helper()
+			fold(t, r, sw.Ctx, firing("monitor:portal", "portal", episode))
+			id := list(t, r, sw.Ctx, alert.Filter{})[0].ID
+			same(t, w.calls(), "+494 sms")
+			received(t, r, sw.Ctx, w, id, "dora")
+			r = again()
+			w.pass(t, r, sw.Ctx, 5*time.Minute)
+			same(t, w.calls(), "+491 sms")
+			received(t, r, sw.Ctx, w, id, "ada")
+			return id
+		}
+		begin(1)
+		w.pass(t, again(), sw.Ctx, 5*time.Minute)
+		same(t, w.calls(), "dora@town.example mail")
+		w.pass(t, again(), sw.Ctx, time.Hour) // no receipt came: her other ways
+		same(t, w.calls(), "+494 sms", "+494 voice")
+		fold(t, r, sw.Ctx, resolved("monitor:portal", "portal", 2))
+		w.calls()
+
+		id := begin(3)
+		if _, err := r.Decline(as(sw.Ctx, "dora", "Dora", "it"), id); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(t, again(), sw.Ctx, 5*time.Minute)
+		same(t, w.calls(), "ada@town.example mail")
+	})
+}
+
 // received reports the last message to a person as arrived.
 func received(t *testing.T, r *alert.Room, ctx context.Context, w *world, id alert.ID, person string) {
 	t.Helper()

@@ -135,7 +135,7 @@ func (r *Room) nextStep(ctx context.Context, t turn, a *Alert, rn *runRow) error
 			if woken == 0 && a.Woken == 0 || a.State != StateOpen {
 				return nil // nobody so far: the usual ones are told as ever
 			}
-			return r.askMore(ctx, t, a)
+			return r.afterChain(ctx, t, a, rn)
 		}
 		called, err := r.callStep(ctx, t, a, rn, StepBegun)
 		if err != nil {
@@ -145,6 +145,45 @@ func (r *Room) nextStep(ctx context.Context, t turn, a *Alert, rn *runRow) error
 			return nil
 		}
 	}
+}
+
+// afterChain tells those responsible otherwise. Where all of them were told on the
+// chain, the nearest who have not answered are told once more, by every way of
+// theirs: the step may have known fewer.
+func (r *Room) afterChain(ctx context.Context, t turn, a *Alert, rn *runRow) error {
+	told, err := r.askMore(ctx, t, a)
+	if err != nil || told > 0 {
+		return err
+	}
+	svc, err := r.service(ctx, a.Service)
+	if err != nil {
+		return err
+	}
+	levels, err := r.otherwise(ctx, svc)
+	if err != nil {
+		return err
+	}
+	chained, err := r.levels(ctx, svc, t.now)
+	if err != nil {
+		return err
+	}
+	pages, err := t.pages(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	said := map[identity.PersonID]bool{}
+	for _, p := range pages {
+		if p.State == answered || p.State == declined {
+			said[identity.PersonID(p.PersonID)] = true
+		}
+	}
+	var again []chosen
+	for _, p := range widen(append(levels, chained...), said) {
+		again = append(again, chosen{p, NoAnswer, true})
+	}
+	m := mailing{r: r, t: t, alert: *a, service: svc}
+	r.o.Log.WarnContext(ctx, "everybody was told and nobody took the alert, the nearest are told again", "tenant", t.tenant, "alert", a.ID, "people", len(again))
+	return m.alarms(ctx, again, said)
 }
 
 // tellStep tells the people of the present step, but who has answered.

@@ -425,24 +425,25 @@ func (r *Room) plan(t turn, a *Alert, levels []level, told map[identity.PersonID
 	}
 }
 
-// askMore tells those next in line, when nobody took the alert in time.
-func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
+// askMore tells those next in line, when nobody took the alert in time, and says how
+// many there were.
+func (r *Room) askMore(ctx context.Context, t turn, a *Alert) (int, error) {
 	svc, err := r.service(ctx, a.Service)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	levels, err := r.levels(ctx, svc, t.now)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	told, err := t.told(ctx, a.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// Who has answered, of their own accord or when asked, is not asked again.
 	pages, err := t.pages(ctx, a.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	asked := maps.Clone(told)
 	for _, p := range pages {
@@ -454,7 +455,7 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 	var next []chosen
 	spared, err := r.spared(ctx, t, a.ID, asked)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, p := range spared {
 		next = append(next, chosen{p, NoAnswer, true})
@@ -465,7 +466,7 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 	}
 	m := mailing{r: r, t: t, alert: *a, service: svc}
 	if err := m.alarms(ctx, next, told); err != nil {
-		return err
+		return 0, err
 	}
 	a.Woken = len(told)
 	maps.Copy(told, asked)
@@ -475,7 +476,7 @@ func (r *Room) askMore(ctx context.Context, t turn, a *Alert) error {
 	}
 	r.plan(t, a, levels, told)
 	r.o.Log.WarnContext(ctx, "nobody took the alert in time, more people are told", "tenant", t.tenant, "alert", a.ID, "people", len(next))
-	return r.audit(ctx, "alert.widened", *a, "people", fmt.Sprint(len(next)))
+	return len(next), r.audit(ctx, "alert.widened", *a, "people", fmt.Sprint(len(next)))
 }
 
 // others are the names of everybody else who is told.

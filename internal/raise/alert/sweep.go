@@ -75,7 +75,7 @@ func (r *Room) further(ctx context.Context, id ID, now time.Time) error {
 				return err
 			}
 		default:
-			if err := r.askMore(ctx, t, &a); err != nil {
+			if _, err := r.askMore(ctx, t, &a); err != nil {
 				return err
 			}
 		}
