@@ -135,7 +135,7 @@ func (r *Room) nextStep(ctx context.Context, t turn, a *Alert, rn *runRow) error
 			if woken == 0 && a.Woken == 0 || a.State != StateOpen {
 				return nil // nobody so far: the usual ones are told as ever
 			}
-			return r.afterChain(ctx, t, a, rn)
+			return r.afterChain(ctx, t, a)
 		}
 		called, err := r.callStep(ctx, t, a, rn, StepBegun)
 		if err != nil {
@@ -150,7 +150,7 @@ func (r *Room) nextStep(ctx context.Context, t turn, a *Alert, rn *runRow) error
 // afterChain tells those responsible otherwise. Where all of them were told on the
 // chain, the nearest who have not answered are told once more, by every way of
 // theirs: the step may have known fewer.
-func (r *Room) afterChain(ctx context.Context, t turn, a *Alert, rn *runRow) error {
+func (r *Room) afterChain(ctx context.Context, t turn, a *Alert) error {
 	told, err := r.askMore(ctx, t, a)
 	if err != nil || told > 0 {
 		return err
