@@ -161,12 +161,16 @@ func (r *recorder) Sondes(_ context.Context, s app.Settings) ([]app.SondeLine, e
 	return []app.SondeLine{{Name: "kassel", State: "meldet sich"}}, r.note("sonde list", s)
 }
 
-func (r *recorder) AddSource(_ context.Context, s app.Settings, n app.NewSource) (string, error) {
+func (r *recorder) AddSource(_ context.Context, s app.Settings, n app.NewSource) (app.SourceAddress, error) {
 	did := fmt.Sprintf("source add %s %s %s %v", n.Format, n.Title, n.Service, n.Rhythm)
 	if n.ResolveAfter != 0 {
 		did += " ends after " + n.ResolveAfter.String()
 	}
-	return "https://lage.example/in/tin_x/" + n.Format, r.note(did, s)
+	url := "https://lage.example/in/tin_x/" + n.Format
+	return app.SourceAddress{URL: url, Paste: []app.SourcePaste{
+		{Where: "PRTG: Feld URL", Text: url},
+		{Where: "PRTG: Feld POST-Daten", Text: "id=%sensorid\nstatus=%status\n"},
+	}}, r.note(did, s)
 }
 
 func (r *recorder) Sources(_ context.Context, s app.Settings) ([]app.SourceLine, error) {
@@ -359,6 +363,26 @@ func TestTokenAlone(t *testing.T) {
 	}
 }
 
+// TestSourceAlone: standard output is the address and nothing else, and what is to be
+// entered in the other system, told this once, stands beside it.
+func TestSourceAlone(t *testing.T) {
+	r := &recorder{}
+	code, stdout, stderr := call(r, nil, "source", "add", "--format", "prtg", "--name", "PRTG Rathaus")
+	if code != 0 || stdout != "https://lage.example/in/tin_x/prtg\n" {
+		t.Errorf("code %d, stdout %q", code, stdout)
+	}
+	want := "Adresse der Quelle „PRTG Rathaus“; sie wird nur dieses eine Mal gezeigt:\n" +
+		"\nPRTG: Feld URL: die Adresse selbst.\n" +
+		"\nPRTG: Feld POST-Daten:\n\nid=%sensorid\nstatus=%status\n"
+	if stderr != want {
+		t.Errorf("got %q, want %q", stderr, want)
+	}
+	r.err = errors.New("kaputt")
+	if code, stdout, stderr := call(r, nil, "source", "add", "--format", "prtg", "--name", "x"); code != 1 || stdout != "" || stderr != "Fehler: kaputt\n" {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
 func TestNewUser(t *testing.T) {
 	r := &recorder{}
 	call(r, nil, "user", "add", "ada@a.example", "--name", "Ada Beispiel", "--role", "it,publisher")
@@ -436,7 +460,7 @@ func TestRefusedFile(t *testing.T) {
 // TestHelpFits: every help text exists in both languages, and fits a terminal.
 func TestHelpFits(t *testing.T) {
 	for _, l := range []string{"de", "en"} {
-		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "tenant", "tenant add", "tenant list", "tenant rename", "roster", "roster coverage", "roster show", "roster import", "version"} {
+		for _, args := range []string{"", "serve", "demo", "check", "migrate", "user", "user add", "user reset", "token", "token create", "exercise start", "tenant", "tenant add", "tenant list", "tenant rename", "roster", "roster coverage", "roster show", "roster import", "source", "source add", "source list", "source test", "source revoke", "version"} {
 			code, stdout, _ := call(&recorder{}, []string{"TUERMER_LANG=" + l}, append(strings.Fields(args), "--help")...)
 			if code != 0 || strings.Contains(stdout, "${") || strings.Contains(stdout, "cli.") {
 				t.Errorf("%s %s: code %d\n%s", l, args, code, stdout)

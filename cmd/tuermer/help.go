@@ -36,7 +36,8 @@ func (s *session) help(_ kong.HelpOptions, ctx *kong.Context) error {
 	words = append(words, s.text("cli.ph_flags"))
 	b.WriteString(s.text("cli.title_usage", strings.Join(words, " ")) + "\n")
 	if node.Type != kong.ApplicationNode {
-		b.WriteString("\n" + node.Help + "\n")
+		b.WriteString("\n")
+		wrap(&b, "", 0, node.Help)
 	}
 
 	if commands := node.Leaves(true); node.Type == kong.ApplicationNode || len(node.Children) > 0 {
@@ -94,16 +95,26 @@ func table(b *strings.Builder, title string, rows [][2]string) {
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
 	for _, r := range rows {
-		line := "  " + r[0] + strings.Repeat(" ", width-utf8.RuneCountInString(r[0])+1)
-		for word := range strings.FieldsSeq(r[1]) {
-			if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 80 {
-				b.WriteString(line + "\n")
-				line = strings.Repeat(" ", width+3)
-			}
-			line += " " + word
-		}
-		b.WriteString(line + "\n")
+		wrap(b, "  "+r[0]+strings.Repeat(" ", width-utf8.RuneCountInString(r[0])+2), width+4, r[1])
 	}
+}
+
+// wrap writes text behind line, and what does not fit into 80 characters on further
+// ones that begin with indent spaces.
+func wrap(b *strings.Builder, line string, indent int, text string) {
+	begun := false
+	for word := range strings.FieldsSeq(text) {
+		if begun && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 80 {
+			b.WriteString(line + "\n")
+			line, begun = strings.Repeat(" ", indent), false
+		}
+		if begun {
+			line += " "
+		}
+		line += word
+		begun = true
+	}
+	b.WriteString(line + "\n")
 }
 
 // kongSays maps what kong says of a wrong command line to our texts. What is

@@ -14,8 +14,9 @@ import (
 
 // sources is what the commands for other monitoring systems ask of internal/app.
 type sources interface {
-	// AddSource returns the address that the other system posts to.
-	AddSource(ctx context.Context, s app.Settings, n app.NewSource) (url string, err error)
+	// AddSource returns the address that the other system posts to, and what to
+	// enter there.
+	AddSource(ctx context.Context, s app.Settings, n app.NewSource) (app.SourceAddress, error)
 	// Sources lists them.
 	Sources(ctx context.Context, s app.Settings) ([]app.SourceLine, error)
 	// TestSource says what a body would be understood as; nil: the last that came.
@@ -41,19 +42,31 @@ type sourceAddCmd struct {
 	Resolve time.Duration `name:"resolve-after" help:"${flag_source_resolve}" placeholder:"30m"`
 }
 
-// Run adds a source and prints its address and nothing else on standard output.
+// Run adds a source and prints its address and nothing else on standard output; what
+// to enter in the other system has the secret in it, too, and is told this once.
 func (c sourceAddCmd) Run(s *session) error {
 	settings, err := s.settings()
 	if err != nil {
 		return err
 	}
-	url, err := s.app.AddSource(s.ctx, settings, app.NewSource{Format: c.Format, Title: c.Name, Service: c.Service, Rhythm: c.Rhythm, ResolveAfter: c.Resolve})
+	at, err := s.app.AddSource(s.ctx, settings, app.NewSource{Format: c.Format, Title: c.Name, Service: c.Service, Rhythm: c.Rhythm, ResolveAfter: c.Resolve})
 	if err != nil {
 		return err
 	}
 	s.note("cli.source_url", c.Name)
-	_, err = fmt.Fprintln(s.stdout, url)
-	return err
+	if _, err := fmt.Fprintln(s.stdout, at.URL); err != nil {
+		return err
+	}
+	for _, p := range at.Paste {
+		fmt.Fprintln(s.stderr)
+		if p.Text == at.URL {
+			s.note("cli.source_paste_url", p.Where)
+			continue
+		}
+		s.note("cli.source_paste", p.Where)
+		fmt.Fprintf(s.stderr, "\n%s\n", strings.TrimSuffix(p.Text, "\n"))
+	}
+	return nil
 }
 
 // sourceListCmd is `tuermer source list`.

@@ -33,14 +33,17 @@ func (s *stage) source(args []string) error {
 		if len(rest) > 2 {
 			n.Service = rest[2]
 		}
-		url, err := app.Commands{}.AddSource(s.t.Context(), settings, n)
+		at, err := app.Commands{}.AddSource(s.t.Context(), settings, n)
 		if err != nil {
 			return err
+		}
+		if len(at.Paste) == 0 || strings.Contains(fmt.Sprint(at.Paste), "intake.paste_") {
+			return fmt.Errorf("was drüben einzutragen ist, fehlt: %v", at.Paste)
 		}
 		if s.addresses == nil {
 			s.addresses = map[string]string{}
 		}
-		s.addresses[name] = url
+		s.addresses[name] = at.URL
 		return nil
 	case "übernimmt": // the address from the page on which somebody has just made it
 		if s.now == nil || s.now.doc == nil {

@@ -76,13 +76,31 @@ type NewSource struct {
 	ResolveAfter time.Duration
 }
 
+// SourceAddress is where a source reports, and what makes it do so.
+type SourceAddress struct {
+	URL   string
+	Paste []SourcePaste
+}
+
+// SourcePaste is what to enter at one place of the other system.
+type SourcePaste struct {
+	Where string // in the operator's language
+	Text  string
+}
+
 // AddSource makes a source and returns its address, which is told only here.
-func (Commands) AddSource(ctx context.Context, s Settings, n NewSource) (url string, err error) {
+func (Commands) AddSource(ctx context.Context, s Settings, n NewSource) (at SourceAddress, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
-		url, err = a.intake.Add(ctx, intake.Source{Title: n.Title, Format: intake.Format(n.Format), Service: n.Service, Rhythm: n.Rhythm, ResolveAfter: n.ResolveAfter})
-		return err
+		at.URL, err = a.intake.Add(ctx, intake.Source{Title: n.Title, Format: intake.Format(n.Format), Service: n.Service, Rhythm: n.Rhythm, ResolveAfter: n.ResolveAfter})
+		if err != nil {
+			return err
+		}
+		for _, p := range intake.HowTo(intake.Format(n.Format), at.URL) {
+			at.Paste = append(at.Paste, SourcePaste{a.catalog.Text(s.Lang, p.Where), p.Text})
+		}
+		return nil
 	})
-	return url, err
+	return at, err
 }
 
 // Sources lists the other systems that report here.

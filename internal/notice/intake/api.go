@@ -234,8 +234,8 @@ func (r *Room) apiAdd(ctx context.Context, in *sourceInput) (*web.One[sourceBody
 	}
 	b := bodyOf(s)
 	b.URL = url
-	for _, p := range howTo(s.Format, url) {
-		b.Paste = append(b.Paste, sourcePasteBody{i18n.T(ctx, "intake.paste_"+p.Where), p.Text})
+	for _, p := range HowTo(s.Format, url) {
+		b.Paste = append(b.Paste, sourcePasteBody{i18n.T(ctx, p.Where), p.Text})
 	}
 	return &web.One[sourceBody]{Body: b}, nil
 }

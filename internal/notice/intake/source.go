@@ -368,6 +368,20 @@ func (r *Room) address(ctx context.Context, token string, f Format) string {
 	return base + "/in/" + token + "/" + string(f)
 }
 
+// Paste is what to enter in the other system; Where is the key of the sentence that
+// says at which place.
+type Paste struct{ Where, Text string }
+
+// HowTo is what the operator enters in the other system, with the address in it.
+func HowTo(f Format, url string) []Paste {
+	all := howTo(f, url)
+	out := make([]Paste, len(all))
+	for i, p := range all {
+		out[i] = Paste{"intake.paste_" + p.Where, p.Text}
+	}
+	return out
+}
+
 // Change stores another title, service, rhythm or mapping; name, format and
 // secret stay.
 func (r *Room) Change(ctx context.Context, s Source) error {
