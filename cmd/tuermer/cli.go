@@ -223,6 +223,8 @@ func (s *session) parser(vars map[string]string) (*kong.Kong, *bool, error) {
 			words[name] = s.text(key)
 		}
 	}
+	formats := app.SourceFormats()
+	words["flag_source_format"] = s.text("cli.flag_source_format", strings.Join(formats[:len(formats)-1], ", "), formats[len(formats)-1])
 	k, err := kong.New(&s.flags,
 		kong.Name("tuermer"),
 		words,

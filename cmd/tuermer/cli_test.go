@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -380,6 +381,20 @@ func TestSourceAlone(t *testing.T) {
 	r.err = errors.New("kaputt")
 	if code, stdout, stderr := call(r, nil, "source", "add", "--format", "prtg", "--name", "x"); code != 1 || stdout != "" || stderr != "Fehler: kaputt\n" {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+// TestSourceFormats: the help names every format that there is.
+func TestSourceFormats(t *testing.T) {
+	_, stdout, _ := call(&recorder{}, nil, "source", "add", "--help")
+	said := strings.FieldsFunc(stdout, func(r rune) bool { return r < 'a' || r > 'z' })
+	if len(app.SourceFormats()) < 14 {
+		t.Error(app.SourceFormats())
+	}
+	for _, f := range app.SourceFormats() {
+		if !slices.Contains(said, f) {
+			t.Errorf("%s is missing in\n%s", f, stdout)
+		}
 	}
 }
 

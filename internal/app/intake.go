@@ -57,6 +57,15 @@ func (a *App) serveMail(l net.Listener) {
 	})
 }
 
+// SourceFormats lists what the other systems may speak.
+func SourceFormats() []string {
+	var out []string
+	for _, f := range intake.Formats() {
+		out = append(out, string(f))
+	}
+	return out
+}
+
 // SourceLine is one source for the command line.
 type SourceLine struct {
 	Name, Title, Format string
