@@ -124,20 +124,32 @@ func (Commands) Sources(ctx context.Context, s Settings) (out []SourceLine, err 
 	return out, err
 }
 
-// RevokeSource refuses a source's address from now on.
+// RevokeSource refuses the address of a source, said by its short name or its title,
+// from now on.
 func (Commands) RevokeSource(ctx context.Context, s Settings, name string) error {
-	return once(ctx, s, func(ctx context.Context, a *App) error { return a.intake.Revoke(ctx, name) })
+	return once(ctx, s, func(ctx context.Context, a *App) error {
+		x, err := a.intake.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		return a.intake.Revoke(ctx, x.Name)
+	})
 }
 
-// TestSource says what a body of a source would be understood as; without a body
-// that is the one that came last. Nothing is stored and nobody is alarmed.
+// TestSource says what a body of a source, said by its short name or its title, would
+// be understood as; without a body that is the one that came last. Nothing is stored
+// and nobody is alarmed.
 func (Commands) TestSource(ctx context.Context, s Settings, name string, body []byte) (out []string, err error) {
 	err = once(ctx, s, func(ctx context.Context, a *App) error {
 		var b *intake.Body
 		if len(body) > 0 {
 			b = &intake.Body{Data: body}
 		}
-		seen, err := a.intake.Read(ctx, name, b, nil)
+		x, err := a.intake.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		seen, err := a.intake.Read(ctx, x.Name, b, nil)
 		if err != nil {
 			return err
 		}

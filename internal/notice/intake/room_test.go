@@ -282,6 +282,50 @@ func TestAddresses(t *testing.T) {
 	})
 }
 
+// People say a source by its name or by its title; a title that two have is asked back.
+func TestFind(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		for _, s := range []intake.Source{
+			{Name: "prtg-1", Title: "PRTG Rathaus"},
+			{Name: "prtg-2", Title: "PRTG Rathaus"},
+			{Name: "usv", Title: "prtg-1"},
+			{Title: "Prüf Ä/7"},
+		} {
+			s.Format = intake.PRTG
+			b.add(s)
+		}
+		found := func(said, want string) {
+			t.Helper()
+			if s, err := b.room.Find(w.Ctx, said); err != nil || s.Name != want {
+				t.Errorf("%s: got %q, want %q; %v", said, s.Name, want, err)
+			}
+		}
+		found("prtg-2", "prtg-2")
+		found("prtg-1", "prtg-1") // and not the one titled so
+		found(" Prüf  Ä/7", "pruef-ae-7")
+		_, err := b.room.Find(w.Ctx, "PRTG Rathaus")
+		if f := fault.As(err); f.Kind != fault.Conflict || f.Key != "intake.ambiguous" || fmt.Sprint(f.Args) != "[PRTG Rathaus prtg-1, prtg-2]" {
+			t.Errorf("%v %v", err, f)
+		}
+		for _, said := range []string{"prtg rathaus", "PRTG", ""} {
+			if s, err := b.room.Find(w.Ctx, said); err == nil || fault.KindOf(err) != fault.NotFound {
+				t.Errorf("%q: %v %v", said, s, err)
+			}
+		}
+		for _, name := range []string{"prtg-1", "pruef-ae-7"} {
+			if err := b.room.Revoke(w.Ctx, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found("PRTG Rathaus", "prtg-2")
+		found("Prüf Ä/7", "pruef-ae-7")
+		if _, err := b.room.Find(ident.WithTenant(w.Ctx, "t2"), "Prüf Ä/7"); err == nil || fault.KindOf(err) != fault.NotFound {
+			t.Error(err)
+		}
+	})
+}
+
 // A thousand events of a storm, from many at once, are all kept and recorded.
 func TestStorm(t *testing.T) {
 	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {

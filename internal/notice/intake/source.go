@@ -487,6 +487,35 @@ func (r *Room) Get(ctx context.Context, name string) (Source, error) {
 	return row.source(), err
 }
 
+// Find is the source that people mean: by its name, and otherwise by its title as it
+// is written, where no other has the same. A revoked one stands back behind a live one.
+func (r *Room) Find(ctx context.Context, said string) (Source, error) {
+	s, err := r.Get(ctx, said)
+	if err == nil || fault.KindOf(err) != fault.NotFound {
+		return s, err
+	}
+	all, listed := r.List(ctx)
+	if listed != nil {
+		return Source{}, listed
+	}
+	said = line(said, 100)
+	all = slices.DeleteFunc(all, func(s Source) bool { return s.Title != said })
+	if live := slices.DeleteFunc(slices.Clone(all), func(s Source) bool { return s.State() == Revoked }); len(live) > 0 {
+		all = live
+	}
+	switch len(all) {
+	case 0:
+		return Source{}, err
+	case 1:
+		return all[0], nil
+	}
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.Name
+	}
+	return Source{}, fault.New(fault.Conflict, "intake.ambiguous", said, strings.Join(names, ", "))
+}
+
 // List lists the sources by name, revoked ones too.
 func (r *Room) List(ctx context.Context) ([]Source, error) {
 	tenant, err := ident.RequireTenant(ctx)
