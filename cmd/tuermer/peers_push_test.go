@@ -293,12 +293,12 @@ func zabbixMediaReports(t *testing.T, r *built) {
 		t.Errorf("the event leads back to %q, not to %q", back, p.staff)
 	}
 	told := func(key string) string { return strings.Join(p.toldBy(token, "zabbix")[key], " ") }
-	within(t, 30*time.Second, "the problem", func() bool { return told("trigger 17") == "firing" })
+	within(t, 30*time.Second, "the problem", func() bool { return told("event 901") == "firing" })
 	macros["{EVENT.UPDATE.STATUS}"] = "1" // somebody has acknowledged it
 	run(macros)
 	macros["{EVENT.UPDATE.STATUS}"], macros["{EVENT.VALUE}"] = "0", "0"
 	run(macros)
-	within(t, 30*time.Second, "its end", func() bool { return told("trigger 17") == "firing resolved" })
+	within(t, 30*time.Second, "its end", func() bool { return told("event 901") == "firing resolved" })
 	p.understood(token, "zabbix")
 	p.endsWell()
 }

@@ -31,7 +31,8 @@ var zabbixTables = []string{"role", "role_rule", "users", "usrgrp", "users_group
 const zabbixShare, zabbixPages = "/usr/share/zabbix-server-pgsql", "/usr/share/zabbix"
 
 // zabbixReports lets Debian's Zabbix, with its server, its pages' API and its sender,
-// import the media type that we print, raise a trigger, take a comment, and recover.
+// import the media type that we print, raise a trigger, take a comment, and recover; and
+// close one of two problems of a trigger that makes many.
 func zabbixReports(t *testing.T, r *built) {
 	server := "/usr/sbin/zabbix_server"
 	for _, file := range []string{server, zabbixShare + "/schema.sql.gz", zabbixPages + "/api_jsonrpc.php"} {
@@ -88,22 +89,35 @@ func zabbixReports(t *testing.T, r *built) {
 	z.ask("trigger.create", map[string]any{
 		"description": `Platte "C:" ist voll & mehr`, "expression": "last(/srv1/platte)>90", "priority": 4, "opdata": "{ITEM.LASTVALUE1} %", "comments": "Zeile 1\nZeile 'zwei'",
 	}, &made)
+	trigger := made.Triggerids[0]
+	z.ask("item.create", map[string]any{"hostid": made.Hostids[0], "name": "Protokoll", "key_": "protokoll", "type": 2, "value_type": 3}, nil)
+	z.ask("trigger.create", map[string]any{
+		"description": "Fehler im Protokoll", "expression": "last(/srv1/protokoll)>0", "priority": 4, "type": 1, "manual_close": 1,
+	}, &made)
+	many := made.Triggerids[0]
 	t.Cleanup(func() {
 		if t.Failed() {
 			said, err := z.call("alert.get", map[string]any{"output": []string{"subject", "message", "status", "error", "retries"}})
 			t.Logf("Zabbix has told: %s %v", said, err)
 		}
 	})
-	key := "trigger " + made.Triggerids[0]
-	told := func() string { return strings.Join(p.toldBy(token, "zabbix")[key], " ") }
+	// What we were told of the problems of a trigger, in the order in which they began.
+	told := func(trigger string) string {
+		var all []string
+		by := p.toldBy(token, "zabbix")
+		for _, event := range z.problems(trigger) {
+			all = append(all, by["event "+event]...)
+		}
+		return strings.Join(all, " ")
+	}
 	// The server knows the item before its trigger: what came between is judged by nobody,
 	// so the value is said until it is.
 	becomes := func(what, want string, value int) {
 		t.Helper()
 		within(t, 120*time.Second, what, func() bool {
-			z.sends(value)
+			z.sends("platte", value)
 			pause(t, time.Second)
-			return told() == want
+			return told(trigger) == want
 		})
 	}
 	becomes("the problem", "firing", 95)
@@ -120,11 +134,26 @@ func zabbixReports(t *testing.T, r *built) {
 		body := fmt.Sprint(p.must(token, http.MethodGet, "/api/v1/sources/zabbix", "", http.StatusOK)["bodies"])
 		return strings.Contains(body, "sehe nach") && strings.Contains(body, "note:true")
 	})
-	if told() != "firing" {
-		t.Errorf("a comment changes how it stands: %s", told())
+	if now := told(trigger); now != "firing" {
+		t.Errorf("a comment changes how it stands: %s", now)
 	}
 	becomes("its end", "firing resolved", 40)
 	becomes("the next problem", "firing resolved firing", 99)
+	within(t, 120*time.Second, "two problems of one trigger", func() bool {
+		if len(z.problems(many)) < 2 {
+			z.sends("protokoll", 1)
+		}
+		pause(t, time.Second)
+		return strings.HasPrefix(told(many), "firing firing")
+	})
+	problems := z.problems(many)
+	z.ask("event.acknowledge", map[string]any{"eventids": problems[:1], "action": 1}, nil)
+	within(t, 120*time.Second, "the end of one of the two", func() bool {
+		return strings.Join(p.toldBy(token, "zabbix")["event "+problems[0]], " ") == "firing resolved"
+	})
+	if now := p.toldBy(token, "zabbix")["event "+problems[1]]; strings.Join(now, " ") != "firing" {
+		t.Errorf("the end of one ends the other, too: %v", now)
+	}
 	if said := fmt.Sprint(p.must(token, http.MethodGet, "/api/v1/signals?limit=200", "", http.StatusOK)["items"]); !strings.Contains(said, `Platte "C:" ist voll & mehr`) || !strings.Contains(said, "95 %") {
 		t.Errorf("what it is about is lost on the way: %s", said)
 	}
@@ -287,15 +316,27 @@ func (z *zabbix) signIn() {
 	})
 }
 
-// sends brings a value by Zabbix' own sender, until the server knows the item.
-func (z *zabbix) sends(value int) {
+// problems are the numbers of a trigger's problems, in the order in which they began.
+func (z *zabbix) problems(trigger string) []string {
+	z.t.Helper()
+	var events []struct{ Eventid string }
+	z.ask("event.get", map[string]any{"output": []string{"eventid"}, "objectids": []string{trigger}, "value": 1, "sortfield": []string{"eventid"}}, &events)
+	var out []string
+	for _, e := range events {
+		out = append(out, e.Eventid)
+	}
+	return out
+}
+
+// sends brings a value of an item by Zabbix' own sender, until the server knows it.
+func (z *zabbix) sends(item string, value int) {
 	z.t.Helper()
 	host, port, err := net.SplitHostPort(z.trap)
 	if err != nil {
 		z.t.Fatal(err)
 	}
 	within(z.t, 120*time.Second, "the server takes a value", func() bool {
-		out, err := exec.Command("zabbix_sender", "-z", host, "-p", port, "-s", "srv1", "-k", "platte", "-o", fmt.Sprint(value)).CombinedOutput()
+		out, err := exec.Command("zabbix_sender", "-z", host, "-p", port, "-s", "srv1", "-k", item, "-o", fmt.Sprint(value)).CombinedOutput()
 		return err == nil && bytes.Contains(out, []byte("processed: 1;"))
 	})
 }

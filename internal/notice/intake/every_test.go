@@ -18,7 +18,7 @@ func TestEveryFormatFolds(t *testing.T) {
 		b := newBench(t, w)
 		var want []string
 		for _, f := range intake.Formats() {
-			problem, again, over, other, next, mapping := intake.Every(f)
+			problem, again, over, other, next, apart, mapping := intake.Every(f)
 			name := "q-" + string(f)
 			token := b.add(intake.Source{Name: name, Title: name, Format: f, Mapping: mapping})
 			take := func(bodies ...intake.Body) {
@@ -33,7 +33,7 @@ func TestEveryFormatFolds(t *testing.T) {
 			told := []string{"firing", "resolved", "firing (other)"}
 			if next != nil {
 				take(problem, again, over, *next, over)
-				told = append(told, "firing")
+				told = append(told, "firing (next)")
 			} else if f != intake.Mail && f != intake.Kuma && f != intake.Icinga && f != intake.PRTG {
 				take(problem) // it may be so again
 				told = append(told, "firing")
@@ -48,17 +48,23 @@ func TestEveryFormatFolds(t *testing.T) {
 					key = s.Reports[0].Key
 				}
 			}
-			otherKey := ""
+			otherKey, nextKey := "", key
 			for _, s := range seen {
 				if string(s.Body.Data) == string(other.Data) && strings.Join(s.Body.Path, "/") == strings.Join(other.Path, "/") && s.Problem == "" {
 					otherKey = s.Reports[0].Key
+				}
+				if apart && next != nil && string(s.Body.Data) == string(next.Data) && s.Problem == "" {
+					nextKey = s.Reports[0].Key
 				}
 			}
 			for _, word := range told {
 				state, of, _ := strings.Cut(word, " ")
 				k := key
-				if of != "" {
+				switch of {
+				case "(other)":
 					k = otherKey
+				case "(next)":
+					k = nextKey
 				}
 				want = append(want, fmt.Sprintf("intake:%s:%s %s", name, k, state))
 			}

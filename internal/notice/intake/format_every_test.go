@@ -12,6 +12,7 @@ type shown struct {
 	problem, again, over, other Body // again: the problem as it is repeated
 	// next is the thing's next problem where the system names its occurrences.
 	next    *Body
+	apart   bool // each occurrence is a thing of its own: two of them may be open at once
 	mapping Mapping
 }
 
@@ -71,6 +72,7 @@ var every = map[Format]shown{
 		over:    jsonBody(`{"event_source":"0","event_id":"901","event_value":"0","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1"}`),
 		other:   jsonBody(`{"event_id":"905","event_value":"1","event_name":"High CPU","trigger_id":"18","host_name":"srv2"}`),
 		next:    new(jsonBody(`{"event_source":"0","event_id":"1002","event_value":"1","event_date_time":"2026.11.26 13:00:33","event_name":"High CPU","event_nseverity":"4","trigger_id":"17","host_name":"srv1"}`)),
+		apart:   true,
 	},
 	Icinga: {
 		problem: formBody("notification_type=PROBLEM&icinga_long_date_time=2026-11-26 13:00:33 %2B0100&host_name=srv1&host_state=UP&host_output=PING+OK&service_name=http&service_state=CRITICAL&service_output=refused"),
@@ -152,7 +154,7 @@ func TestEveryFormatHasKeyEpisodeAndEnd(t *testing.T) {
 			t.Errorf("%s: episodes %q, %q, %q", f, problem.Episode, again.Episode, over.Episode)
 		}
 		if s.next != nil {
-			if next := read("next", *s.next); next.Key != problem.Key || next.Episode == problem.Episode || next.Episode == "" {
+			if next := read("next", *s.next); (next.Key == problem.Key) == s.apart || next.Episode == problem.Episode || next.Episode == "" {
 				t.Errorf("%s: the next one is %q of %q", f, next.Episode, next.Key)
 			}
 		}
@@ -171,9 +173,9 @@ func TestEveryFormatHasKeyEpisodeAndEnd(t *testing.T) {
 }
 
 // Every exports the table to the tests of the room.
-func Every(f Format) (problem, again, over, other Body, next *Body, m Mapping) {
+func Every(f Format) (problem, again, over, other Body, next *Body, apart bool, m Mapping) {
 	s := every[f]
-	return s.problem, s.again, s.over, s.other, s.next, s.mapping
+	return s.problem, s.again, s.over, s.other, s.next, s.apart, s.mapping
 }
 
 // A clock that may mean two moments means none: what is put in order by a wrong one

@@ -24,20 +24,27 @@ func parseZabbix(b Body, in Zone) ([]Report, error) {
 		}
 		return ""
 	}
-	id := get("event_id", "eventid")
+	// In the message of a recovery {EVENT.ID} is the problem that is over; the
+	// recovery's own is {EVENT.RECOVERY.ID}.
+	id, trigger := get("event_id", "eventid"), get("trigger_id", "triggerid")
 	when := first(get("event_date_time"), join(" ", get("event_date"), get("event_time")))
-	if id == "" {
-		return nil, ErrKeyless
-	}
 	value := get("event_value", "value")
 	r := Report{
-		Key: join(" ", "trigger", get("trigger_id")), Episode: id, State: signal.Firing, Severity: zabbixSeverity(get("event_nseverity", "nseverity"), get("event_severity", "severity")),
+		State: signal.Firing, Severity: zabbixSeverity(get("event_nseverity", "nseverity"), get("event_severity", "severity")),
 		Title:  first(get("event_name"), get("alert_subject"), get("subject")),
 		Detail: join(" – ", get("event_opdata", "opdata"), get("alert_message", "message")),
 		Host:   get("host_name", "host", "host_ip"), Link: get("trigger_url", "url"), Since: moment(when, in),
 	}
-	if get("trigger_id") == "" {
-		r.Key = "event " + id
+	switch { // a trigger may have many problems open at once, each with an end of its own
+	case id != "":
+		r.Key, r.Episode = "event "+id, id
+		if trigger != "" {
+			r.former = "trigger " + trigger
+		}
+	case trigger != "":
+		r.Key = "trigger " + trigger
+	default:
+		return nil, ErrKeyless
 	}
 	if value == "0" {
 		r.State = signal.Resolved

@@ -37,23 +37,27 @@ type saying struct {
 type system struct {
 	format intake.Format
 	names  bool
+	apart  bool // each occurrence is a thing of its own
 	body   func(s saying, id int) string
 }
 
 var systems = []system{
-	{intake.PRTG, false, func(s saying, _ int) string {
+	{intake.PRTG, false, false, func(s saying, _ int) string {
 		return fmt.Sprintf("id=%d&device=D&sensor=S&status=%s", s.thing, map[bool]string{false: "Down", true: "Down ended (now: Up)"}[s.over])
 	}},
-	{intake.Alertmanager, true, func(s saying, _ int) string {
+	{intake.Alertmanager, true, false, func(s saying, _ int) string {
 		status := map[bool]string{false: "firing", true: "resolved"}[s.over]
 		return fmt.Sprintf(`{"version":"4","groupKey":"g","status":%q,"alerts":[{"status":%q,"labels":{"alertname":"A"},"startsAt":"2026-11-26T11:%02d:00Z","fingerprint":"f%d"}]}`,
 			status, status, s.episode, s.thing)
 	}},
-	{intake.Gatus, false, func(s saying, _ int) string {
+	{intake.Gatus, false, false, func(s saying, _ int) string {
 		return url.Values{"state": {map[bool]string{false: "TRIGGERED", true: "RESOLVED"}[s.over]}, "group": {"g"}, "name": {fmt.Sprint("n", s.thing)}}.Encode()
 	}},
-	{intake.Mail, false, func(s saying, id int) string {
+	{intake.Mail, false, false, func(s saying, id int) string {
 		return mailOf(fmt.Sprint(id), fmt.Sprintf("[PRTG] srv%d Ping %s (x)", s.thing, map[bool]string{false: "Down", true: "Down ended (now: Up)"}[s.over]))
+	}},
+	{intake.Zabbix, true, true, func(s saying, _ int) string {
+		return fmt.Sprintf(`{"event_id":"%d%d","event_value":"%d","event_name":"A","trigger_id":"%d","event_nseverity":"4"}`, s.thing, s.episode, map[bool]int{false: 1}[s.over], s.thing)
 	}},
 }
 
@@ -66,6 +70,10 @@ func oracle(said []saying) map[[2]int]signal.State {
 	ended := map[[3]int]bool{}
 	for _, s := range said {
 		of := [2]int{s.source, s.thing}
+		if systems[s.source].apart {
+			of[1] = s.thing*10 + s.episode
+			s.thing = of[1]
+		}
 		state := signal.Firing
 		if s.over {
 			state = signal.Resolved
@@ -170,7 +178,7 @@ func TestI20_HistoriesEndAsTheOracleSays(t *testing.T) {
 				_, rest, _ := strings.Cut(row.Key, fmt.Sprintf("intake:r%d-", run))
 				src, key, _ := strings.Cut(rest, ":")
 				_, _ = fmt.Sscan(src, &of[0])
-				_, _ = fmt.Sscan(strings.TrimLeft(strings.TrimPrefix(key, "g_n"), "fsrv"), &of[1])
+				_, _ = fmt.Sscan(strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(key, "g_n"), "event "), "fsrv"), &of[1])
 				got[of] = row.State
 			}
 			want := oracle(said)

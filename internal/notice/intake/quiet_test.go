@@ -310,7 +310,7 @@ func TestEveryFormatMayEndBySilence(t *testing.T) {
 	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
 		s := newStill(t, w)
 		for _, f := range intake.Formats() {
-			problem, _, _, _, _, mapping := intake.Every(f)
+			problem, _, _, _, _, _, mapping := intake.Every(f)
 			src := intake.Source{Name: "q-" + string(f), Title: "Q " + string(f), Format: f, Mapping: mapping, ResolveAfter: 5 * time.Minute}
 			if f == intake.Healthchecks {
 				if _, err := s.room.Add(w.Ctx, src); fault.KindOf(err) != fault.Invalid || err == nil {

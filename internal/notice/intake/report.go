@@ -73,6 +73,7 @@ type Report struct {
 	Note bool
 
 	ends   time.Time // of what is over by then; see [Report.over]
+	former string    // the key that an earlier version gave it; see [Room.former]
 	number string    // of the mail; the very same one brought again says nothing new
 }
 
@@ -144,7 +145,7 @@ func (r *Report) tidy() error {
 	if r.Key == "" {
 		return ErrKeyless
 	}
-	r.Episode = key(r.Episode)
+	r.Episode, r.former = key(r.Episode), key(r.former)
 	r.Title = line(r.Title, maxTitle)
 	if r.Title == "" {
 		r.Title = r.Key

@@ -67,6 +67,11 @@ func (talkative) Unheard(context.Context, string, time.Time, time.Time, int) ([]
 
 func (talkative) Mentioned(context.Context, []string) error { return nil }
 
+// talkative has heard of nothing before.
+func (talkative) Known(context.Context, []string, []string) ([]signal.Occurrence, error) {
+	return nil, nil
+}
+
 func newBench(t *testing.T, w *storetest.World) *bench {
 	t.Helper()
 	b := &bench{t: t, w: w}

@@ -95,6 +95,7 @@ type Recorder interface {
 	RecordAll(ctx context.Context, all []signal.Signal) error
 	Unheard(ctx context.Context, prefix string, from, until time.Time, limit int) ([]signal.Signal, error)
 	Mentioned(ctx context.Context, keys []string) error
+	Known(ctx context.Context, keys, episodes []string) ([]signal.Occurrence, error)
 }
 
 // Catalogue answers which services there are; it is [service.Room].

@@ -291,6 +291,9 @@ func (r *Room) keep(batch []*kept) (out outcome, err error) {
 		if err != nil {
 			return err
 		}
+		if err := r.former(ctx, taken); err != nil {
+			return err
+		}
 		bodies := distinct(taken)
 		_, err = db.NewInsert().Model(&bodies).On("CONFLICT (tenant_id, source, hash) DO UPDATE").
 			Set("times = body_row.times + EXCLUDED.times, last_at = EXCLUDED.last_at, problem = EXCLUDED.problem").Exec(ctx)
@@ -359,6 +362,36 @@ func (r *Room) again(ctx context.Context, db bun.IDB, batch []*kept) (map[*kept]
 		was[k.body.Hash] = true
 	}
 	return out, nil
+}
+
+// former leaves what an earlier version knew by another key under that key, so that
+// what was open at an update goes on and ends there.
+func (r *Room) former(ctx context.Context, batch []*kept) error {
+	type names struct{ keys, episodes []string }
+	asked := map[ident.Tenant]names{}
+	for _, k := range batch {
+		for _, rep := range k.reports {
+			if rep.former != "" {
+				n := asked[k.from.TenantID]
+				n.keys, n.episodes = append(n.keys, keyOf(k.from.Name, rep.former)), append(n.episodes, rep.Episode)
+				asked[k.from.TenantID] = n
+			}
+		}
+	}
+	for tenant, n := range asked {
+		known, err := r.o.Signals.Known(ident.WithTenant(ctx, tenant), n.keys, n.episodes)
+		if err != nil {
+			return err
+		}
+		for _, k := range batch {
+			for i, rep := range k.reports {
+				if k.from.TenantID == tenant && rep.former != "" && slices.Contains(known, signal.Occurrence{Key: keyOf(k.from.Name, rep.former), Episode: rep.Episode}) {
+					k.reports[i].Key = rep.former
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // sourceOf names a source among those of all towns.

@@ -94,6 +94,12 @@ type Signal struct {
 	At         time.Time // when we recorded it
 }
 
+// Occurrence names an episode of a key.
+type Occurrence struct {
+	Key     string `bun:"key"`
+	Episode string `bun:"episode"`
+}
+
 // Recorded is told in the transaction that records a signal. A repeat of the
 // same key, episode and state is not told again, unless it got worse, or milder
 // by [Signal.Eased].

@@ -192,6 +192,21 @@ func (r *Room) IsFiring(ctx context.Context, key string) (bool, error) {
 	return yes, nil
 }
 
+// Known lists which episodes of these names were ever heard of under these keys,
+// whether they have ended or not.
+func (r *Room) Known(ctx context.Context, keys, episodes []string) ([]Occurrence, error) {
+	if len(keys) == 0 || len(episodes) == 0 {
+		return nil, nil
+	}
+	var out []Occurrence
+	err := r.o.Store.Read(ctx).NewSelect().Model((*episodeRow)(nil)).Column("key", "episode").
+		Where("tenant_id = ? AND key IN (?) AND episode IN (?)", ident.TenantOf(ctx), bun.List(keys), bun.List(episodes)).Scan(ctx, &out)
+	if err != nil {
+		return nil, fmt.Errorf("signal: known: %w", err)
+	}
+	return out, nil
+}
+
 // Filter chooses from the signals; its zero value is everything.
 type Filter struct {
 	Service string
