@@ -163,7 +163,7 @@ func groups(p *regexp.Regexp, s string) map[string]string {
 
 // PRTG writes "[%sitename] %device %name %status %down (%message)".
 var prtgSubject = regexp.MustCompile(`(?i)^\[(?P<site>[^\]]*)\]\s*(?P<key>\S.*?)\s+(?P<state>(?:down|up|warning|unusual|unknown|paused|error|ok|fehler|warnung|ungewöhnlich|unbekannt|pausiert|ausgefallen|angehalten)` +
-	`(?:\s+\((?:acknowledged|partial|bestätigt|teilweise)\))?(?:\s+(?:ended|beendet)\s+\((?:now|jetzt)\s*:[^)]*\))?(?:\s+escalation)?)\s*(?:\((?P<text>.*)\))?$`)
+	`(?:\s+\((?:acknowledged|partial|bestätigt|teilweise)\))?(?:\s+(?:ended|beendet)\s+\((?:now|jetzt|nun)\b(?:[^()]|\([^)]*\))*\))?(?:\s+escalation)?)\s*(?:\((?P<text>.*)\))?$`)
 
 func mailPRTG(l letter, _ Zone) (Report, bool) {
 	g := groups(prtgSubject, l.Subject)

@@ -111,29 +111,49 @@ type prtgState struct {
 	note     bool // a person is at it: told, and nothing has changed
 }
 
-// prtgNow finds the state behind "Down ended (now: Up)".
-var prtgNow = regexp.MustCompile(`(?i)\((?:now|jetzt)\s*:\s*([^)]*)`)
+// prtgNow finds the state behind "Down ended (now: Up)", "Fehler beendet (nun: OK)".
+var prtgNow = regexp.MustCompile(`\b(?:now|jetzt|nun)\b\s*:?\s*((?:[^()\]]|\([^)]*\))*)`)
 
-// prtgStatus reads a status, and the colour where the words tell nothing.
+// prtgStatus reads a status. What stands behind "now" decides; where that says
+// nothing, or how something ended and not how it is, the colour does. In doubt it is
+// not over (I20).
 func prtgStatus(words, color string) prtgState {
 	s := strings.ToLower(strings.TrimSpace(words))
-	if m := prtgNow.FindStringSubmatch(s); m != nil {
-		s = strings.TrimSpace(m[1])
+	now := prtgNow.FindAllStringSubmatch(s, -1)
+	if len(now) == 0 {
+		return prtgWord(s, color)
 	}
+	var is prtgState
+	for _, m := range now {
+		if is = prtgWord(m[1], color); is.state == signal.Firing {
+			break
+		}
+	}
+	return is
+}
+
+// prtgWord reads a state that a text in small letters begins with.
+func prtgWord(s, color string) prtgState {
+	is := prtgState{s, signal.Firing, signal.Critical, false}
 	for _, p := range prtgStates {
-		rest, found := strings.CutPrefix(s, p.word)
+		rest, found := strings.CutPrefix(strings.TrimSpace(s), p.word)
 		if !found || rest != "" && isWord(rest) {
 			continue
 		}
-		if p.state == signal.Firing && (strings.HasPrefix(rest, " ended") || strings.HasPrefix(rest, " beendet")) {
-			return prtgState{p.word, signal.Resolved, p.severity, false}
+		rest = strings.Trim(rest, " .!")
+		ended := strings.HasPrefix(rest, "ended") || strings.HasPrefix(rest, "beendet")
+		if p.state == signal.Firing && !ended || p.state == signal.Resolved && rest == "" {
+			return p
 		}
-		return p
+		if is.severity = p.severity; p.state == signal.Resolved && ended {
+			return is
+		}
+		break
 	}
 	if c, ok := prtgColor(color); ok {
 		return c
 	}
-	return prtgState{s, signal.Firing, signal.Critical, false}
+	return is
 }
 
 // isWord tells whether the word before goes on.

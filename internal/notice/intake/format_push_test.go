@@ -57,3 +57,63 @@ func TestPushAddresses(t *testing.T) {
 		}
 	}
 }
+
+// What stands behind "now" decides how a sensor is, in each word that PRTG has for it.
+// Where that is missing or unknown the colour tells, and in doubt it is not over (I20).
+func TestI20_PRTGEndsOnlyWhatIsUp(t *testing.T) {
+	for _, c := range []struct{ status, color, want string }{
+		{"Up", "", "over"},
+		{" ok. ", "", "over"},
+		{"Down ended (now: Up)", "", "over"},
+		{"DOWN ENDED (NOW:UP)", "", "over"},
+		{"Fehler beendet (jetzt: OK)", "", "over"},
+		{"Fehler beendet (nun: OK)", "", "over"},
+		{"Fehler beendet (nun OK)", "", "over"},
+		{"Fehler beendet, nun: OK", "", "over"},
+		{"Warnung beendet [nun: OK]", "", "over"},
+		{"Fehler (bestätigt) beendet (nun: OK)", "", "over"},
+
+		{"OK beendet (nun: Fehler)", "", "critical"},
+		{"OK beendet (jetzt: Warnung)", "", "warning"},
+		{"Up ended (now: Down)", "#b4cc38", "critical"},
+		{"Up ended (now: Down (Acknowledged))", "", "note"},
+		{"Up ended (now: Down (Partial))", "", "warning"},
+		{"Down ended (now: Up) (now: Down)", "", "critical"},
+		{"Down ended (now: Up, was Down)", "", "critical"},
+		{"Down ended (now: not up)", "", "critical"},
+		{"Down ended (now: )", "", "critical"},
+		{"Fehler beendet (nun: Unbekannt)", "", "warning"},
+		// Another language, or nothing behind it.
+		{"OK beendet (ahora: Error)", "", "critical"},
+		{"OK beendet", "#b4cc38", "critical"},
+		{"Up ended", "", "critical"},
+		{"Up soon", "", "critical"},
+		{"Up soon", "#d71920", "critical"},
+		{"Down ended", "", "critical"},
+		{"Warnung beendet", "", "warning"},
+		{"Down ended", "#d71920", "critical"},
+		{"Down ended", "#b4cc38", "over"},
+		{"Down ended (maintenant : Actif)", "#b4cc38", "over"},
+		{"Down", "#b4cc38", "critical"},
+	} {
+		r := Report{Note: false}
+		s := prtgStatus(c.status, c.color)
+		r.State, r.Severity, r.Note = s.state, s.severity, s.note
+		if got := r.Word(); got != c.want {
+			t.Errorf("%q in %q is %s, want %s", c.status, c.color, got, c.want)
+		}
+	}
+	// A mail tells the same, of the same sensor.
+	for subject, want := range map[string]string{
+		"[PRTG] srv1 Ping Fehler beendet (nun: OK) (5 ms)":             "srv1 Ping over",
+		"[PRTG] srv1 Ping OK beendet (nun: Fehler) (weg)":              "srv1 Ping critical",
+		"[PRTG] srv1 Ping Up ended (now: Down (Acknowledged)) (weg)":   "srv1 Ping note",
+		"[PRTG] srv1 Ping Fehler (bestätigt) beendet (nun: OK) (5 ms)": "srv1 Ping over",
+		"=?utf-8?q?[PRTG] srv1 Ping Fehler (best=C3=A4tigt) (weg)?=":   "srv1 Ping note",
+	} {
+		rs, err := Parse(Mail, Mapping{Preset: "prtg"}, letterOf("1", subject), nil)
+		if err != nil || rs[0].Key+" "+rs[0].Word() != want {
+			t.Errorf("%s: %+v, %v", subject, rs, err)
+		}
+	}
+}
