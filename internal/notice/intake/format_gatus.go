@@ -16,35 +16,48 @@ import (
 const GatusTemplate = "state=[ALERT_TRIGGERED_OR_RESOLVED]&group=[ENDPOINT_GROUP]&name=[ENDPOINT_NAME]&url=[ENDPOINT_URL]&description=[ALERT_DESCRIPTION]&errors=[RESULT_ERRORS]"
 
 var (
-	gatusForm = regexp.MustCompile(`(^|&)(state|group|name|url|description|conditions|errors)=`)
+	gatusForm = regexp.MustCompile(`(?:^|&)(state|group|name|url|description|conditions|errors)=`)
 	gatusJSON = regexp.MustCompile(`"([a-z_]+)"\s*:\s*"`)
 )
 
-func gatusFields(s string) map[string]string {
-	out := map[string]string{}
+// gatusFields are the fields of a body, and whether it says twice how it stands, and
+// not the same. Of a name that comes twice the first counts. Where errors come behind
+// state and name, as in our form, all that follows is of the errors.
+func gatusFields(s string) (out map[string]string, doubt bool) {
+	out = map[string]string{}
 	if strings.HasPrefix(strings.TrimSpace(s), "{") {
-		marks := gatusJSON.FindAllStringSubmatchIndex(s, maxFields)
-		for i, m := range marks {
-			end := len(s)
-			if i+1 < len(marks) {
-				end = marks[i+1][0]
+		for _, m := range marked(s, gatusJSON, func(name string) string { return name }, nil) {
+			value := strings.TrimRight(m.value, " \t\r\n},")
+			value = strings.ReplaceAll(strings.TrimSuffix(value, `"`), `\"`, `"`)
+			if !m.again {
+				out[m.name] = value
+			} else if gatusState(map[string]string{m.name: value}) != "" {
+				doubt = doubt || !gatusOver(value)
 			}
-			value := strings.TrimRight(s[m[1]:end], " \t\r\n},")
-			out[s[m[2]:m[3]]] = strings.ReplaceAll(strings.TrimSuffix(value, `"`), `\"`, `"`)
 		}
-		return out
+		return out, doubt
 	}
-	marks := gatusForm.FindAllStringSubmatchIndex(s, maxFields)
-	for i, m := range marks {
-		end := len(s)
-		if i+1 < len(marks) {
-			end = marks[i+1][0]
-		}
-		if name := s[m[4]:m[5]]; out[name] == "" {
-			out[name] = prtgValue(s[m[1]:end])
+	behind := func(name string, seen map[string]bool) bool { return name == "errors" && seen["state"] && seen["name"] }
+	for _, m := range marked(s, gatusForm, func(name string) string { return name }, behind) {
+		if !m.again {
+			out[m.name] = prtgValue(m.value)
+		} else if m.name == "state" {
+			doubt = doubt || !gatusOver(m.value)
 		}
 	}
-	return out
+	return out, doubt
+}
+
+// gatusState is how it stands as the body says it.
+func gatusState(f map[string]string) string {
+	return first(f["state"], f["status"], f["alert_triggered_or_resolved"])
+}
+
+// gatusOver tells whether that is over.
+func gatusOver(state string) bool {
+	word, _, _ := strings.Cut(state, "&")
+	word, _, _ = strings.Cut(word, `"`)
+	return strings.Contains(strings.ToUpper(word), "RESOLVED")
 }
 
 // gatusPush reads what a script says of an external endpoint of Gatus
@@ -71,9 +84,9 @@ func parseGatus(b Body, _ Zone) ([]Report, error) {
 	if strings.TrimSpace(raw) == "" {
 		return nil, ErrEmpty
 	}
-	f := gatusFields(raw)
+	f, doubt := gatusFields(raw)
 	name := first(f["name"], f["endpoint_name"], f["endpoint"])
-	state := strings.ToUpper(first(f["state"], f["status"], f["alert_triggered_or_resolved"]))
+	state := gatusState(f)
 	if name == "" {
 		return nil, ErrKeyless
 	}
@@ -85,7 +98,7 @@ func parseGatus(b Body, _ Zone) ([]Report, error) {
 		Title: join(" · ", first(f["group"], f["endpoint_group"]), name), Detail: join(" – ", first(f["description"], f["alert_description"]), first(f["errors"], f["result_errors"]), first(f["conditions"], f["result_conditions"])),
 		Site: first(f["group"], f["endpoint_group"]), Link: first(f["url"], f["endpoint_url"]),
 	}
-	if strings.Contains(state, "RESOLVED") {
+	if gatusOver(state) && !doubt {
 		r.State = signal.Resolved
 	}
 	return []Report{r}, nil

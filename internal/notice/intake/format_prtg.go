@@ -35,33 +35,53 @@ var prtgFields = map[string]string{
 const PRTGTemplate = "id=%sensorid&device=%device&sensor=%sensor&group=%group&probe=%probe&host=%host&priority=%priority" +
 	"&statesince=%statesince&colorofstate=%colorofstate&linksensor=%linksensor&status=%status&lastmessage=%lastmessage"
 
-var prtgName = regexp.MustCompile(`(^|&)([A-Za-z]+)=`)
+var prtgName = regexp.MustCompile(`(?:^|&)([A-Za-z]+)=`)
 
 // prtgForm splits a body at the names it knows. Of a name that comes twice the
 // first counts: the second stands in somebody's message.
 func prtgForm(s string) map[string]string {
-	type mark struct {
-		name     string
-		from, at int // of the separator, of the value
-	}
-	var marks []mark
-	seen := map[string]bool{}
-	for _, m := range prtgName.FindAllStringSubmatchIndex(s, -1) {
-		name := prtgFields[strings.ToLower(s[m[4]:m[5]])]
-		if name != "" && !seen[name] {
-			seen[name] = true
-			marks = append(marks, mark{name, m[0], m[1]})
-		}
-	}
 	out := map[string]string{}
-	for i, m := range marks {
-		end := len(s)
-		if i+1 < len(marks) {
-			end = marks[i+1].from
+	for _, m := range marked(s, prtgName, func(name string) string { return prtgFields[strings.ToLower(name)] }, nil) {
+		if !m.again {
+			out[m.name] = prtgValue(m.value)
 		}
-		out[m.name] = prtgValue(s[m.at:end])
 	}
 	return out
+}
+
+// marking is a name in a body, and what stands behind it.
+type marking struct {
+	name, value string
+	from, at    int  // of the name with what is before it, of the value
+	again       bool // it was there before: this is part of what stands before it
+}
+
+// marked finds names in a body whose values nobody has escaped: name is the first group
+// of the pattern, and reads tells under which one to keep it; empty: it is none. What
+// stands between two of them belongs to the first. Behind one for which last says yes
+// all the rest is its value.
+func marked(s string, pattern *regexp.Regexp, reads func(string) string, last func(name string, seen map[string]bool) bool) []marking {
+	var all []marking
+	seen := map[string]bool{}
+	for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
+		name := reads(s[m[2]:m[3]])
+		if name == "" {
+			continue
+		}
+		all = append(all, marking{name: name, from: m[0], at: m[1], again: seen[name]})
+		if last != nil && !seen[name] && last(name, seen) {
+			break
+		}
+		seen[name] = true
+	}
+	end := len(s)
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i].value = s[all[i].at:max(end, all[i].at)]
+		if !all[i].again {
+			end = all[i].from
+		}
+	}
+	return all
 }
 
 // prtgValue takes the escapes out of a value that somebody has escaped after

@@ -117,3 +117,30 @@ func TestI20_PRTGEndsOnlyWhatIsUp(t *testing.T) {
 		}
 	}
 }
+
+// Gatus escapes nothing. What stands in an error is of the error: neither the group of
+// an endpoint that has none, nor an end (I20).
+func TestI20_GatusErrorIsText(t *testing.T) {
+	ours := strings.NewReplacer("[ALERT_TRIGGERED_OR_RESOLVED]", "TRIGGERED", "[ENDPOINT_GROUP]", "", "[ENDPOINT_NAME]", "portal",
+		"[ENDPOINT_URL]", "https://portal.example/?a=1&name=b", "[ALERT_DESCRIPTION]", "").Replace(GatusTemplate)
+	const err = `Get "https://x/?a=1&group=web&state=RESOLVED&url=y&description=z": timeout`
+	for body, want := range map[string]string{
+		strings.Replace(ours, "[RESULT_ERRORS]", err, 1):                                           "portal|firing|portal||" + err,
+		"state=TRIGGERED&name=portal&errors=" + err:                                                "portal|firing|portal||" + err,
+		"state=TRIGGERED&group=web&name=portal&errors=a&group=b&conditions=c":                      "web_portal|firing|web · portal|web|a&group=b&conditions=c",
+		"errors=a&state=RESOLVED&b=c&state=TRIGGERED&name=portal":                                  "portal|firing|portal||a",
+		"errors=a&state=RESOLVED&b=c&state=RESOLVED&name=portal":                                   "portal|resolved|portal||a",
+		`{"errors": "a "state": "RESOLVED"", "state": "TRIGGERED", "name": "portal"}`:              `portal|firing|portal||a`,
+		"errors=a&state=RESOLVED&group=web&name=portal":                                            "web_portal|resolved|web · portal|web|a",
+		`{"state": "TRIGGERED", "name": "portal", "errors": "a "state": "RESOLVED", "name": "b""}`: `portal|firing|portal||a "state": "RESOLVED", "name": "b"`,
+	} {
+		rs, err := Parse(Gatus, Mapping{}, formBody(body), nil)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		if r := rs[0]; strings.Join([]string{r.Key, string(r.State), r.Title, r.Site, r.Detail}, "|") != want {
+			t.Errorf("%s:\n got %+v\nwant %s", body, r, want)
+		}
+	}
+}
