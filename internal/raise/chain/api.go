@@ -34,7 +34,7 @@ type chainStepBody struct {
 }
 
 type chainFlawBody struct {
-	Flaw    string `json:"flaw" doc:"Stable word: no_services, two_chains, unreachable, in_vain, lonely_role, rings_too_long, loop, roster_gap, no_independent"`
+	Flaw    string `json:"flaw" doc:"Stable word: no_services, two_chains, unreachable, ownerless, in_vain, lonely_role, rings_too_long, loop, own_late, roster_gap, no_independent"`
 	Step    int    `json:"step,omitempty" doc:"Counted from 1; absent: the chain as a whole"`
 	Text    string `json:"text"`
 	Serious bool   `json:"serious"`
