@@ -250,6 +250,35 @@ func (r *Room) Swaps(ctx context.Context, slug string, limit int) ([]Swap, error
 	return out, nil
 }
 
+// Requests are the open requests to somebody, and those that they asked: without those
+// that can no longer come true, since the shift has begun or is somebody else's by now.
+// They come back when it is undone.
+func (r *Room) Requests(ctx context.Context, ro Roster, person string) (toThem, theirs []Swap, err error) {
+	if person == "" {
+		return nil, nil, nil
+	}
+	all, err := r.openSwaps(ctx, ro.Slug)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range slices.Backward(all) {
+		if s.Other != person && s.Asker != person {
+			continue
+		}
+		if err := r.holds(ctx, ro, s); fault.KindOf(err) == fault.Conflict && err != nil {
+			continue
+		} else if err != nil {
+			return nil, nil, err
+		}
+		if s.Other == person {
+			toThem = append(toThem, s)
+		} else {
+			theirs = append(theirs, s)
+		}
+	}
+	return toThem, theirs, nil
+}
+
 // openSwaps are all of a roster that nobody has answered, oldest first.
 func (r *Room) openSwaps(ctx context.Context, slug string) ([]Swap, error) {
 	var rows []swapRow

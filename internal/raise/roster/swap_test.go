@@ -121,6 +121,54 @@ func TestSwap(t *testing.T) {
 	})
 }
 
+// Who has asked two people for the same shift sees the second request no longer once
+// the first has taken it, nor does whom it went to; undone, both do again.
+func TestSwapAskedTwice(t *testing.T) {
+	each(t, func(t *testing.T, x *town) {
+		ro := press(t)
+		ro.Plan.Lines[0] = append(ro.Plan.Lines[0], cleo)
+		if err := x.Save(x.as(bert), ro, true); err != nil {
+			t.Fatal(err)
+		}
+		give := x.key(t, "2027-05-27 10:00")
+		me := x.duty(t, "2027-05-27 10:00")
+		others := slices.DeleteFunc([]string{ada, bert, cleo}, func(p string) bool { return p == me })
+		var ids []string
+		for _, other := range others {
+			s, err := x.AskSwap(x.as(me), "presse", give, "", other, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, s.ID)
+		}
+		listed := func(person string, toThem, theirs int) {
+			t.Helper()
+			a, b, err := x.Requests(x.as(person), ro, person)
+			if err != nil || len(a) != toThem || len(b) != theirs {
+				t.Errorf("%s: %d and %d, want %d and %d; %v", person, len(a), len(b), toThem, theirs, err)
+			}
+		}
+		listed(me, 0, 2)
+		listed(others[0], 1, 0)
+		listed(others[1], 1, 0)
+		if err := x.AnswerSwap(x.as(others[0]), "presse", ids[0], roster.Accepted); err != nil {
+			t.Fatal(err)
+		}
+		listed(me, 0, 0)
+		listed(others[0], 0, 0)
+		listed(others[1], 0, 0)
+		overrides, err := x.Overrides(x.w.Ctx, "presse", 10)
+		if err != nil || len(overrides) != 1 {
+			t.Fatal(overrides, err)
+		}
+		if err := x.Undo(x.as(cleo), "presse", overrides[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		listed(me, 0, 1)
+		listed(others[1], 1, 0)
+	})
+}
+
 // A swap that has waited too long, or whose other side has left, is not carried
 // out.
 func TestSwapTooLate(t *testing.T) {

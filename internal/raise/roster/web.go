@@ -127,18 +127,8 @@ func (r *Room) pageOne(w http.ResponseWriter, req *http.Request) error {
 			v.Gaps = append(v.Gaps, g)
 		}
 	}
-	swaps, err := r.Swaps(ctx, ro.Slug, historyLength)
-	if err != nil {
+	if v.ForMe, v.Mine, err = r.Requests(ctx, ro, v.Me); err != nil {
 		return err
-	}
-	for _, x := range swaps {
-		switch {
-		case x.State != Asked || x.Over(v.now) || v.Me == "":
-		case x.Other == v.Me:
-			v.ForMe = append(v.ForMe, x)
-		case x.Asker == v.Me:
-			v.Mine = append(v.Mine, x)
-		}
 	}
 	return web.Render(w, req, rosterPage(v))
 }
