@@ -36,7 +36,11 @@ func (Commands) RosterCoverage(ctx context.Context, s Settings, slug, land strin
 		if len(c.Gaps) == 0 {
 			say("roster.cli_no_gaps")
 		} else {
-			say("roster.cli_gaps", decimal(l.Lang, c.Missing, false), len(c.Gaps), roster.SpanText(l, c.Gaps[0].From, c.Gaps[0].To), roster.GapWords(l, c.Gaps[0]))
+			key := "roster.cli_gaps.other"
+			if len(c.Gaps) == 1 {
+				key = "roster.cli_gaps.one"
+			}
+			say(key, decimal(l.Lang, c.Missing, false), len(c.Gaps), roster.SpanText(l, c.Gaps[0].From, c.Gaps[0].To), roster.GapWords(l, c.Gaps[0]))
 		}
 		if l.Lang != i18n.EN {
 			// The same figures as scripts and the manual of the contract write them.
@@ -68,6 +72,9 @@ func (Commands) RosterShow(ctx context.Context, s Settings, slug, from, to strin
 			return printJSON(s.Stdout, roster.ShiftBodies(shifts))
 		}
 		fmt.Fprintln(s.Stdout, l.Catalog.Text(l.Lang, "roster.cli_shifts", ro.Name, first, last))
+		if len(shifts) == 0 {
+			fmt.Fprintln(s.Stdout, l.Catalog.Text(l.Lang, "roster.cli_no_shifts", ro.Slug))
+		}
 		out := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
 		for _, x := range shifts {
 			fmt.Fprintln(out, strings.TrimRight(strings.Join(roster.ShiftLine(l, ro, x), "\t"), "\t"))

@@ -19,6 +19,7 @@ func TestRosterCommands(t *testing.T) {
 	cfg, _, err := ParseConfig("tuermer.yaml", append(sample(t), []byte(`
 rosters:
   - {slug: presse, name: Pressestelle, template: essen, people: [ada@musterstadt.example, bert@musterstadt.example], rotation: weekly, start: 2027-01-04}
+  - {slug: freitag, name: Freitags, hours: "Fr 9-10", people: [ada@musterstadt.example], rotation: weekly, start: 2027-01-11}
 `)...))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ rosters:
 	if err := c.RosterCoverage(t.Context(), settings(i18n.DE), "presse", "he", 2027, false); err != nil {
 		t.Fatal(err)
 	}
-	says("91,0 h, 54,2 %", "4.705 h, 53,7 %", "\nLücken: 24 h", "91.0 h, 54.2 %; year 4,705 h, 53.7 %")
+	says("91,0 h, 54,2 %", "4.705 h, 53,7 %", "\nLücken: 24 h nicht voll besetzt, 3 Zeiträume; der erste: ", "91.0 h, 54.2 %; year 4,705 h, 53.7 %")
 	// Nordrhein-Westfalen has Allerheiligen too, a Monday in 2027: seven hours less.
 	if err := c.RosterCoverage(t.Context(), settings(i18n.DE), "presse", "NW", 2027, true); err != nil {
 		t.Fatal(err)
@@ -66,6 +67,15 @@ rosters:
 	if strings.Contains(out.String(), "2027-05-31 07:00") {
 		t.Errorf("the last day is shown\n%s", &out)
 	}
+	// Before the roster begins nobody has a shift.
+	if err := c.RosterShow(t.Context(), settings(i18n.DE), "presse", "2026-01-04", "2026-01-05", false); err != nil {
+		t.Fatal(err)
+	}
+	says("hat niemand Dienst", "tuermer roster coverage --roster presse")
+	if err := c.RosterCoverage(t.Context(), settings(i18n.DE), "freitag", "HE", 2027, false); err != nil {
+		t.Fatal(err)
+	}
+	says("\nLücken: 1 h nicht voll besetzt, ein Zeitraum: Freitag, 8. Januar 2027, 09:00–10:00 Uhr (")
 	if err := c.RosterShow(t.Context(), settings(i18n.DE), "presse", "2027-05-31", "2027-05-24", false); err == nil {
 		t.Error("the end may lie before the beginning")
 	}

@@ -268,6 +268,15 @@ func gapWords(l i18n.Locale, g Gap) string {
 	return l.Catalog.Text(l.Lang, "roster.why_"+string(g.Why), g.Who)
 }
 
+// gapKey is the key of a sentence about a gap: where somebody is there, only not
+// enough of them, it does not speak of a gap.
+func gapKey(key string, g Gap) string {
+	if g.Why == TooFew {
+		return key + "_few"
+	}
+	return key
+}
+
 // span is a stretch in words: the day once where both ends lie on it. The end is
 // the reading at which it ends, so midnight belongs to the day before.
 func span(l i18n.Locale, from, to time.Time) string {

@@ -211,7 +211,7 @@ func Who(d Duty) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.StateWord(web.Down, i18n.T(ctx, "roster.gap_now", gapWords(i18n.Of(ctx), *d.Gap))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.StateWord(web.Down, i18n.T(ctx, gapKey("roster.gap_now", *d.Gap), gapWords(i18n.Of(ctx), *d.Gap))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -252,7 +252,7 @@ func Who(d Duty) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.StateWord(web.Degraded, i18n.T(ctx, "roster.gap_ahead", span(i18n.Of(ctx), d.Ahead.From, d.Ahead.To))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.StateWord(web.Degraded, i18n.T(ctx, gapKey("roster.gap_ahead", *d.Ahead), span(i18n.Of(ctx), d.Ahead.From, d.Ahead.To))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
