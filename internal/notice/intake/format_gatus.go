@@ -80,8 +80,8 @@ func parseGatus(b Body, _ Zone) ([]Report, error) {
 	if p := b.Path; len(p) == 5 && p[0] == "api" && p[1] == "v1" && p[2] == "endpoints" && p[4] == "external" {
 		return gatusPush(b)
 	}
-	raw := text(b.Data)
-	if strings.TrimSpace(raw) == "" {
+	raw := strings.TrimSpace(text(b.Data))
+	if raw == "" {
 		return nil, ErrEmpty
 	}
 	f, doubt := gatusFields(raw)

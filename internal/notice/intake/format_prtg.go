@@ -213,8 +213,8 @@ func prtgMoment(s string, in Zone) time.Time {
 }
 
 func parsePRTG(b Body, in Zone) ([]Report, error) {
-	raw := text(b.Data)
-	if strings.TrimSpace(raw) == "" {
+	raw := strings.TrimSpace(text(b.Data))
+	if raw == "" {
 		raw = b.Query.Encode() // "Execute HTTP Action" by GET
 	}
 	if strings.TrimSpace(raw) == "" {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+	unicode16 "golang.org/x/text/encoding/unicode"
 
 	"tuermer/internal/notice/signal"
 )
@@ -117,6 +119,9 @@ func Parse(f Format, m Mapping, b Body, in Zone) ([]Report, error) {
 	if b.Cut && f != Mail { // of a mail the beginning tells
 		return nil, ErrCut
 	}
+	if f != Mail { // a mail says itself how it is written
+		b.Data = utf8Of(b.Data)
+	}
 	rs, err := p(b, in)
 	if err == nil && len(rs) == 0 {
 		err = ErrForm
@@ -209,18 +214,38 @@ func line(s string, n int) string {
 	return s[:cut] + "…"
 }
 
-// text is a body as UTF-8. What is not comes from an older Windows.
-func text(b []byte) string {
-	b = []byte(strings.TrimPrefix(string(b), "\ufeff"))
+// Marks of the byte order before a body.
+const (
+	markUTF8    = "\xef\xbb\xbf"
+	markUTF16   = "\xfe\xff"
+	markReverse = "\xff\xfe"
+)
+
+// utf8Of is a body as UTF-8, without a mark of the byte order. What a mark says is
+// UTF-16 is read so; a byte that is no UTF-8 comes from an older Windows.
+func utf8Of(b []byte) []byte {
+	if bytes.HasPrefix(b, []byte(markUTF16)) || bytes.HasPrefix(b, []byte(markReverse)) {
+		if s, err := unicode16.UTF16(unicode16.BigEndian, unicode16.ExpectBOM).NewDecoder().Bytes(b); err == nil {
+			return s
+		}
+	}
+	b = bytes.TrimPrefix(b, []byte(markUTF8))
 	if utf8.Valid(b) {
-		return string(b)
+		return b
 	}
-	s, err := charmap.Windows1252.NewDecoder().Bytes(b)
-	if err != nil {
-		return strings.ToValidUTF8(string(b), "\ufffd")
+	out := make([]byte, 0, len(b)+len(b)/8)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			r = charmap.Windows1252.DecodeByte(b[0])
+		}
+		out, b = utf8.AppendRune(out, r), b[n:]
 	}
-	return string(s)
+	return out
 }
+
+// text is a body as UTF-8; see [utf8Of].
+func text(b []byte) string { return string(utf8Of(b)) }
 
 // first is the first that is not empty.
 func first(s ...string) string {
