@@ -3,13 +3,11 @@ package intake
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
 	"tuermer/internal/platform/web"
 )
@@ -112,19 +110,15 @@ type tryBody struct {
 }
 
 // body is what there is to read; nil: what came last.
-func (b tryBody) body() (*Body, error) {
+func (b tryBody) body() *Body {
 	if b.Text == nil {
-		return nil, nil
+		return nil
 	}
-	q, err := url.ParseQuery(b.Query)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "intake.invalid").Field("query", "intake.query_bad")
-	}
-	out := &Body{ContentType: b.ContentType, Data: []byte(*b.Text), Query: q, Event: b.Event}
+	out := &Body{ContentType: b.ContentType, Data: []byte(*b.Text), Query: formOf(b.Query), Asked: b.Query, Event: b.Event}
 	if b.Path != "" {
 		out.Path = strings.Split(b.Path, "/")
 	}
-	return out, nil
+	return out
 }
 
 func takenOf(s Seen, of Source) takenBody {
@@ -280,11 +274,7 @@ func (r *Room) apiTest(ctx context.Context, in *tryInput) (*web.One[takenBody], 
 	if err := mayRead(ctx); err != nil {
 		return nil, err
 	}
-	b, err := in.Body.body()
-	if err != nil {
-		return nil, err
-	}
-	seen, err := r.Read(ctx, in.Name, b, in.Body.Mapping)
+	seen, err := r.Read(ctx, in.Name, in.Body.body(), in.Body.Mapping)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // Mapping says where in the bodies of a generic source what stands: a path in
 // JSON (https://github.com/tidwall/gjson/blob/master/SYNTAX.md), or the name of
-// a field of a form. Of a mail the fields are subject, from and text.
+// a field of a form; of a name that comes twice the first one counts. Of a mail the fields are subject, from and text.
 type Mapping struct {
 	Key      string `json:"key,omitempty" yaml:"key"`
 	Episode  string `json:"episode,omitempty" yaml:"episode"`

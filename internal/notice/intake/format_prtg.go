@@ -85,16 +85,16 @@ func marked(s string, pattern *regexp.Regexp, reads func(string) string, last fu
 }
 
 // prtgValue takes the escapes out of a value that somebody has escaped after
-// all: one with a space or an umlaut in it is as PRTG writes it.
+// all: one with a space, an umlaut or a lone percent sign in it is as PRTG writes it.
 func prtgValue(s string) string {
 	s = strings.TrimSpace(s)
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= utf8.RuneSelf }) {
 		return s
 	}
-	if u, err := url.QueryUnescape(s); err == nil && utf8.ValidString(u) {
-		return u
+	if _, err := url.QueryUnescape(s); err != nil {
+		return s
 	}
-	return s
+	return unescaped(s)
 }
 
 // prtgStates are PRTG's words for a state, English and German, longest first.

@@ -206,6 +206,23 @@ func FuzzParse(f *testing.F) {
 		f.Add(slices.Index(formats, c.format), c.ct, c.body, "job/fail")
 	}
 	f.Add(len(formats)-1, "application/json", `[{"key":"a","state":"ok"}]`, "")
+	for i, format := range formats {
+		for _, b := range []Body{every[format].problem, every[format].over} {
+			path := strings.Join(b.Path, "/")
+			f.Add(i, b.ContentType, string(b.Data), path)
+			f.Add(i, b.ContentType, "\xef\xbb\xbf\r\n"+string(b.Data), path)
+			f.Add(i, b.ContentType, "\xff\xfe"+string(b.Data), path)
+		}
+		for _, body := range []string{
+			"id=7&device=B%FCro&sensor=S&status=OK beendet (nun: Fehler)&lastmessage=100%",
+			`state=TRIGGERED&group=&name=portal&errors=Get "https://x/?a=1&group=web&state=RESOLVED": timeout`,
+			`{"state": "TRIGGERED", "name": "portal", "errors": "a "state": "RESOLVED""}`,
+			"key=a;b&title=%FCber+50%&text=x;y&&=&z", `{"event_id":"1","EVENT_ID":"2","event_value":"0","event_value":"1","trigger_id":"3"}`,
+			"{\"key\":\"a\",\"title\":\"T\xfcrmer f\xc3\"}", `{"action":"created","data":{"comment":"x","issue_id":7,"comment_id":"1"}}`,
+		} {
+			f.Add(i, form, body, "B\xfcro/fail")
+		}
+	}
 	f.Fuzz(func(t *testing.T, which int, ct, body, path string) {
 		format := formats[(which%len(formats)+len(formats))%len(formats)]
 		rs, err := Parse(format, Mapping{List: "x", Pattern: ""}, Body{ContentType: ct, Data: []byte(body), Path: strings.Split(path, "/")}, nil)

@@ -93,7 +93,7 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 		return err
 	}
 	b := Body{
-		ContentType: req.Header.Get("Content-Type"), Data: body, Query: req.URL.Query(), Event: req.Header.Get("Sentry-Hook-Resource"), Cut: cut,
+		ContentType: req.Header.Get("Content-Type"), Data: body, Query: formOf(req.URL.RawQuery), Asked: req.URL.RawQuery, Event: req.Header.Get("Sentry-Hook-Resource"), Cut: cut,
 	}
 	if rest != "" {
 		b.Path = strings.Split(rest, "/")

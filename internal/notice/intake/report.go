@@ -50,6 +50,7 @@ type Body struct {
 	ContentType string
 	Data        []byte
 	Query       url.Values // of the address
+	Asked       string     // the same as it came
 	Path        []string   // behind the format
 	Event       string     // the header Sentry-Hook-Resource
 	Cut         bool       // it was longer than [MaxBody], this is its beginning
@@ -120,7 +121,7 @@ func Parse(f Format, m Mapping, b Body, in Zone) ([]Report, error) {
 		return nil, ErrCut
 	}
 	if f != Mail { // a mail says itself how it is written
-		b.Data = utf8Of(b.Data)
+		b = b.readable()
 	}
 	rs, err := p(b, in)
 	if err == nil && len(rs) == 0 {
@@ -242,6 +243,22 @@ func utf8Of(b []byte) []byte {
 		out, b = utf8.AppendRune(out, r), b[n:]
 	}
 	return out
+}
+
+// readable is the body with all that it says in UTF-8.
+func (b Body) readable() Body {
+	b.Data, b.Path = utf8Of(b.Data), slices.Clone(b.Path)
+	for i, p := range b.Path {
+		b.Path[i] = text([]byte(p))
+	}
+	q := make(url.Values, len(b.Query))
+	for name, all := range b.Query {
+		for _, v := range all {
+			q.Add(text([]byte(name)), text([]byte(v)))
+		}
+	}
+	b.Query = q
+	return b
 }
 
 // text is a body as UTF-8; see [utf8Of].

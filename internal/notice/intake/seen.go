@@ -2,9 +2,7 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -39,9 +37,7 @@ func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
 	out := make([]Seen, len(rows))
 	for i, row := range rows {
 		b := Body{ContentType: row.ContentType, Data: row.Data, Event: row.Event, Cut: row.Problem == Problem(ErrCut)}
-		if q, err := url.ParseQuery(row.Query); err == nil {
-			b.Query = q
-		}
+		b.Query, b.Asked = formOf(row.Query), row.Query
 		if row.Path != "" {
 			b.Path = strings.Split(row.Path, "/")
 		}
@@ -92,7 +88,8 @@ func (r *Room) Read(ctx context.Context, name string, b *Body, m *Mapping) (Seen
 	return Seen{FirstAt: now, LastAt: now, Times: 1, Body: *b, Reports: reports, Problem: Problem(wrong)}, nil
 }
 
-// Text is the body as people read it, at most a few kilobytes of it.
+// Text is the body as it came, at most a few kilobytes of it: in letters that a page
+// can show, and of a mail what people read of it.
 func (s Seen) Text() string {
 	const most = 4000
 	t := text(s.Body.Data)
@@ -102,17 +99,9 @@ func (s Seen) Text() string {
 		}
 	}
 	if len(t) == 0 {
-		t = s.Body.Query.Encode()
+		t = first(s.Body.Asked, s.Body.Query.Encode())
 	}
-	if strings.HasPrefix(strings.TrimSpace(t), "{") {
-		var v any
-		if json.Unmarshal([]byte(t), &v) == nil {
-			if pretty, err := json.MarshalIndent(v, "", "  "); err == nil {
-				t = string(pretty)
-			}
-		}
-	}
-	t = strings.ToValidUTF8(strings.ReplaceAll(t, "\x00", ""), "\ufffd")
+	t = strings.ReplaceAll(t, "\x00", "\u2400")
 	if len(t) > most {
 		t = strings.ToValidUTF8(t[:most], "") + "…"
 	}

@@ -135,7 +135,7 @@ func (r *Room) takeFrom(ctx context.Context, a acquaintance, b Body, public bool
 // store waits until a body is stored with what it reports.
 func (r *Room) store(ctx context.Context, a acquaintance, b Body) error {
 	now := r.o.Clock.Now()
-	sum, path, query := sha256.New(), strings.Join(b.Path, "/"), b.Query.Encode()
+	sum, path, query := sha256.New(), strings.Join(b.Path, "/"), first(b.Asked, b.Query.Encode())
 	for _, s := range []string{b.ContentType, query, path, b.Event} {
 		fmt.Fprintf(sum, "%d:%s", len(s), s)
 	}
