@@ -84,11 +84,12 @@ func (r *Room) Outage(ctx context.Context, slug string, what Symptom, from strin
 		return bad
 	}
 	now := r.o.Clock.Now()
-	if !r.senders.fresh(now, string(tenant)+"\x00"+slug, from) {
+	sender, fresh := r.senders.fresh(now, string(tenant)+"\x00"+slug, from)
+	if !fresh {
 		return nil
 	}
 	ctx = ident.WithActor(ctx, ident.System)
-	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		row := outageRow{TenantID: tenant, ID: ident.NewID(now), Service: slug, Symptom: what, At: now}
 		if _, err := db.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: outage: %w", err)
@@ -96,6 +97,10 @@ func (r *Room) Outage(ctx context.Context, slug string, what Symptom, from strin
 		r.o.Store.AfterCommit(ctx, r.sweeper.Kick)
 		return r.tellOutage(ctx, db, slug, svc.Name, now)
 	})
+	if err != nil {
+		r.senders.forget(sender) // they will say it again
+	}
+	return err
 }
 
 // tellOutage records what the reports of a service come to.
@@ -168,10 +173,15 @@ func (r *Room) endOutage(ctx context.Context, slug, episode string, now time.Tim
 		if _, err := db.NewUpdate().Model((*outageRow)(nil)).Set("over = ?", true).Where("tenant_id = ? AND service = ? AND NOT over", tenant, slug).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: outage: %w", err)
 		}
-		l := r.o.Locale(ctx)
+		l, name := r.o.Locale(ctx), slug
+		if svc, err := r.o.Services.Get(ctx, slug); err == nil {
+			name = svc.Name
+		} else if fault.KindOf(err) != fault.NotFound {
+			return err
+		}
 		_, err = r.o.Signals.Record(ctx, signal.Signal{
 			Source: signal.Citizen, Key: "citizen:" + slug, Episode: episode, State: signal.Resolved, Service: slug, Severity: signal.Info,
-			Title: l.Catalog.Text(l.Lang, "intake.outage_over", slug),
+			Title: l.Catalog.Text(l.Lang, "intake.outage_over", name),
 		})
 		return err
 	})
@@ -190,8 +200,8 @@ type reporters struct {
 const maxReporters = 50_000
 
 // fresh reports whether this is the sender's first report about a thing for a
-// while. IPv6 counts by its network.
-func (s *reporters) fresh(now time.Time, about, from string) bool {
+// while, and by what it knows them. IPv6 counts by its network.
+func (s *reporters) fresh(now time.Time, about, from string) (id [16]byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.After(s.until) || len(s.seen) > maxReporters {
@@ -206,10 +216,17 @@ func (s *reporters) fresh(now time.Time, about, from string) bool {
 	h := sha256.New()
 	h.Write(s.key[:])
 	fmt.Fprintf(h, "%s\x00%s", about, from)
-	id := [16]byte(h.Sum(nil)[:16])
+	id = [16]byte(h.Sum(nil)[:16])
 	if at, ok := s.seen[id]; ok && now.Sub(at) < sameSender {
-		return false
+		return id, false
 	}
 	s.seen[id] = now
-	return true
+	return id, true
+}
+
+// forget takes back that somebody has reported.
+func (s *reporters) forget(id [16]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seen, id)
 }

@@ -1,10 +1,13 @@
 package intake_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"tuermer/internal/notice/intake"
+	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
@@ -17,6 +20,21 @@ import (
 type settable struct{ t time.Time }
 
 func (c *settable) Now() time.Time { return clock.Cut(c.t) }
+
+// scribe records signals, keeps the last title, and fails when told to.
+type scribe struct {
+	intake.Recorder
+	err   error
+	title string
+}
+
+func (p *scribe) Record(ctx context.Context, s signal.Signal) (signal.Signal, error) {
+	if p.err != nil {
+		return s, p.err
+	}
+	p.title = s.Title
+	return p.Recorder.Record(ctx, s)
+}
 
 // Three citizens within ten minutes are a signal that wakes; fewer are listed,
 // one who insists is one, and half an hour of quiet ends it.
@@ -31,7 +49,8 @@ func TestCitizensReport(t *testing.T) {
 		}
 		c := &settable{time.Now()}
 		o := intake.OptionsOf(b.room)
-		o.Clock = c
+		pen := &scribe{Recorder: o.Signals}
+		o.Clock, o.Signals = c, pen
 		room := intake.New(o)
 		defer room.Stop()
 		citizen := ident.WithActor(w.Ctx, ident.Actor{Kind: ident.KindPublic})
@@ -46,6 +65,12 @@ func TestCitizensReport(t *testing.T) {
 				t.Errorf("%s: %v", field, err)
 			}
 		}
+		// What could not be stored is no report: the same person says it again at once.
+		pen.err = fault.New(fault.Unavailable, "intake.busy")
+		if err := report("portal", intake.Gone, "192.0.2.1"); !errors.Is(err, pen.err) {
+			t.Fatal(err)
+		}
+		pen.err = nil
 		for _, from := range []string{"192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2"} { // two people
 			if err := report("portal", intake.Gone, from); err != nil {
 				t.Fatal(err)
@@ -66,5 +91,8 @@ func TestCitizensReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.until("citizen:portal firing info", "citizen:portal firing critical", "citizen:portal resolved info")
+		if want := "Seit einer halben Stunde meldet niemand mehr etwas: Bürgerportal"; pen.title != want {
+			t.Errorf("got %q, want %q", pen.title, want)
+		}
 	})
 }
