@@ -228,6 +228,7 @@ func TestUsage(t *testing.T) {
 		{args: "source add --format prtg --name PRTG", did: "source add prtg PRTG  24h0m0s", says: "https://lage.example/in/tin_x/prtg"},
 		{args: "source add --format prtg --name PRTG --service portal --rhythm 0s", did: "source add prtg PRTG portal 0s", says: "/in/"},
 		{args: "source add --format mail --name USV --resolve-after 30m", did: "source add mail USV  24h0m0s ends after 30m0s", says: "/in/"},
+		{args: "source add --format PRTG --name PRTG", code: 2, says: "„PRTG“ gibt es nicht. Möglich sind: prtg, alertmanager, "},
 		{args: "source add --name PRTG", code: 2, says: "--format"},
 		{args: "source list", did: "source list", says: "–  endet nach 1h30m ohne Meldung  USV"},
 		{args: "source list", did: "source list", says: "prtg-rathaus  prtg  meldet sich  –  –                              PRTG Rathaus"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -45,6 +46,9 @@ type sourceAddCmd struct {
 // Run adds a source and prints its address and nothing else on standard output; what
 // to enter in the other system has the secret in it, too, and is told this once.
 func (c sourceAddCmd) Run(s *session) error {
+	if known := app.SourceFormats(); !slices.Contains(known, c.Format) {
+		return errUsage{s.text("cli.bad_source_format", c.Format, strings.Join(known, ", "))}
+	}
 	settings, err := s.settings()
 	if err != nil {
 		return err
