@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -48,6 +49,36 @@ func ReadForm(r *http.Request) (*Form, error) {
 		}
 	}
 	return &Form{Values: r.PostForm, Errors: map[string]string{}}, nil
+}
+
+// ReadUpload reads a posted form with one file in field, which may have at most
+// so many bytes; none chosen is no error. All of it stays in memory: what somebody
+// sends in confidence must not lie in a temporary file when the machine dies. The
+// site has to let the address send that much, see [Options].
+func ReadUpload(r *http.Request, field string, most int64) (*Form, []byte, error) {
+	if err := r.ParseForm(); err == nil {
+		_ = r.ParseMultipartForm(most) // what is wrong with it ReadForm says
+	}
+	f, err := ReadForm(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, head, err := r.FormFile(field)
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
+		return f, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fault.New(fault.Invalid, "web.bad_form").With(err)
+	}
+	defer func() { _ = file.Close() }() // it is memory
+	if head.Size > most {
+		return f, nil, fault.New(fault.TooLarge, "web.too_large")
+	}
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return nil, nil, fault.New(fault.Invalid, "web.bad_form").With(err)
+	}
+	return f, data, nil
 }
 
 // Get is a field without blanks around it.
