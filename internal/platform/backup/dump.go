@@ -57,9 +57,10 @@ func Dump(ctx context.Context, s *store.Store, begin func(Head) (*Writer, error)
 
 // apart are tables that are not copied row by row: the queue's own, whose open
 // jobs stand in the backup by themselves, and the counters of the schema, which
-// stand in the head.
+// stand in the head; and what has to be gone within a day ("_fleeting"), which a
+// backup would keep for weeks.
 func apart(name string) bool {
-	return strings.HasPrefix(name, "river_") || strings.HasSuffix(name, "_schema_version")
+	return strings.HasPrefix(name, "river_") || strings.HasSuffix(name, "_fleeting") || strings.HasSuffix(name, "_schema_version")
 }
 
 // tablesOf lists the tables in the order in which they were made, so that what
