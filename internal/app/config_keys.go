@@ -20,7 +20,7 @@ import (
 // The closed lists of the contract. What is stored is these words, so they
 // are English; screens translate them.
 var (
-	roles         = []string{"admin", "it", "publisher", "approver", "reader", "dpo"}
+	roles         = []string{"admin", "it", "publisher", "approver", "reader", "dpo", "onsite"}
 	audienceKinds = []string{"citizens", "press", "staff", "leadership", "council", "partners", "it", "authority"}
 	articles      = []string{"der", "die", "das", "plural"}
 	hookForms     = []string{"slack", "teams", "mattermost", "rocketchat", "matrix", "ntfy", "threema", "signal", "rest"}

@@ -118,7 +118,7 @@ func tokenBody(t Token) TokenBody {
 type listPeopleIn struct {
 	web.Paging
 	Q    string `query:"q" doc:"Part of name, address or unit"`
-	Role string `query:"role" enum:"admin,it,publisher,approver,reader,dpo"`
+	Role string `query:"role" enum:"admin,it,publisher,approver,reader,dpo,onsite"`
 }
 
 type personIn struct {

@@ -83,6 +83,7 @@ var roleWords = map[string]Role{
 	"approver": RoleApprover, "freigabe": RoleApprover, "gibtfrei": RoleApprover,
 	"reader": RoleReader, "liest": RoleReader, "lesen": RoleReader, "leser": RoleReader,
 	"dpo": RoleDPO, "datenschutz": RoleDPO, "dsb": RoleDPO,
+	"onsite": RoleOnsite, "vorort": RoleOnsite, "aussendienst": RoleOnsite,
 }
 
 // decodeText makes UTF-8 of what spreadsheets save: UTF-8 with or without a

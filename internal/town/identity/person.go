@@ -58,6 +58,7 @@ const (
 	RoleApprover  Role = "approver"  // approves what others wrote
 	RoleReader    Role = "reader"    // looks
 	RoleDPO       Role = "dpo"       // data protection officer: hears of breaches, keeps the papers
+	RoleOnsite    Role = "onsite"    // reports from the place: works yard, inspectors, caretakers
 )
 
 // Person is somebody who works for the town.
@@ -94,7 +95,7 @@ type Person struct {
 
 // Roles lists all roles in the order in which they are shown.
 func Roles() []Role {
-	return []Role{RoleAdmin, RoleIT, RolePublisher, RoleApprover, RoleReader, RoleDPO}
+	return []Role{RoleAdmin, RoleIT, RolePublisher, RoleApprover, RoleReader, RoleDPO, RoleOnsite}
 }
 
 // Verified reports whether the alternative address is known to reach the
