@@ -55,6 +55,7 @@ require (
 
 require (
 	github.com/SherClockHolmes/webpush-go v1.4.0
+	github.com/bep/imagemeta v1.0.1
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emiago/sipgo v1.7.3
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -84,6 +85,13 @@ func (s *stage) fillIn(args []string) error {
 	}
 	if args[0] == "Datei" && len(args) > 2 { // Fülle Datei "Feld" name: a file of this scenario
 		text, ok := s.files[args[2]]
+		if coded, there := s.files[args[2]+".base64"]; there { // a picture
+			var err error
+			if text, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(coded)), "")); err != nil {
+				return err
+			}
+			ok = true
+		}
 		if !ok {
 			return fmt.Errorf("zum Szenario gehört keine Datei „%s“", args[2])
 		}

@@ -29,7 +29,7 @@ var tower = []struct {
 	{"town", []string{"audit", "vault", "service", "plan", "identity", "channel", "papers", "keep", "contact", "deletion"}},
 	{"notice", []string{"signal", "monitor", "sonde", "pulse", "intake", "listen"}},
 	{"raise", []string{"roster", "chain", "alert", "trial"}},
-	{"coordinate", []string{"incident", "staff", "chat"}},
+	{"coordinate", []string{"incident", "staff", "onsite", "chat"}},
 	{"inform", []string{"template", "subscriber", "publish", "statuspage", "twin", "rumour", "inbox", "editorial"}},
 	{"learn", []string{"review", "exercise"}},
 }

@@ -28,6 +28,7 @@ type schema struct {
 	Required   []string           `json:"required"`
 	Items      *schema            `json:"items"`
 	ReadOnly   bool               `json:"readOnly"`
+	Encoding   string             `json:"contentEncoding"`
 	Minimum    *float64           `json:"minimum"`
 }
 
@@ -82,6 +83,9 @@ func (d apiDoc) sample(s *schema, name string, w *testTown, depth int) any {
 	case "string":
 		if s.Format == "date-time" {
 			return "2027-01-01T12:00:00Z"
+		}
+		if s.Encoding == "base64" {
+			return "eA=="
 		}
 		switch name {
 		case "service", "services", "slug", "depends_on":

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"tuermer/internal/coordinate/onsite"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/learn/review"
 	"tuermer/internal/notice/intake"
@@ -172,6 +173,8 @@ func (a *App) keeps(ctx context.Context, f *papers.Facts) error {
 		{What: "confirmation", For: contact.KeepRounds, Counted: true},
 		{What: "trial", For: trial.Keep, Counted: true},
 		{What: "incident", Chain: true},
+		{What: "photo", For: onsite.KeepPhotos},
+		{What: "shown", For: onsite.MaxHold},
 		{What: "audit", Chain: true},
 		{What: "signal", For: signal.DefaultKeep},
 		{What: "result", For: time.Duration(k.Results) * dayLong},

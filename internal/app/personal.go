@@ -25,7 +25,7 @@ type holder interface{ Personal() []personal.Rule }
 // personalRules are those of all rooms.
 func (a *App) personalRules() (out []personal.Rule) {
 	for _, h := range []holder{
-		a.identity, a.audit, a.channel, a.plan, a.service, a.papers, a.contact, a.deletion, a.roster, a.chain, a.alert, a.trial, a.incident, a.board,
+		a.identity, a.audit, a.channel, a.plan, a.service, a.papers, a.contact, a.deletion, a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.onsite,
 		a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise,
 	} {
 		out = append(out, h.Personal()...)

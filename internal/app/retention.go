@@ -18,7 +18,7 @@ func (a *App) retention() []retain.Rule {
 	out = append(out, retain.Kept("jobs", retain.Plain, "jobs_lease")...)
 	for _, k := range []keeper{
 		a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake,
-		a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise,
+		a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.onsite, a.template, a.publish, a.statuspage, a.editorial, a.review, a.exercise,
 	} {
 		out = append(out, k.Retention()...)
 	}

@@ -151,6 +151,7 @@ var aged = map[string]func(at time.Time) map[string]any{
 	"alert_alert": func(at time.Time) map[string]any {
 		return map[string]any{"closed_at": at, "state": "closed", "acknowledged_name": "Ada"}
 	},
+	"onsite_photo": func(at time.Time) map[string]any { return map[string]any{"at": at} },
 	"review_answer": func(at time.Time) map[string]any {
 		return map[string]any{"day": at.UTC().Format(time.DateOnly), "text": "Danke, Ada"}
 	},

@@ -69,7 +69,7 @@ func TestTokenStaysInItsScopes(t *testing.T) {
 	for scope, only := range map[string][]string{
 		"read":       nil,
 		"alerts":     {"/alerts", "/silences", "/signals", "/outbox", "/simulated", "/chains", "/trials"},
-		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises"},
+		"incidents":  {"/incidents", "/commitments", "/legal-rules", "/clocks", "/improvements", "/exercises", "/onsite-reports", "/identity-checks", "/identity-copies"},
 		"statements": {"/statements", "/templates", "/language-check", "/adherence", "/switchboard", "/incidents/{id}/prepared", "/next-updates", "/incidents/{id}/statements", "/incidents/{id}/no-change", "/incidents/{id}/waive-closing", "/incidents/{id}/next-updates", "/posts"},
 		"services":   {"/services", "/components", "/audiences", "/twins"},
 		"monitors":   {"/monitors", "/signals", "/sondes", "/sources", "/uplink", "/withheld", "/pulse"},

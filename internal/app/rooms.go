@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/onsite"
 	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/desk"
 	"tuermer/internal/inform/editorial"
@@ -82,6 +84,7 @@ type rooms struct {
 
 	incident *incident.Room
 	board    *staff.Room // a.staff is the console
+	onsite   *onsite.Room
 
 	template   *template.Room
 	publish    *publish.Room
@@ -102,7 +105,7 @@ func Migrations() []store.Migrations {
 		audit.Migrations(), identity.Migrations(), service.Migrations(), plan.Migrations(), channel.Migrations(), keep.Migrations(), papers.Migrations(), contact.Migrations(), deletion.Migrations(),
 		signal.Migrations(), monitor.Migrations(), sonde.Migrations(), pulse.Migrations(), intake.Migrations(),
 		roster.Migrations(), chain.Migrations(), alert.Migrations(), trial.Migrations(),
-		incident.Migrations(), staff.Migrations(),
+		incident.Migrations(), staff.Migrations(), onsite.Migrations(),
 		template.Migrations(),
 		publish.Migrations(), statuspage.Migrations(), editorial.Migrations(),
 		review.Migrations(), exercise.Migrations(),
@@ -116,7 +119,7 @@ func Texts() []fs.FS {
 		audit.Texts(), identity.Texts(), service.Texts(), plan.Texts(), channel.Texts(), papers.Texts(), keep.Texts(), contact.Texts(), deletion.Texts(),
 		signal.Texts(), monitor.Texts(), sonde.Texts(), pulse.Texts(), intake.Texts(),
 		roster.Texts(), chain.Texts(), alert.Texts(), trial.Texts(),
-		incident.Texts(), staff.Texts(),
+		incident.Texts(), staff.Texts(), onsite.Texts(),
 		template.Texts(),
 		publish.Texts(), statuspage.Texts(), twin.Texts(), editorial.Texts(),
 		review.Texts(), exercise.Texts(),
@@ -252,6 +255,9 @@ func (a *App) build() (err error) {
 		Plan: a.plan, Outbox: a.channel,
 	})
 	a.board.Subscribe(a.bus)
+	a.onsite = onsite.New(onsite.Options{
+		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Incidents: a.incident, Town: a.identity, Vault: a.vault, Locale: a.townLocale,
+	})
 
 	library, err := template.Default()
 	if err != nil {
@@ -302,7 +308,7 @@ func (a *App) build() (err error) {
 
 	a.desk = desk.New(desk.Options{
 		Store: a.store, Clock: c, Log: log, Version: o.Version, Catalog: a.catalog, Identity: a.identity, Service: a.service, Plan: a.plan,
-		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Roster: a.roster, Alert: a.alert, Incident: a.incident, Staff: a.board, Publish: a.publish, Review: a.review, Exercise: a.exercise,
+		Channel: a.channel, Signal: a.signal, Monitor: a.monitor, Pulse: a.pulse, Roster: a.roster, Alert: a.alert, Incident: a.incident, Staff: a.board, Onsite: a.onsite, Publish: a.publish, Review: a.review, Exercise: a.exercise,
 		Papers: a.paperFindings, Diagnose: a.diagnoseHere,
 		Notes: a.notes, Declared: a.townDeclared, Hooks: everyHook{a}, Fetch: a.fetch, PushKey: a.pushKey,
 	})
@@ -316,7 +322,7 @@ func (a *App) build() (err error) {
 
 // starters are the rooms that do things by themselves, in floor order.
 func (a *App) starters() []starter {
-	return []starter{a.housekeeping(), a.keep, a.deletion, a.identity, a.ways, a.channel, a.contact, a.signal, a.roster, a.alert, a.trial, a.incident, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
+	return []starter{a.housekeeping(), a.keep, a.deletion, a.identity, a.ways, a.channel, a.contact, a.signal, a.roster, a.alert, a.trial, a.incident, a.onsite, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.monitor, a.sonde, a.pulse, a.intake, a.desk}
 }
 
 // keepHandled is how long the bus remembers which handler has heard which fact;
@@ -345,10 +351,10 @@ func (a *App) site() error {
 		Catalog: a.catalog, Clock: a.o.Clock, Log: a.o.Log, Hints: a.hints,
 		Authenticate: a.whileAway(a.identity.Middleware), Locale: a.identity.Locale, SignIn: identity.SignInPath,
 		StillIn: a.identity.StillIn,
-		Shell:   a.desk.Shell, Large: template.LargeBodies(),
+		Shell:   a.desk.Shell, Large: largeBodies(),
 	})
 	api := web.NewAPI(a.staff, a.o.Version)
-	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
+	for _, r := range []any{a.audit, a.identity, a.service, a.plan, a.channel, a.papers, a.keep, a.contact, a.deletion, a.signal, a.monitor, a.sonde, a.pulse, a.intake, a.roster, a.chain, a.alert, a.trial, a.incident, a.board, a.onsite, a.template, a.publish, a.statuspage, a.twin, a.editorial, a.review, a.exercise, a.desk} {
 		if p, ok := r.(interface{ Routes(*web.Site) }); ok {
 			p.Routes(a.staff)
 		}
@@ -365,6 +371,13 @@ func (a *App) site() error {
 	a.intake.Mount(roster.SlashPath, a.roster.TakeSlash)
 	a.public = a.intake.Gate(a.statuspage.Handler(), true)
 	return nil
+}
+
+// largeBodies are the addresses that take more than a form.
+func largeBodies() map[string]int64 {
+	out := template.LargeBodies()
+	maps.Copy(out, onsite.LargeBodies())
+	return out
 }
 
 // townLocale is how the tenant in ctx writes what it tells by itself.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/onsite"
 	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/editorial"
 	"tuermer/internal/inform/publish"
@@ -97,6 +100,8 @@ type testTown struct {
 	asked    string // secret of a question whether a way reaches somebody
 	peer     string // id of another install, invited to a mutual watch
 	hold     string // keeps data from being deleted
+	seen     string // a report from the spot, with a photo
+	shown    string // a document that was checked
 }
 
 // install is a product with two towns; nothing moves by itself in it.
@@ -357,6 +362,15 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 	drill, err := a.exercise.Begin(as(identity.RoleIT), exercise.Drill, "ransomware")
 	must(err)
 	w.drill = string(drill.ID)
+	report, err := a.onsite.Report(as(identity.RoleIT), onsite.Draft{Incident: inc.ID, Text: "Gesehen " + w.mark, Photo: dot(in.t)})
+	must(err)
+	w.seen = string(report.ID)
+	must(a.onsite.AllowCopies(as(identity.RoleAdmin), true, "Grund "+w.mark))
+	check, err := a.onsite.Check(as(identity.RoleIT), onsite.Showing{
+		Incident: inc.ID, Held: onsite.Held{Name: "Erika " + w.mark, Document: "card"}, Purpose: "access", Outcome: "matches", Copy: dot(in.t), Consent: true,
+	})
+	must(err)
+	w.shown = string(check.ID)
 	promise, err := a.incident.Commit(as(identity.RoleIT), inc.ID, incident.Commitment{Text: "Zusage " + w.mark, Due: a.o.Clock.Now().Add(time.Hour)})
 	must(err)
 	w.promise = string(promise.ID)
@@ -380,6 +394,16 @@ func (in *install) settle(ctx context.Context, slug string) *testTown {
 		in.t.Fatalf("%s: links of mails are missing: %q %q in %d: %+v", slug, w.ackLink, w.approve, len(items), items)
 	}
 	return w
+}
+
+// dot is the smallest photo.
+func dot(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // limited makes a token of the person with that role for one scope.
@@ -571,6 +595,10 @@ func (w *testTown) fill(in *install, c call) []string {
 		ids = []string{w.confirm}
 	case strings.HasPrefix(base, "/identity/begin"), strings.HasPrefix(base, "/setup"):
 		ids = []string{"gibt-es-nicht"}
+	case strings.HasPrefix(base, "/onsite"):
+		ids = []string{w.seen}
+	case strings.HasPrefix(base, "/identity-checks"):
+		ids = []string{w.shown}
 	case strings.HasPrefix(base, "/incident"):
 		ids = []string{w.incident}
 	case strings.HasPrefix(base, "/publish"), strings.HasPrefix(base, "/statements"):
@@ -658,7 +686,7 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		r := strings.NewReplacer("{commitment}", w.promise, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{step}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
+		r := strings.NewReplacer("{commitment}", w.promise, "{report}", w.seen, "{check}", w.shown, "{seat}", w.seat, "{decision}", w.decided, "{preset}", "gibt-es-nicht", "{step}", "gibt-es-nicht", "{fact}", w.fact, "{task}", "gibt-es-nicht", "{clock}", w.clock, "{improvement}", w.improve, "{suffix...}", "fail", "{id}", id, "{slug}", id, "{token}", id, "{key}", id, "{service}", id,
 			// The same words in every town name nobody's rows: one that is in none.
 			"{format}", "prtg", "{rest...}", "x", "{number}", "9999", "{part}", "gibt-es-nicht", "{kind}", "gibt-es-nicht", "{scenario}", "gibt-es-nicht", "{day}", "gibt-es-nicht", "{name}", "gibt-es-nicht")
 		out[i] = r.Replace(p)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/onsite"
 	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/learn/exercise"
@@ -59,6 +60,7 @@ type Options struct {
 	Alert    *alert.Room
 	Incident *incident.Room
 	Staff    *staff.Room
+	Onsite   *onsite.Room
 	Publish  *publish.Room
 	Review   *review.Room
 	Exercise *exercise.Room // nil: none are told of

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tuermer/internal/coordinate/incident"
+	"tuermer/internal/coordinate/onsite"
 	"tuermer/internal/coordinate/staff"
 	"tuermer/internal/inform/publish"
 	"tuermer/internal/inform/template"
@@ -35,6 +36,8 @@ type room struct {
 	MayWrite    bool
 	// Staffed: there is a board of the crisis staff to look at.
 	Staffed bool
+	// Onsite are the newest reports from the spot.
+	Onsite []onsite.Report
 	// Waiver says that the closing words are waived, and why; nil: they are not.
 	Waiver   *publish.Waiver
 	MayWaive bool
@@ -118,6 +121,9 @@ func (d *Desk) room(ctx context.Context, id incident.ID) (v room, err error) {
 	}
 	seats, err := d.o.Staff.Seats(ctx, id)
 	if err != nil {
+		return v, err
+	}
+	if v.Onsite, err = d.o.Onsite.Reports(ctx, onsite.Filter{Incident: id, Limit: 5}); err != nil {
 		return v, err
 	}
 	v.Staffed = staff.Open(v.Incident) || len(seats) > 0

@@ -253,29 +253,3 @@ func TestSentryInstallationIsNoOutage(t *testing.T) {
 		t.Errorf("%+v, %v", rs, err)
 	}
 }
-
-// What somebody writes below an issue is no outage, whatever Sentry calls it, and it is
-// said of which issue. The numbers of things are numbers or texts.
-func TestSentryCommentIsNoOutage(t *testing.T) {
-	for _, c := range []struct{ event, body, want string }{
-		{"comment", `{"action":"created","installation":{"uuid":"u"},"data":{"comment":"sehe nach","project_slug":"portal","comment_id":"1234","issue_id":"100","timestamp":"2026-11-26T12:00:00Z"},"actor":{"type":"user"}}`, "issue 100||firing|info|Sentry: comment created|| (note)"},
-		{"comment", `{"action":"deleted","data":{"comment":"","comment_id":1234,"issue_id":100}}`, "issue 100||firing|info|Sentry: comment deleted|| (note)"},
-		{"comment", `{"action":"updated","data":{}}`, "comment||firing|info|Sentry: comment updated|| (note)"},
-		{"", `{"action":"created","data":{"comment":"resolved","comment_id":"1","issue_id":"100"}}`, "issue 100||firing|info|Sentry: comment created|| (note)"},
-		{"event_alert", `{"action":"triggered","data":{"event":{"issue_id":1170820242,"title":"KeyError","level":"fatal"},"triggered_rule":"r"}}`, "issue 1170820242||firing|critical|KeyError||"},
-		{"event_alert", `{"action":"triggered","data":{"event":{"issue_id":"1170820242","title":"KeyError","level":"fatal"},"triggered_rule":"r"}}`, "issue 1170820242||firing|critical|KeyError||"},
-		{"issue", `{"action":"resolved","data":{"issue":{"id":1170820242,"title":"KeyError"}}}`, "issue 1170820242||resolved|warning|KeyError||"},
-		{"issue", `{"action":"unresolved","data":{"issue":{"id":"PORTAL-1","title":"KeyError"}}}`, "issue PORTAL-1||firing|warning|KeyError||"},
-		{"metric_alert", `{"action":"critical","data":{"metric_alert":{"id":123456789012345678,"alert_rule":{"name":"r"}}}}`, "metric 123456789012345678||firing|critical|r||"},
-	} {
-		rs, err := Parse(Sentry, Mapping{}, Body{Event: c.event, Data: []byte(c.body)}, nil)
-		if err != nil || len(rs) != 1 || what(rs[0]) != c.want {
-			t.Errorf("%s:\n got %+v, %v\nwant %s", c.body, rs, err, c.want)
-		}
-	}
-	for _, body := range []string{`{"action":"triggered","data":{"event":{"issue_id":{}}}}`, `{"action":"created","data":{"issue":{"id":null}}}`, `{"action":"created","data":{"issue":{"id":""}}}`} {
-		if rs, err := Parse(Sentry, Mapping{}, Body{Data: []byte(body)}, nil); err == nil {
-			t.Errorf("%s: %+v", body, rs)
-		}
-	}
-}

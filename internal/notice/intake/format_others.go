@@ -67,24 +67,6 @@ func parseHealthchecks(b Body, _ Zone) ([]Report, error) {
 	return []Report{r}, nil
 }
 
-// number is what a thing goes by, written as a number or as text.
-type number string
-
-// UnmarshalJSON keeps the digits as they stand there.
-func (n *number) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
-	}
-	if d := json.Number(""); b[0] != '"' {
-		if err := json.Unmarshal(b, &d); err != nil {
-			return err
-		}
-		*n = number(d)
-		return nil
-	}
-	return json.Unmarshal(b, (*string)(n))
-}
-
 // parseSentry reads Sentry's integration webhooks
 // (https://docs.sentry.io/organization/integrations/integration-platform/webhooks/).
 func parseSentry(b Body, _ Zone) ([]Report, error) {
@@ -92,22 +74,22 @@ func parseSentry(b Body, _ Zone) ([]Report, error) {
 		Action string `json:"action"`
 		Data   struct {
 			Event struct {
-				Issue number `json:"issue_id"`
+				Issue string `json:"issue_id"`
 				Title string `json:"title"`
 				URL   string `json:"web_url"`
 				Level string `json:"level"`
 			} `json:"event"`
 			Rule  string `json:"triggered_rule"`
 			Issue struct {
-				ID      number `json:"id"`
-				Title   string `json:"title"`
-				URL     string `json:"web_url"`
-				Link    string `json:"permalink"`
-				Level   string `json:"level"`
-				Culprit string `json:"culprit"`
+				ID      json.Number `json:"id"`
+				Title   string      `json:"title"`
+				URL     string      `json:"web_url"`
+				Link    string      `json:"permalink"`
+				Level   string      `json:"level"`
+				Culprit string      `json:"culprit"`
 			} `json:"issue"`
 			Alert struct {
-				ID   number `json:"id"`
+				ID   json.Number `json:"id"`
 				Rule struct {
 					Name string `json:"name"`
 				} `json:"alert_rule"`
@@ -115,10 +97,6 @@ func parseSentry(b Body, _ Zone) ([]Report, error) {
 			Title  string `json:"description_title"`
 			Text   string `json:"description_text"`
 			WebURL string `json:"web_url"`
-			// Of a comment.
-			Comment   string `json:"comment"`
-			CommentID number `json:"comment_id"`
-			IssueID   number `json:"issue_id"`
 		} `json:"data"`
 	}
 	if len(b.Data) == 0 {
@@ -133,20 +111,12 @@ func parseSentry(b Body, _ Zone) ([]Report, error) {
 		return []Report{{Key: "installation", Title: "Sentry: installation " + s.Action, State: signal.Firing, Severity: signal.Info, Note: true}}, nil
 	}
 	switch {
-	case b.Event == "comment" || d.CommentID != "" && d.Event.Issue+d.Alert.ID+d.Issue.ID == "": // somebody writes about an issue, which stays as it is
-		about := "comment"
-		if d.IssueID != "" {
-			about = "issue " + string(d.IssueID)
-		}
-		return []Report{{
-			Key: about, Title: join(" ", "Sentry: comment", s.Action), Detail: d.Comment, State: signal.Firing, Severity: signal.Info, Note: true,
-		}}, nil
 	case d.Event.Issue != "":
-		r.Key, r.Title, r.Detail, r.Link, r.Severity = "issue "+string(d.Event.Issue), d.Event.Title, d.Rule, d.Event.URL, sentryLevel(d.Event.Level)
+		r.Key, r.Title, r.Detail, r.Link, r.Severity = "issue "+d.Event.Issue, d.Event.Title, d.Rule, d.Event.URL, sentryLevel(d.Event.Level)
 	case d.Alert.ID != "":
-		r.Key, r.Title, r.Detail, r.Link, r.Severity = "metric "+string(d.Alert.ID), first(d.Title, d.Alert.Rule.Name), d.Text, d.WebURL, severityOf(s.Action)
+		r.Key, r.Title, r.Detail, r.Link, r.Severity = "metric "+d.Alert.ID.String(), first(d.Title, d.Alert.Rule.Name), d.Text, d.WebURL, severityOf(s.Action)
 	case d.Issue.ID != "":
-		r.Key, r.Title, r.Detail, r.Link, r.Severity = "issue "+string(d.Issue.ID), d.Issue.Title, d.Issue.Culprit, first(d.Issue.URL, d.Issue.Link), sentryLevel(d.Issue.Level)
+		r.Key, r.Title, r.Detail, r.Link, r.Severity = "issue "+d.Issue.ID.String(), d.Issue.Title, d.Issue.Culprit, first(d.Issue.URL, d.Issue.Link), sentryLevel(d.Issue.Level)
 	default:
 		return nil, ErrKeyless
 	}

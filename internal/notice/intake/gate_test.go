@@ -152,38 +152,3 @@ func TestPace(t *testing.T) {
 		t.Fatal("a hundred a second")
 	}
 }
-
-// A comment of Sentry is taken, said to be one on the source's page, and alarms nobody.
-// What stands in an address is kept as it came, and read although nobody escaped it.
-func TestGateTakesWhatIsNoAlarm(t *testing.T) {
-	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
-		b := newBench(t, w)
-		ask := func(name string, req *http.Request) intake.Seen {
-			t.Helper()
-			rec := httptest.NewRecorder()
-			b.room.Gate(http.NotFoundHandler(), false).ServeHTTP(rec, req)
-			src, err := b.room.Get(w.Ctx, name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen, err := b.room.Seen(w.Ctx, src)
-			if rec.Code != http.StatusOK || err != nil || len(seen) != 1 || seen[0].Problem != "" || len(seen[0].Reports) != 1 {
-				t.Fatalf("%d %s, %+v, %v", rec.Code, rec.Body, seen, err)
-			}
-			return seen[0]
-		}
-		sentry := b.add(intake.Source{Name: "sentry", Title: "Sentry", Format: intake.Sentry})
-		req := httptest.NewRequest(http.MethodPost, "/in/"+sentry+"/sentry", strings.NewReader(`{"action":"created","data":{"comment":"sehe nach","comment_id":"7","issue_id":100}}`))
-		req.Header.Set("Sentry-Hook-Resource", "comment")
-		if r := ask("sentry", req).Reports[0]; !r.Note || r.Word() != "note" || r.Title != "Sentry: comment created" || r.Detail != "sehe nach" {
-			t.Errorf("%+v", r)
-		}
-		usv := b.add(intake.Source{Name: "usv", Title: "USV", Format: intake.Generic})
-		const query = "title=%FCber+50%&state=down&key=a;b"
-		seen := ask("usv", httptest.NewRequest(http.MethodGet, "/in/"+usv+"/generic?"+query, nil))
-		if r := seen.Reports[0]; r.Title != "über 50%" || r.Key != "a;b" || seen.Text() != query {
-			t.Errorf("%+v of %q", r, seen.Text())
-		}
-		b.untilStates("intake:usv:a;b firing") // and nothing of the comment
-	})
-}
