@@ -159,7 +159,7 @@ async function thread(browser, { name, width, scripts = true, released }, findin
 
 /** Pages beside the thread, with something in them. */
 const beside = [
-  "/", "/alert", "/alert?all=1", "/alert/silence", "/alert/silence/new", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal", "/twin", "/pulse",
+  "/", "/alert", "/alert?all=1", "/alert/silence", "/alert/silence/new", "/incident", "/incident?all=1", "/incident/new", "/incident/rules", "/onsite", "/onsite/identity", "/publish", "/editorial", "/editorial/new", "/review", "/exercise", "/statuspage", "/statuspage/buergerportal", "/twin", "/pulse",
   "/monitor", "/monitor/new", "/monitor/new?kind=dns", "/monitor/new/from", "/monitor/new/from/mail", "/monitor/new/import", "/monitor/portal", "/monitor/portal?range=1y", "/monitor/-/history", "/sonde", "/source", "/signal", "/service", "/service/new", "/service/buergerportal", "/plan", "/plan/new", "/plan/citizens",
   "/kit", "/kit/ways", "/kit/matrix", "/kit/matrix/ransomware", "/kit/contacts", "/kit/contacts/new", "/kit/holding", "/kit/holding/new", "/kit/part/press", "/kit/profile/citizens",
   "/kit/board", "/kit/cover", "/kit/versions", "/kit/versions/1", "/kit/folder", "/kit/car", "/kit/handover", "/kit/phone", "/kit/intranet", "/kit/signoff", "/kit/month", `/kit/month/${new Date().toISOString().slice(0, 7)}`,
@@ -213,6 +213,7 @@ async function tour(browser, world, findings, ...states) {
     await display.close();
     await plain.close();
     await sources(browser, world, findings, width, states.at(-1).cookies);
+    await onsite(browser, world, findings, width, states.at(-1).cookies);
     for (const path of ["/", "/en", "/impressum"]) {
       const answer = await r.page.goto(world.public + path);
       if (answer.status() === 200) await r.look(`public${path.replace("/", "-")}`);
@@ -276,6 +277,54 @@ async function sources(browser, world, findings, width, cookies) {
     await r.look("outage-unsent");
     await r.goto(`${world.public}/stoerung/danke`);
     await r.look("outage-thanks");
+    await r.close();
+  }
+}
+
+/** Somebody on the spot: the phone's position, a photo, a document that was shown; with
+ *  scripts and without. */
+async function onsite(browser, world, findings, width, cookies) {
+  const drawing = await browser.newPage({ viewport: { width: 320, height: 240 } });
+  await drawing.setContent("<body style='background:#048;color:#fff'>Verteiler 0.12");
+  const photo = { name: "keller.png", mimeType: "image/png", buffer: await drawing.screenshot() };
+  await drawing.close();
+  for (const scripts of [true, false]) {
+    const more = { permissions: ["geolocation"], geolocation: { latitude: 51.31234, longitude: 9.48765, accuracy: 12 } };
+    const r = await new Reader(browser, `onsite-${width}${scripts ? "" : "-plain"}`, { width, schemes: ["light", "dark"], scripts, more }, findings).open();
+    await r.context.addCookies(cookies);
+    await r.goto(`${world.staff}/incident/new`);
+    await r.page.getByLabel("Was ist los?").fill(`Wasser im Serverraum ${width}${scripts ? "" : " ohne Skript"}`);
+    await r.click("Vorfall eröffnen");
+    await r.sees(/Noch hat niemand von vor Ort gemeldet/);
+    await r.click("Neue Meldung", { role: "link" });
+    await r.click("Meldung senden");
+    await r.sees(/Schreiben Sie bitte, was Sie sehen/);
+    await r.look("refused");
+    await r.page.getByLabel("Was sehen Sie?").fill("Wasser steht 5 cm hoch");
+    await r.page.getByLabel("Foto").setInputFiles(photo);
+    const here = r.page.getByRole("button", { name: "Meine Position eintragen" });
+    if (scripts) {
+      await here.click();
+      await r.sees(/Ihre Position ist eingetragen/);
+      await r.look("position");
+    } else {
+      if (await here.isVisible()) r.say("a button that needs script is offered without");
+      await r.page.getByLabel("Wo ist das?").fill("51,31234 9,48765");
+    }
+    await r.click("Meldung senden");
+    await r.sees(/51\.31234, 9\.48765/);
+    if (await r.page.locator(".tm-photo").evaluate((i) => i.naturalWidth, undefined, { timeout: 60_000 }).catch(() => 0) !== 320) r.say("the photo is not shown");
+    await r.look("report");
+    await r.click("Weitere Meldung", { role: "link" });
+    await r.click("Ausweis prüfen", { role: "link" });
+    await r.click("Prüfung eintragen");
+    await r.sees(/Bitte wählen Sie, wofür Sie den Ausweis ansehen/);
+    await r.look("identity-refused");
+    for (const choice of ["Hilfe nur für Berechtigte", "Personalausweis", "Person und Ausweis passen zusammen"]) await r.page.getByLabel(choice).check();
+    await r.page.getByLabel("Name der Person").fill("Erika Mustermann");
+    await r.click("Prüfung eintragen");
+    await r.sees(/Erika Mustermann, Personalausweis/);
+    await r.look("identity");
     await r.close();
   }
 }
