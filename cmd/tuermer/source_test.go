@@ -33,6 +33,13 @@ func (s *stage) source(args []string) error {
 		if len(rest) > 2 {
 			n.Service = rest[2]
 		}
+		if len(rest) > 3 {
+			rhythm, err := time.ParseDuration(rest[3])
+			if err != nil {
+				return fmt.Errorf("„%s“ ist keine Dauer", rest[3])
+			}
+			n.Rhythm = rhythm
+		}
 		at, err := app.Commands{}.AddSource(s.t.Context(), settings, n)
 		if err != nil {
 			return err

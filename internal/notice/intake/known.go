@@ -110,6 +110,7 @@ func (r *Room) ask(ctx context.Context, sum string) (acquaintance, error) {
 	}
 	a := r.acquaint(ctx, row)
 	r.book.put(a)
+	r.sweeper.Kick() // it may be new here, and silent before the next look
 	return a, nil
 }
 

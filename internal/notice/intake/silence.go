@@ -19,6 +19,14 @@ const KeepBodies = 30 * 24 * time.Hour
 // understood is over.
 const unreadFor = 24 * time.Hour
 
+const (
+	// lookEvery is how often we look at least: what another node or a command has
+	// added kicks nobody here.
+	lookEvery = 5 * time.Minute
+	// forgetEvery is how often old bodies are dropped.
+	forgetEvery = time.Hour
+)
+
 // about is what can be wrong with a source itself.
 type about string
 
@@ -189,6 +197,9 @@ func (r *Room) change(ctx context.Context, name string, do func(*sourceRow) (abo
 
 // forget drops bodies that nobody will ask for any more.
 func (r *Room) forget(ctx context.Context, now time.Time) error {
+	if last := time.Unix(r.forgotAt.Load(), 0); now.Sub(last) < forgetEvery {
+		return nil
+	}
 	return r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if _, err := db.NewDelete().Model((*bodyRow)(nil)).Where("last_at < ?", now.Add(-KeepBodies)).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: forget: %w", err)
@@ -199,6 +210,7 @@ func (r *Room) forget(ctx context.Context, now time.Time) error {
 		if _, err := db.NewDelete().Model((*letterRow)(nil)).Where("at < ?", now.Add(-KeepLetters)).Exec(ctx); err != nil {
 			return fmt.Errorf("intake: forget: %w", err)
 		}
+		r.o.Store.AfterCommit(ctx, func() { r.forgotAt.Store(now.Unix()) })
 		return nil
 	})
 }

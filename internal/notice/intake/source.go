@@ -13,6 +13,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -167,6 +168,7 @@ type Room struct {
 	posts    *posts
 	unsigned unsignedCount
 	started  time.Time
+	forgotAt atomic.Int64 // when old bodies were last dropped, in Unix seconds
 }
 
 // New makes the room.
@@ -176,7 +178,7 @@ func New(o Options) *Room {
 	}
 	r := &Room{o: o, book: newBook(), pacer: pacer{left: map[pacing]*allowance{}}, started: o.Clock.Now()}
 	r.queue, r.posts = newQueue(r.keep, r.ears.letGo), newPosts(r)
-	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.silence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: time.Hour})
+	r.sweeper = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.silence", Clock: o.Clock, Log: o.Log, Sweep: r.sweep, Idle: lookEvery})
 	r.listener = jobs.NewSweeper(jobs.SweeperOptions{Name: "intake.quiet", Clock: o.Clock, Log: o.Log, Sweep: r.quieten, Idle: beatEvery})
 	return r
 }
