@@ -3,6 +3,7 @@ package channel_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +25,24 @@ import (
 	"tuermer/internal/town/channel"
 	"tuermer/internal/town/vault"
 )
+
+// written is a log that is read while others write.
+type written struct {
+	mu  sync.Mutex
+	out strings.Builder
+}
+
+func (l *written) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(b)
+}
+
+func (l *written) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
 
 // A message in parts has arrived when all of them have, and is lost when one is,
 // whatever the order in which that is told, and across a restart.
@@ -107,6 +126,9 @@ func (p *provider) Replies(b channel.Body) ([]channel.Reply, error) {
 
 func (p *provider) Reports(b channel.Body) ([]channel.Report, error) {
 	f, err := url.ParseQuery(string(b.Data))
+	if err == nil && f.Get("event") != "" {
+		return nil, nil // of another kind
+	}
 	if err != nil || f.Get("id") == "" {
 		return nil, channel.ErrBody
 	}
@@ -397,8 +419,10 @@ func TestReportRoutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, h := &provider{name: "erster"}, &heard{}
+		log := &written{}
 		r := channel.New(channel.Options{
 			Store: w.Store, Clock: clock.System{}, Vault: plainSealer{}, Sole: !w.Store.Postgres(), Signer: v, Answers: h,
+			Log:      slog.New(slog.NewTextHandler(log, nil)),
 			Adapters: func(context.Context) []channel.Adapter { return []channel.Adapter{p} },
 		})
 		ends := settled(w)
@@ -434,6 +458,8 @@ func TestReportRoutes(t *testing.T) {
 			{stranger, receipt, "id=m1&arrival=lost", 404},
 			{context.Background(), other, "id=m1&arrival=lost", 404},
 			{context.Background(), "/in/x/sms-receipt", "id=m1&arrival=lost", 404},
+			{context.Background(), receipt, "event=opened", 204},
+			{context.Background(), receipt, "event=opened", 204}, // told once an hour
 			{context.Background(), receipt, "{", 422},
 			{context.Background(), receipt, strings.Repeat("x", 2<<20), 413},
 			{context.Background(), reply, "id=r1&from=%2B491700000001&text=1", 204},
@@ -443,6 +469,9 @@ func TestReportRoutes(t *testing.T) {
 			if got := post(c.ctx, c.path, c.body); got != c.want {
 				t.Errorf("%.40s…: %d, want %d", c.body, got, c.want)
 			}
+		}
+		if n := strings.Count(log.String(), "a receipt names no message"); n != 1 {
+			t.Errorf("told %d times: %s", n, log)
 		}
 		if item, err := r.Get(w.Ctx, "m1"); err != nil || item.Arrival != channel.Arrived {
 			t.Errorf("%+v %v", item, err)

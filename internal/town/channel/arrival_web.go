@@ -119,6 +119,9 @@ func (r *Room) TakeReport(w http.ResponseWriter, req *http.Request) error {
 		r.o.Log.WarnContext(ctx, "a receipt cannot be read", "route", a.Route(), "err", err)
 		return fault.New(fault.Invalid, "channel.report_unreadable").With(err)
 	}
+	if len(all) == 0 {
+		r.nameless(ctx, a.Route())
+	}
 	for _, rep := range all {
 		if err := r.Report(ctx, a.Route(), rep); err != nil {
 			return err // a 5xx: the provider says it again
@@ -126,6 +129,25 @@ func (r *Room) TakeReport(w http.ResponseWriter, req *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// namelessEvery is how often the log tells of receipts that name no message.
+const namelessEvery = time.Hour
+
+// nameless tells the operator that a route reports about no message of ours: where
+// every receipt does, its fields are called otherwise than we were told.
+func (r *Room) nameless(ctx context.Context, route string) {
+	type of struct {
+		tenant ident.Tenant
+		route  string
+	}
+	now := r.o.Clock.Now()
+	last, _ := r.told.Load(of{ident.TenantOf(ctx), route})
+	if at, ok := last.(time.Time); ok && now.Sub(at) < namelessEvery {
+		return
+	}
+	r.told.Store(of{ident.TenantOf(ctx), route}, now)
+	r.o.Log.WarnContext(ctx, "a receipt names no message, perhaps its fields have other names", "room", "channel", "tenant", ident.TenantOf(ctx), "route", route)
 }
 
 // TakeReply takes what somebody wrote back.

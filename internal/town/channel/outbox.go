@@ -110,6 +110,7 @@ type Room struct {
 	run     context.Context
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
+	told    sync.Map // when the log last told of something; see [Room.nameless]
 }
 
 // Pace of new attempts and patience, per class.
