@@ -24,7 +24,7 @@ import (
 
 // changedBy are the tables that a restore changes on purpose.
 var changedBy = []string{
-	"identity_session", "identity_link", "channel_outbox", "publish_delivery", "editorial_post", "audit_entry", "audit_head",
+	"identity_session", "identity_link", "channel_outbox", "publish_delivery", "editorial_post", "audit_entry", "audit_head", "onsite_fleeting",
 }
 
 // contents are the rows of every table of a data folder, as SQLite spells them,
@@ -161,6 +161,9 @@ func TestBackupRestoresEverything(t *testing.T) {
 	sameRows(t, "restored", before, after, changedBy...)
 	if n := len(after["identity_session"]); n != 0 || len(before["identity_session"]) == 0 {
 		t.Errorf("%d sessions live on, there were %d", n, len(before["identity_session"]))
+	}
+	if n := len(after["onsite_fleeting"]); n != 0 || len(before["onsite_fleeting"]) == 0 {
+		t.Errorf("%d names from documents came out of the backup, there were %d", n, len(before["onsite_fleeting"]))
 	}
 	key := func(dir string) string {
 		b, err := os.ReadFile(filepath.Join(dir, vault.KeyFile))
