@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/fault"
 )
 
@@ -29,11 +31,16 @@ func NewForm(values map[string]string) *Form {
 	return f
 }
 
+// inMemory is how much of a form's files stays in memory: all of it, since the site
+// bounds what is sent. In a temporary file they would lie in the clear, and stay
+// there: net/http removes only those of a request that no middleware has copied.
+const inMemory = 1 << 30
+
 // ReadForm reads a posted form, text or multipart.
 func ReadForm(r *http.Request) (*Form, error) {
 	err := r.ParseForm() // on its own: ParseMultipartForm hides its error
 	if err == nil {
-		err = r.ParseMultipartForm(1 << 20)
+		err = r.ParseMultipartForm(inMemory)
 	}
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 		return nil, err
@@ -51,31 +58,28 @@ func ReadForm(r *http.Request) (*Form, error) {
 	return &Form{Values: r.PostForm, Errors: map[string]string{}}, nil
 }
 
-// ReadUpload reads a posted form with one file in field, which may have at most
-// so many bytes; none chosen is no error. All of it stays in memory: what somebody
-// sends in confidence must not lie in a temporary file when the machine dies. The
-// site has to let the address send that much, see [Options].
-func ReadUpload(r *http.Request, field string, most int64) (*Form, []byte, error) {
-	if err := r.ParseForm(); err == nil {
-		_ = r.ParseMultipartForm(most) // what is wrong with it ReadForm says
-	}
+// uploadTime is how long a file may take on a poor line; a form has a minute.
+const uploadTime = 5 * time.Minute
+
+// ReadUpload reads a posted form with one file in field; none chosen is no error.
+// The site has to let the address send that much, see [Options].
+func ReadUpload(w http.ResponseWriter, r *http.Request, field string) (*Form, []byte, error) {
+	line := http.NewResponseController(w)
+	end := clock.System{}.Now().Add(uploadTime)
+	_ = errors.Join(line.SetReadDeadline(end), line.SetWriteDeadline(end)) // a test's writer has none
 	f, err := ReadForm(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, head, err := r.FormFile(field)
+	file, _, err := r.FormFile(field)
 	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
 		return f, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fault.New(fault.Invalid, "web.bad_form").With(err)
 	}
-	defer func() { _ = file.Close() }() // it is memory
-	if head.Size > most {
-		return f, nil, fault.New(fault.TooLarge, "web.too_large")
-	}
 	data, err := io.ReadAll(file)
-	if err != nil {
+	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, nil, fault.New(fault.Invalid, "web.bad_form").With(err)
 	}
 	return f, data, nil

@@ -106,6 +106,7 @@ func (s *Site) Handler() http.Handler {
 	}))
 	var h http.Handler = http.HandlerFunc(s.route)
 	h = s.locale(h)
+	h = s.noNULBody(h)
 	if s.o.Authenticate != nil {
 		h = s.o.Authenticate(h)
 	}
@@ -169,24 +170,38 @@ func (s *Site) limit(next http.Handler) http.Handler {
 	})
 }
 
-// noNUL refuses the one character that no text has and no database takes: in
-// an address and in the body of an API request. [ReadForm] replaces it.
+// noNUL refuses the one character that no text has and no database takes in an
+// address. [ReadForm] replaces it in forms.
 func (s *Site) noNUL(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bad := strings.Contains(r.URL.Path, "\x00") || strings.Contains(r.URL.RawQuery, "%00") || strings.Contains(r.URL.RawQuery, "\x00")
-		if !bad && r.Body != nil && strings.HasPrefix(r.URL.Path, "/api/") {
-			raw, err := io.ReadAll(r.Body) // [Site.limit] bounds it
-			if err != nil {
-				s.Fail(w, r, fault.New(fault.Invalid, "web.bad_form").With(err))
-				return
-			}
-			bad = bytes.Contains(raw, []byte(`\u0000`))
-			r.Body = io.NopCloser(bytes.NewReader(raw))
-		}
-		if bad {
+		if strings.Contains(r.URL.Path, "\x00") || strings.Contains(r.URL.RawQuery, "%00") || strings.Contains(r.URL.RawQuery, "\x00") {
 			s.Fail(w, r, fault.New(fault.Invalid, "web.bad_form"))
 			return
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// noNULBody refuses it in the body of an API request, which it keeps in memory: of
+// somebody who is not signed in no more than any address takes.
+func (s *Site) noNULBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == nil || !strings.HasPrefix(r.URL.Path, "/api/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if SignedIn(r) != nil {
+			r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+		}
+		raw, err := io.ReadAll(r.Body) // [Site.limit] bounds it
+		if err == nil && bytes.Contains(raw, []byte(`\u0000`)) {
+			err = errors.New("web: a NUL in the body")
+		}
+		if err != nil {
+			s.Fail(w, r, fault.New(fault.Invalid, "web.bad_form").With(err))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(raw))
 		next.ServeHTTP(w, r)
 	})
 }
