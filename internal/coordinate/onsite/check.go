@@ -2,6 +2,7 @@ package onsite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/store"
 	"tuermer/internal/town/audit"
@@ -25,13 +27,13 @@ func (r *Room) Check(ctx context.Context, s Showing) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	if _, err := r.o.Incidents.Get(ctx, s.Incident); err != nil {
+	if s.Incident, err = r.heir(ctx, s.Incident); err != nil {
 		return Check{}, err
 	}
 	now, actor := r.o.Clock.Now(), ident.ActorOf(ctx)
 	row := checkRow{
 		TenantID: ident.TenantOf(ctx), ID: CheckID(ident.NewID(now)), Incident: s.Incident, At: now, Until: until(now, s.Hours),
-		Person: actor.Person, ByName: actor.Name, Purpose: s.Purpose, Outcome: s.Outcome, HasCopy: len(s.Copy) > 0, Key: valid(s.Key),
+		Person: actor.Person, ByName: actor.Name, Purpose: s.Purpose, Outcome: s.Outcome, HasCopy: len(s.Copy) > 0,
 	}
 	picture, err := r.copy(ctx, s, row)
 	if err != nil {
@@ -41,17 +43,14 @@ func (r *Room) Check(ctx context.Context, s Showing) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
+	// The key goes with the name: it was made of it.
+	key := once(ctx, s.Key, s.Incident, s.Held, s.Purpose, s.Outcome, s.Hours, sha256.Sum256(s.Copy))
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		if row.Key != "" {
-			var before []checkRow
-			err := db.NewSelect().Model(&before).Where("tenant_id = ?", row.TenantID).Where("sent_key = ?", row.Key).Scan(ctx)
-			if err != nil {
-				return fmt.Errorf("onsite: check: %w", err)
+		if before, err := r.noted(ctx, db, key); err != nil || before != nil {
+			if before != nil {
+				row = *before
 			}
-			if len(before) > 0 {
-				row = before[0]
-				return nil
-			}
+			return err
 		}
 		if row.HasCopy {
 			// Asked once more where nobody can change it in between.
@@ -62,27 +61,50 @@ func (r *Room) Check(ctx context.Context, s Showing) (Check, error) {
 		if _, err := db.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return fmt.Errorf("onsite: check: %w", err)
 		}
-		f := fleetingRow{TenantID: row.TenantID, Check: row.ID, Until: row.Until, Data: data, Picture: sealed}
+		f := fleetingRow{TenantID: row.TenantID, Check: row.ID, Until: row.Until, Data: data, Picture: sealed, Key: key}
 		if _, err := db.NewInsert().Model(&f).Exec(ctx); err != nil {
 			return fmt.Errorf("onsite: check: %w", err)
 		}
 		l := r.o.Locale(ctx)
 		word := func(key string, args ...any) string { return l.Catalog.Text(l.Lang, key, args...) }
-		key := "onsite.entry_check"
+		entry := "onsite.entry_check"
 		if row.HasCopy {
-			key = "onsite.entry_check_copy"
+			entry = "onsite.entry_check_copy"
 		}
-		text := word(key, word("onsite.purpose_"+string(row.Purpose)), word("onsite.outcome_"+string(row.Outcome)), l.Stand(row.Until))
+		text := word(entry, word("onsite.purpose_"+string(row.Purpose)), word("onsite.outcome_"+string(row.Outcome)), l.Stand(row.Until))
 		r.hint(ctx, row.TenantID, s.Incident)
 		r.o.Store.AfterCommit(ctx, r.sweeper.Kick)
 		return r.o.Incidents.Record(ctx, s.Incident, "onsite", text, string(row.ID))
 	})
+	if store.UniqueViolation(err) { // pressed twice at once, and the other was faster
+		if before, lost := r.noted(ctx, r.o.Store.Read(ctx), key); lost == nil && before != nil {
+			row, err = *before, nil
+		}
+	}
 	if err != nil {
 		return Check{}, err
 	}
 	c := row.check()
-	c.Held = &s.Held
+	c.Held = &s.Held // the same, where it was sent before: the key is made of it
 	return c, nil
+}
+
+// noted is the check that was made of the same before, as long as it is held.
+func (r *Room) noted(ctx context.Context, db bun.IDB, key string) (*checkRow, error) {
+	if key == "" {
+		return nil, nil
+	}
+	var rows []checkRow
+	tenant := ident.TenantOf(ctx)
+	ids := db.NewSelect().Model((*fleetingRow)(nil)).Column("check_id").Where("tenant_id = ?", tenant).Where("sent_key = ?", key)
+	err := db.NewSelect().Model(&rows).Where("tenant_id = ?", tenant).Where("id IN (?)", ids).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("onsite: check: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return &rows[0], nil
 }
 
 // copy makes the marked picture of a document, where the town allows it.
@@ -95,7 +117,7 @@ func (r *Room) copy(ctx context.Context, s Showing, row checkRow) ([]byte, error
 		return nil, err
 	}
 	if !c.Allowed {
-		return nil, ErrNoCopies.Field("photo", "onsite.no_copies")
+		return nil, ErrNoCopies.Field("copy", "onsite.no_copies")
 	}
 	town, err := r.o.Town.Current(ctx)
 	if err != nil {
@@ -104,6 +126,9 @@ func (r *Room) copy(ctx context.Context, s Showing, row checkRow) ([]byte, error
 	l := r.o.Locale(ctx)
 	mark := r.say(ctx, "onsite.mark", r.say(ctx, "onsite.purpose_"+string(s.Purpose)), town.Name, l.Stand(row.Until))
 	p, err := r.photo(ctx, s.Copy, mark)
+	if f := fault.As(err); err != nil && f.Fields["photo"] != "" {
+		return nil, fault.New(f.Kind, "onsite.copy_unread").Field("copy", "onsite.copy_unread")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,6 +201,10 @@ func TestReportRefused(t *testing.T) {
 		g := newRig(t, w)
 		before := len(g.journal(t))
 		heic := append([]byte{0, 0, 0, 24}, []byte("ftypheic....")...)
+		var moving bytes.Buffer
+		if err := gif.Encode(&moving, image.NewGray(image.Rect(0, 0, 4, 4)), nil); err != nil {
+			t.Fatal(err)
+		}
 		var bomb bytes.Buffer
 		if err := png.Encode(&bomb, image.NewPaletted(image.Rect(0, 0, 9000, 8000), color.Palette{color.White})); err != nil {
 			t.Fatal(err)
@@ -211,6 +217,7 @@ func TestReportRefused(t *testing.T) {
 			"nothing":    {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: " \n"}, onsite.ErrNothing},
 			"no photo":   {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: []byte("%PDF-1.7")}, onsite.ErrNoPhoto},
 			"cut off":    {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: picture(t, 90, 90)[:400]}, onsite.ErrNoPhoto},
+			"gif":        {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: moving.Bytes()}, onsite.ErrNoPhoto},
 			"heic":       {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: heic}, onsite.ErrHEIC},
 			"too long":   {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: make([]byte, onsite.MaxPhoto+1)}, onsite.ErrBigPhoto},
 			"bomb":       {g.as("vera", identity.RoleOnsite), onsite.Draft{Incident: g.in, Text: "x", Photo: bomb.Bytes()}, onsite.ErrBigPhoto},
@@ -540,4 +547,85 @@ func marked(t *testing.T, data []byte) (n int) {
 		}
 	}
 	return len(parts)
+}
+
+// A form's key makes one of what is pressed twice, and swallows nothing: what differs,
+// and what comes from somebody else, is a second one.
+func TestSentTwice(t *testing.T) {
+	storetest.Each(t, rooms(), func(t *testing.T, w *storetest.World) {
+		w.Start(t)
+		g := newRig(t, w)
+		vera, otto := g.as("vera", identity.RoleOnsite), g.as("otto", identity.RoleOnsite)
+		d := onsite.Draft{Incident: g.in, Text: "Wasser", Key: "k"}
+		seen := map[onsite.ReportID]bool{}
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				p, err := g.Report(vera, d)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				seen[p.ID] = true
+				mu.Unlock()
+			})
+		}
+		all.Wait()
+		if len(seen) != 1 {
+			t.Errorf("pressed four times at once, it is %d reports", len(seen))
+		}
+		d.Photo = picture(t, 20, 20)
+		for name, send := range map[string]func() (onsite.Report, error){
+			"with a photo added": func() (onsite.Report, error) { return g.Report(vera, d) },
+			"by somebody else": func() (onsite.Report, error) {
+				return g.Report(otto, onsite.Draft{Incident: g.in, Text: "Wasser", Key: "k"})
+			},
+		} {
+			if p, err := send(); err != nil || seen[p.ID] {
+				t.Errorf("%s: %s, %v", name, p.ID, err)
+			}
+		}
+		s := showing(g)
+		s.Key = "k"
+		first, err := g.Check(vera, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := g.Check(vera, s); err != nil || again.ID != first.ID {
+			t.Errorf("the same check twice: %s, %v", again.ID, err)
+		}
+		s.Name = "Max Muster"
+		if other, err := g.Check(vera, s); err != nil || other.ID == first.ID || other.Held.Name != "Max Muster" {
+			t.Errorf("the next person with the same form: %+v, %v", other, err)
+		}
+		if theirs, err := g.Check(otto, s); err != nil || theirs.Person != "otto" {
+			t.Errorf("somebody else with the same form: %+v, %v", theirs, err)
+		}
+		if n := g.rows(t, "onsite_identity"); n != 3 {
+			t.Errorf("%d checks instead of 3", n)
+		}
+	})
+}
+
+// Somebody on the spot still has the old form open while the incidents are merged.
+func TestMergedIncidentPassesReportsOn(t *testing.T) {
+	storetest.Each(t, rooms(), func(t *testing.T, w *storetest.World) {
+		w.Start(t)
+		g := newRig(t, w)
+		ada, vera := g.as("ada", identity.RoleIT), g.as("vera", identity.RoleOnsite)
+		into, err := g.incident.Open(ada, incident.OpenRequest{Title: "Rathaus unter Wasser", Confirmed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.incident.Merge(ada, g.in, into.ID, "dasselbe"); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := g.Report(vera, onsite.Draft{Incident: g.in, Text: "Wasser"}); err != nil || p.Incident != into.ID {
+			t.Errorf("a report: %s, %v", p.Incident, err)
+		}
+		if c, err := g.Check(vera, showing(g)); err != nil || c.Incident != into.ID {
+			t.Errorf("a check: %s, %v", c.Incident, err)
+		}
+	})
 }

@@ -66,7 +66,7 @@ func ReadPhoto(data []byte, mark string) (Photo, error) {
 	}
 	bad := ErrNoPhoto.Field("photo", "onsite.no_photo")
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(data))
-	if err != nil || cfg.Width <= 0 || cfg.Height <= 0 {
+	if err != nil || cfg.Width <= 0 || cfg.Height <= 0 || kinds[format] == 0 {
 		return Photo{}, bad.With(err)
 	}
 	if cfg.Width > maxPixels/cfg.Height {
@@ -103,10 +103,13 @@ func heic(data []byte) bool {
 	return false
 }
 
+// kinds are the formats that are taken, by the names of package image; other rooms
+// of the program may have taught it more.
+var kinds = map[string]imagemeta.ImageFormat{"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "webp": imagemeta.WebP}
+
 // camera reads how the picture was held (Exif orientation, 1 to 8) and where it
 // was taken. What cannot be read is not there: a photo is worth more than its notes.
 func camera(data []byte, format string) (turn int, pos *Position) {
-	kinds := map[string]imagemeta.ImageFormat{"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "webp": imagemeta.WebP}
 	var tags imagemeta.Tags
 	turn = 1
 	_, err := imagemeta.Decode(imagemeta.Options{

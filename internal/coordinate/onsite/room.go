@@ -155,7 +155,8 @@ func (r *Room) Report(ctx context.Context, d Draft) (Report, error) {
 	case len(d.Key) > maxKey:
 		return Report{}, ErrKey.Field("key", "onsite.bad_key")
 	}
-	if _, err := r.o.Incidents.Get(ctx, d.Incident); err != nil {
+	in, err := r.heir(ctx, d.Incident)
+	if err != nil {
 		return Report{}, err
 	}
 	shot, err := r.photo(ctx, d.Photo, "")
@@ -164,8 +165,8 @@ func (r *Room) Report(ctx context.Context, d Draft) (Report, error) {
 	}
 	now, actor := r.o.Clock.Now(), ident.ActorOf(ctx)
 	row := reportRow{
-		TenantID: ident.TenantOf(ctx), ID: ReportID(ident.NewID(now)), Incident: d.Incident, At: now, Person: actor.Person, ByName: actor.Name,
-		Text: text, Key: valid(d.Key),
+		TenantID: ident.TenantOf(ctx), ID: ReportID(ident.NewID(now)), Incident: in, At: now, Person: actor.Person, ByName: actor.Name,
+		Text: text,
 	}
 	var pos *Position
 	if row.Place, pos, row.Source = d.where(shot); pos != nil {
@@ -174,6 +175,7 @@ func (r *Room) Report(ctx context.Context, d Draft) (Report, error) {
 	if shot != nil {
 		row.PhotoSum, row.PhotoWidth, row.PhotoHeight, row.HasPhoto = shot.Sum(), shot.Width, shot.Height, true
 	}
+	row.Key = once(ctx, d.Key, in, text, row.Place, row.Source, row.Lat, row.Lon, row.PhotoSum)
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if before, err := r.sent(ctx, db, row.Key); err != nil || before != nil {
 			if before != nil {
@@ -194,10 +196,29 @@ func (r *Room) Report(ctx context.Context, d Draft) (Report, error) {
 				return fmt.Errorf("onsite: photo: %w", err)
 			}
 		}
-		r.hint(ctx, row.TenantID, d.Incident)
-		return r.o.Incidents.Record(ctx, d.Incident, "onsite", r.entry(ctx, row.report()), string(row.ID))
+		r.hint(ctx, row.TenantID, in)
+		return r.o.Incidents.Record(ctx, in, "onsite", r.entry(ctx, row.report()), string(row.ID))
 	})
+	if store.UniqueViolation(err) { // pressed twice at once, and the other was faster
+		before, lost := r.sent(ctx, r.o.Store.Read(ctx), row.Key)
+		if lost == nil && before != nil {
+			return before.report(), nil
+		}
+	}
 	return row.report(), err
+}
+
+// heir is the incident to write about: what was merged into another belongs there,
+// also where somebody on the spot still has the old form open.
+func (r *Room) heir(ctx context.Context, id incident.ID) (incident.ID, error) {
+	for range 20 { // nothing can be merged in a circle; a bound costs nothing
+		i, err := r.o.Incidents.Get(ctx, id)
+		if err != nil || i.MergedInto == "" {
+			return id, err
+		}
+		id = i.MergedInto
+	}
+	return id, nil
 }
 
 // sent is the report that was made with this key before.

@@ -1,7 +1,10 @@
 package onsite
 
 import (
+	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -87,7 +90,6 @@ type checkRow struct {
 	HasCopy       bool         `bun:"has_copy"`
 	GoneAt        time.Time    `bun:"gone_at,nullzero"`
 	GoneWhy       GoneWhy      `bun:"gone_why"`
-	Key           string       `bun:"sent_key,nullzero"`
 }
 
 func (row checkRow) check() Check {
@@ -108,6 +110,7 @@ type fleetingRow struct {
 	Until         time.Time    `bun:"until_at"`
 	Data          []byte       `bun:"data"`
 	Picture       []byte       `bun:"picture,nullzero"`
+	Key           string       `bun:"sent_key,nullzero"`
 }
 
 type copiesRow struct {
@@ -117,6 +120,21 @@ type copiesRow struct {
 	Reason        string       `bun:"reason"`
 	ByName        string       `bun:"by_name"`
 	At            time.Time    `bun:"at"`
+}
+
+// once makes a key out of a form's: whoever sends the same again means the same, and
+// what differs in anything, or comes from somebody else, is a second one. Without a
+// form's key it is empty.
+func once(ctx context.Context, key string, parts ...any) string {
+	if key == "" {
+		return ""
+	}
+	raw, err := json.Marshal(append([]any{key, ident.ActorOf(ctx).Person}, parts...))
+	if err != nil {
+		return "" // numbers and texts always can; without a key nothing is lost
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // purpose names what is sealed, so that no picture opens in another's place.

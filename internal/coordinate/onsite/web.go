@@ -22,7 +22,9 @@ const (
 
 // LargeBodies are the addresses of this room that take a photo.
 func LargeBodies() map[string]int64 {
-	const form, encoded = MaxPhoto + 1<<20, MaxPhoto/3*4 + 1<<20
+	// A form may send more than a photo may have, so that what is too large is told
+	// at its field and the words stay.
+	const form, encoded = 40 << 20, MaxPhoto/3*4 + 1<<20
 	return map[string]int64{Path: form, identityPath: form, apiReports: encoded, apiChecks: encoded}
 }
 
@@ -75,7 +77,7 @@ func (r *Room) chosen(ctx context.Context, asked incident.ID) (open []incident.I
 		}
 		return open, in, nil
 	}
-	if len(open) == 1 {
+	if len(open) == 1 && open[0].Realm != incident.Exercise {
 		in = open[0]
 	}
 	return open, in, nil
@@ -115,12 +117,19 @@ func byField(f *web.Form, err error) bool {
 	return len(fault.As(err).Fields) > 0 && f.Take(err)
 }
 
+// again says that a file has to be chosen once more: no browser keeps it.
+func again(f *web.Form, field string, data []byte) {
+	if len(data) > 0 && f.Errors[field] == "" {
+		f.Fail(field, "onsite.photo_again")
+	}
+}
+
 func (r *Room) postReport(w http.ResponseWriter, req *http.Request) error {
 	ctx := req.Context()
 	if !MayReport(ctx) {
 		return ErrForbidden
 	}
-	f, data, err := web.ReadUpload(req, "photo", MaxPhoto)
+	f, data, err := web.ReadUpload(w, req, "photo")
 	if err != nil {
 		return err
 	}
@@ -133,6 +142,7 @@ func (r *Room) postReport(w http.ResponseWriter, req *http.Request) error {
 	if !byField(f, err) {
 		return err
 	}
+	again(f, "photo", data)
 	v, lost := r.look(ctx, incident.ID(f.Get("incident")), f)
 	if lost != nil {
 		return lost
@@ -237,7 +247,7 @@ func (r *Room) postIdentity(w http.ResponseWriter, req *http.Request) error {
 	if !MayReport(ctx) {
 		return ErrForbidden
 	}
-	f, data, err := web.ReadUpload(req, "photo", MaxPhoto)
+	f, data, err := web.ReadUpload(w, req, "copy")
 	if err != nil {
 		return err
 	}
@@ -256,6 +266,7 @@ func (r *Room) postIdentity(w http.ResponseWriter, req *http.Request) error {
 	if !byField(f, err) {
 		return err
 	}
+	again(f, "copy", data)
 	v, lost := r.lookIdentity(ctx, incident.ID(f.Get("incident")), f, web.NewForm(nil))
 	if lost != nil {
 		return lost
@@ -306,10 +317,21 @@ func (r *Room) postCopies(w http.ResponseWriter, req *http.Request) error {
 	return web.RenderStatus(w, req, http.StatusUnprocessableEntity, identityPage(v))
 }
 
+// named is an incident's title, which says when it is an exercise or over.
+func named(ctx context.Context, i incident.Incident) string {
+	switch {
+	case i.Realm == incident.Exercise:
+		return i18n.T(ctx, "onsite.exercise", i.Title)
+	case i.Phase.Ended():
+		return i18n.T(ctx, "onsite.ended", i.Title)
+	}
+	return i.Title
+}
+
 func incidentOptions(ctx context.Context, open []incident.Incident) []web.Option {
 	out := []web.Option{{Text: i18n.T(ctx, "onsite.choose")}}
 	for _, i := range open {
-		out = append(out, web.Option{Value: string(i.ID), Text: i.Title})
+		out = append(out, web.Option{Value: string(i.ID), Text: named(ctx, i)})
 	}
 	return out
 }

@@ -15,7 +15,7 @@ CREATE TABLE onsite_report (
   photo_sum    TEXT NOT NULL, -- SHA-256; empty: there was none
   photo_width  INTEGER NOT NULL,
   photo_height INTEGER NOT NULL,
-  sent_key     TEXT, -- of the form; sent twice it is one
+  sent_key     TEXT, -- of what was sent; sent twice it is one
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, sent_key),
   CHECK (lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180)
@@ -41,9 +41,7 @@ CREATE TABLE onsite_identity (
   has_copy    BOOLEAN NOT NULL,
   gone_at     TIMESTAMPTZ(3),
   gone_why    TEXT NOT NULL,
-  sent_key    TEXT,
   PRIMARY KEY (tenant_id, id),
-  UNIQUE (tenant_id, sent_key),
   CHECK (until_at > at),
   CHECK ((gone_at IS NULL) = (gone_why = ''))
 );
@@ -56,6 +54,8 @@ CREATE TABLE onsite_fleeting (
   until_at  TIMESTAMPTZ(3) NOT NULL,
   data      BYTEA NOT NULL, -- sealed: name, kind of document, what for
   picture   BYTEA,          -- sealed JPEG, marked as a copy
+  sent_key  TEXT,   -- of what was sent; sent twice it is one
+  UNIQUE (tenant_id, sent_key),
   PRIMARY KEY (tenant_id, check_id)
 );
 CREATE INDEX onsite_fleeting_due ON onsite_fleeting (until_at);
@@ -84,5 +84,10 @@ BEGIN RAISE EXCEPTION 'onsite: a check never changes'; END $$;
 CREATE TRIGGER onsite_identity_frozen BEFORE UPDATE ON onsite_identity FOR EACH ROW
 WHEN (NEW.at <> OLD.at OR NEW.until_at <> OLD.until_at OR NEW.purpose <> OLD.purpose OR NEW.outcome <> OLD.outcome
   OR NEW.by_name <> OLD.by_name OR NEW.incident_id <> OLD.incident_id OR OLD.gone_at IS NOT NULL)
+EXECUTE FUNCTION onsite_identity_frozen();
+-- +goose StatementEnd
+-- That it was checked, and that it is gone, is the proof.
+-- +goose StatementBegin
+CREATE TRIGGER onsite_identity_kept BEFORE DELETE ON onsite_identity FOR EACH ROW
 EXECUTE FUNCTION onsite_identity_frozen();
 -- +goose StatementEnd
