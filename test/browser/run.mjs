@@ -281,14 +281,14 @@ async function sources(browser, world, findings, width, cookies) {
   }
 }
 
-/** Somebody on the spot: the phone's position, a photo, a document that was shown; with
- *  scripts and without. */
+/** Somebody on the spot: the phone's position, a photo, a document that was shown; on a
+ *  narrow window without scripts, too. */
 async function onsite(browser, world, findings, width, cookies) {
   const drawing = await browser.newPage({ viewport: { width: 320, height: 240 } });
   await drawing.setContent("<body style='background:#048;color:#fff'>Verteiler 0.12");
   const photo = { name: "keller.png", mimeType: "image/png", buffer: await drawing.screenshot() };
   await drawing.close();
-  for (const scripts of [true, false]) {
+  for (const scripts of width === 360 ? [true, false] : [true]) {
     const more = { permissions: ["geolocation"], geolocation: { latitude: 51.31234, longitude: 9.48765, accuracy: 12 } };
     const r = await new Reader(browser, `onsite-${width}${scripts ? "" : "-plain"}`, { width, schemes: ["light", "dark"], scripts, more }, findings).open();
     await r.context.addCookies(cookies);
