@@ -43,6 +43,19 @@ func (in *install) described() apiDoc {
 	return in.doc
 }
 
+// sample makes a body that fits the operation's schema and names the town's
+// own things wherever something is named.
+func (in *install) sample(c call, w *testTown) any {
+	in.t.Helper()
+	doc := in.described()
+	op := doc.Paths[c.pattern][strings.ToLower(c.method)]
+	s := op.RequestBody.Content["application/json"].Schema
+	if s == nil {
+		return nil
+	}
+	return doc.sample(s, "", w, 0)
+}
+
 func (d apiDoc) sample(s *schema, name string, w *testTown, depth int) any {
 	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
 		s = d.Components.Schemas[name]

@@ -696,16 +696,3 @@ func (w *testTown) fill(in *install, c call) []string {
 	}
 	return out
 }
-
-// sample makes a body that fits the operation's schema and names the town's
-// own things wherever something is named.
-func (in *install) sample(c call, w *testTown) any {
-	in.t.Helper()
-	doc := in.described()
-	op := doc.Paths[c.pattern][strings.ToLower(c.method)]
-	s := op.RequestBody.Content["application/json"].Schema
-	if s == nil {
-		return nil
-	}
-	return doc.sample(s, "", w, 0)
-}
