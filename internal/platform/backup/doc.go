@@ -7,7 +7,8 @@
 // line. `age -d FILE | gunzip | less` reads it without this program. The lines
 // are, in this order: the [Head] (format, version, schema of every room), the
 // files ([File]: instance key, configuration), the jobs that nobody had done
-// yet, then every table with its columns and rows, and at last the [End] with
+// yet, then every table with its columns and rows (but for those named _fleeting,
+// whose rows must be gone within a day), and at last the [End] with
 // the number of rows of each table and the SHA-256 of all that stands before it.
 // What is cut off has no end, and what was changed does not open: age
 // authenticates every 64 KiB.
