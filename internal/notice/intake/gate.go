@@ -1,12 +1,14 @@
 package intake
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +88,15 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 		return nil
 	}
 	body, cut, err := readBody(req)
+	if err == nil && len(body) == 0 && visit(req, Format(word), rest) {
+		r.notTaken(errNothingSaid, r.whose(req.Context(), token)) // a redirect may have made it of an alarm
+		if public && (r.o.Public == nil || !r.o.Public(req.Context())) {
+			return errNoAddress
+		}
+		w.Header().Set("Allow", "POST, PUT")
+		http.Error(w, r.says(req, errNothingSaid), http.StatusMethodNotAllowed)
+		return nil
+	}
 	if err != nil {
 		if whose := r.whose(req.Context(), token); whose != (sourceOf{}) { // of strangers we miss nothing
 			r.notTaken(err, whose)
@@ -103,6 +114,25 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request, rest string, publ
 	}
 	said(w, Format(word), b)
 	return nil
+}
+
+// visit tells whether a request without a body is no delivery: somebody has opened the
+// address to see whether it works, or a messenger shows a preview of it. Nobody asks
+// whose the address is, so that the answer tells no stranger whether there is one.
+func visit(req *http.Request, f Format, rest string) bool {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return false
+	}
+	named := strings.Trim(rest, "/") != ""
+	switch f {
+	case Healthchecks: // a ping
+		return !named
+	case Kuma, Gatus: // a push, and Uptime Kuma's webhook by GET
+		return !named && req.URL.RawQuery == ""
+	case PRTG, Zabbix, Icinga, Checkmk, Generic: // what cannot post puts its form into the address
+		return req.URL.RawQuery == ""
+	}
+	return slices.Contains(Formats(), f)
 }
 
 // said answers what is stored; the sender may be gone. Programs that speak PagerDuty's
@@ -149,10 +179,14 @@ func (r *Room) refuse(w http.ResponseWriter, req *http.Request, err error) {
 		}
 		r.o.Log.Log(req.Context(), level, "body not taken", "room", "intake", "err", err)
 	}
-	text := http.StatusText(status)
-	if f.Key != "" && r.o.Locale != nil {
-		l := i18n.Locale{Catalog: r.o.Locale(req.Context()).Catalog, Lang: i18n.Parse(req.Header.Get("Accept-Language")), Zone: time.UTC}
-		text = l.Catalog.Text(l.Lang, f.Key, f.Args...)
+	http.Error(w, cmp.Or(r.says(req, f), http.StatusText(status)), status)
+}
+
+// says is an error in the language of whoever asks; empty for one without words.
+func (r *Room) says(req *http.Request, f *fault.Error) string {
+	if f.Key == "" || r.o.Locale == nil {
+		return ""
 	}
-	http.Error(w, text, status)
+	l := i18n.Locale{Catalog: r.o.Locale(req.Context()).Catalog, Lang: i18n.Parse(req.Header.Get("Accept-Language")), Zone: time.UTC}
+	return l.Catalog.Text(l.Lang, f.Key, f.Args...)
 }

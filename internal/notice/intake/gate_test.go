@@ -63,7 +63,7 @@ func TestGate(t *testing.T) {
 	at, down := "http://lage.example/in/"+token+"/prtg", "id=1&status=Down"
 	ask(inner, "GET", "http://lage.example/source", "", http.StatusTeapot, "")
 	ask(inner, "POST", at, down, http.StatusOK, "OK")
-	ask(inner, "HEAD", at, "", http.StatusOK, "OK")
+	ask(inner, "HEAD", at, "", http.StatusMethodNotAllowed, "")
 	ask(inner, "DELETE", at, "", http.StatusMethodNotAllowed, "")
 	ask(inner, "POST", "http://lage.example/in/"+token+"/kuma", down, http.StatusNotFound, "Diese Adresse")
 	ask(inner, "POST", "http://lage.example/in/", down, http.StatusNotFound, "")
@@ -104,6 +104,100 @@ func TestGate(t *testing.T) {
 	}
 	room.Stop()
 	ask(inner, "POST", at, down, http.StatusServiceUnavailable, "noch einmal")
+}
+
+// Whoever opens an address in a browser, or has a messenger show it, reports nothing: it
+// counts as no sign of life and as nothing that was not understood. What does report by
+// GET is taken. A stranger's address answers as one that there is.
+func TestVisitsReportNothing(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		b := newBench(t, w)
+		open := true
+		o := intake.OptionsOf(b.room)
+		o.Public = func(context.Context) bool { return open }
+		room := intake.New(o)
+		defer room.Stop()
+		inner, public := room.Gate(http.NotFoundHandler(), false), room.Gate(http.NotFoundHandler(), true)
+		ask := func(h http.Handler, method, at, lang, body string) *http.Response {
+			t.Helper()
+			req := httptest.NewRequest(method, at, strings.NewReader(body))
+			req.Header.Set("Accept-Language", lang)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, req)
+			return rec.Result()
+		}
+		for _, f := range intake.Formats() {
+			token := b.add(intake.Source{Name: "q-" + string(f), Title: string(f), Format: f})
+			at := intake.GatePath + token + "/" + string(f)
+			visits := []string{at, at + "/"}
+			switch f {
+			case intake.Alertmanager, intake.Alerts, intake.Grafana, intake.Sentry, intake.PagerDuty, intake.Mail:
+				visits = append(visits, at+"?utm_source=messenger", at+"/api/v2/status")
+			}
+			for _, at := range visits {
+				for _, a := range []string{at, strings.Replace(at, token, intake.TokenPrefix+strings.Repeat("a", 26), 1)} {
+					for _, method := range []string{"GET", "HEAD"} {
+						res := ask(inner, method, a, "de-DE,de;q=0.9", "")
+						text, err := io.ReadAll(res.Body)
+						if err != nil || res.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(res.Header.Get("Allow"), "POST") || !strings.Contains(string(text), "Diese Adresse nimmt Meldungen") {
+							t.Errorf("%s %s: %d %q %q", method, a, res.StatusCode, res.Header.Get("Allow"), text)
+						}
+					}
+				}
+			}
+			res := ask(inner, "GET", at, "en", "")
+			if text, err := io.ReadAll(res.Body); err != nil || !strings.HasPrefix(string(text), "This address takes reports") {
+				t.Errorf("%s in English: %q", f, text)
+			}
+			open = false
+			if res := ask(public, "GET", at, "de", ""); res.StatusCode != http.StatusNotFound {
+				t.Errorf("%s at the closed outer door: %d", f, res.StatusCode)
+			}
+			open = true
+			if res := ask(public, "GET", at, "de", ""); res.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("%s at the outer door: %d", f, res.StatusCode)
+			}
+			s, err := b.room.Get(w.Ctx, "q-"+string(f))
+			if err != nil || s.State() != intake.Waiting || !s.UnreadAt.IsZero() {
+				t.Errorf("%s: %s %v", f, s.State(), err)
+			}
+			if seen, err := b.room.Seen(w.Ctx, s); err != nil || len(seen) > 0 {
+				t.Errorf("%s: %d kept, %v", f, len(seen), err)
+			}
+			if res := ask(inner, "POST", at, "de", ""); res.StatusCode/100 != 2 {
+				t.Errorf("%s: an empty delivery is one: %d", f, res.StatusCode)
+			}
+			if s, err = b.room.Get(w.Ctx, s.Name); err != nil || s.HeardAt.IsZero() || s.UnreadAt.IsZero() {
+				t.Errorf("%s: an empty delivery: %s %v", f, s.State(), err)
+			}
+		}
+		for name, says := range map[string]struct {
+			f        intake.Format
+			at, body string
+		}{
+			"ping":       {f: intake.Healthchecks, at: "/backup/fail"},
+			"push":       {f: intake.Kuma, at: "/api/push/tor?status=down&msg=weg"},
+			"webhook":    {f: intake.Kuma, at: "?status=down&msg=weg"},
+			"endpoint":   {f: intake.Gatus, at: "/api/v1/endpoints/stadt_tor/external?success=false&error=weg"},
+			"prtg":       {f: intake.PRTG, at: "?id=1&status=Down"},
+			"zabbix":     {f: intake.Zabbix, at: "?event_id=1&event_value=1&event_name=weg"},
+			"icinga":     {f: intake.Icinga, at: "?notification_type=PROBLEM&host_name=tor&host_state=DOWN"},
+			"checkmk":    {f: intake.Checkmk, at: "?NOTIFY_WHAT=HOST&NOTIFY_NOTIFICATIONTYPE=PROBLEM&NOTIFY_HOSTNAME=tor&NOTIFY_HOSTSTATE=DOWN"},
+			"generic":    {f: intake.Generic, at: "?key=tor&state=down"},
+			"with-words": {f: intake.Generic, body: `{"key":"tor","state":"down"}`},
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				source := strings.ToLower(method) + "-" + name
+				token := b.add(intake.Source{Name: source, Title: source, Format: says.f})
+				if res := ask(inner, method, intake.GatePath+token+"/"+string(says.f)+says.at, "de", says.body); res.StatusCode != http.StatusOK {
+					t.Errorf("%s: %d", source, res.StatusCode)
+				}
+				if s, err := b.room.Get(w.Ctx, source); err != nil || s.State() != intake.Heard {
+					t.Errorf("%s: %s %v", source, s.State(), err)
+				}
+			}
+		}
+	})
 }
 
 // Another node, or a command beside the running one, revokes: what this one

@@ -33,6 +33,7 @@ func TestI20_WhoKnocksIsNotSilent(t *testing.T) {
 		"the format is another":    {format: "/kuma", want: http.StatusNotFound},
 		"it has no format":         {format: "/", want: http.StatusNotFound},
 		"the method is none":       {method: http.MethodPatch, want: http.StatusMethodNotAllowed},
+		"a redirect lost the word": {method: http.MethodGet, body: http.NoBody, want: http.StatusMethodNotAllowed},
 		"another town's name":      {host: "lage.other.example", want: http.StatusNotFound},
 		"nobody's name":            {host: "nowhere.example", want: http.StatusNotFound},
 		"the line breaks":          {body: cut, want: http.StatusServiceUnavailable},

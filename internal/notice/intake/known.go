@@ -15,7 +15,10 @@ import (
 
 var (
 	errNoAddress = fault.New(fault.NotFound, "intake.no_such_address")
-	errBusy      = fault.New(fault.Unavailable, "intake.busy")
+	// errNothingSaid: it was asked for, and nothing was reported.
+	errNothingSaid = fault.New(fault.Invalid, "intake.nothing_said")
+
+	errBusy = fault.New(fault.Unavailable, "intake.busy")
 )
 
 // book remembers the sources by their secrets, so that not every body asks the
