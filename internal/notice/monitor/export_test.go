@@ -30,3 +30,6 @@ func Remember(r *Room, ctx context.Context, now time.Time) error {
 
 // EngineOf is the room's engine.
 func EngineOf(r *Room) *Engine { return r.engine }
+
+// Take stores what the engine saw.
+func Take(r *Room, ctx context.Context, batch ...Observation) error { return r.take(ctx, batch) }

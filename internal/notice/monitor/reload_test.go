@@ -11,9 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"tuermer/internal/notice/monitor"
+	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
+	"tuermer/internal/platform/store"
 	"tuermer/internal/platform/storetest"
 )
 
@@ -85,6 +89,52 @@ func TestSingleChangesEqualAStart(t *testing.T) {
 		}
 		if want := fresh.Watched(); !reflect.DeepEqual(got, want) {
 			t.Errorf("watched: %v\nby a start: %v", got, want)
+		}
+	})
+}
+
+// A monitor is removed while the outage that it has just seen is being stored:
+// what that raised is ended all the same, by a node that does not watch too.
+func TestRemovedWhileItFails(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		r, sg, _ := newRoom(t, w)
+		other, _, _ := newRoom(t, w)
+		w.Start(t)
+		if err := r.Save(w.Ctx, quiet("m")); err != nil {
+			t.Fatal(err)
+		}
+		m, err := r.Get(w.Ctx, "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		down := m.Status
+		down.State, down.Open = monitor.Down, true
+		down.Last = monitor.Result{At: time.Now(), Reason: "connect_refused"}
+		stored, removed := make(chan struct{}), make(chan error, 1)
+		go func() {
+			<-stored
+			removed <- other.Remove(w.Ctx, "m")
+		}()
+		err = w.Store.InTx(w.Ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+			err := monitor.Take(r, ctx, monitor.Observation{ID: "t1/m", From: monitor.Up, Transition: monitor.WentDown, Status: down, Result: down.Last})
+			if err != nil {
+				return err
+			}
+			close(stored)
+			time.Sleep(200 * time.Millisecond) // long enough to read the monitor as it was
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
+		if firing, err := sg.IsFiring(w.Ctx, "monitor:m"); err != nil || firing {
+			t.Errorf("an alarm is left that nothing ends: %v, %v", firing, err)
+		}
+		if all, err := sg.List(w.Ctx, signal.Filter{}); err != nil || len(all) != 2 {
+			t.Errorf("%d signals, %v", len(all), err)
 		}
 	})
 }

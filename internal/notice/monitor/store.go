@@ -217,7 +217,7 @@ func (r *Room) Remove(ctx context.Context, slug string) error {
 			return fault.New(fault.Conflict, "monitor.declared")
 		}
 		r.changed(ctx, ident.TenantOf(ctx), slug)
-		return r.drop(ctx, m)
+		return r.drop(ctx, slug)
 	})
 }
 
@@ -260,7 +260,7 @@ func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 		}
 		for _, m := range old {
 			if m.Declared {
-				if err := r.drop(ctx, m); err != nil {
+				if err := r.drop(ctx, m.Slug); err != nil {
 					return err
 				}
 			}
@@ -306,9 +306,20 @@ func (r *Room) put(ctx context.Context, m, old Monitor) error {
 	})
 }
 
-func (r *Room) drop(ctx context.Context, m Monitor) error {
+// drop deletes a monitor and ends what it raised. Its row comes first, as with
+// whoever stores what was seen: taken in another order, each of the two would
+// wait for the other; and what was seen until now counts.
+func (r *Room) drop(ctx context.Context, slug string) error {
 	tenant := ident.TenantOf(ctx)
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		var rows []entryRow
+		if _, err := db.NewDelete().Model(&rows).Where("tenant_id = ? AND slug = ?", tenant, slug).Returning("*").Exec(ctx); err != nil {
+			return fmt.Errorf("monitor: remove: %w", err)
+		}
+		if len(rows) == 0 {
+			return fault.New(fault.NotFound, "monitor.not_found", slug)
+		}
+		m := r.monitor(rows[0])
 		if episode, open := m.episode(); open {
 			l := r.o.Locale(ctx)
 			now := r.o.Clock.Now()
@@ -324,9 +335,6 @@ func (r *Room) drop(ctx context.Context, m Monitor) error {
 		}
 		if err := r.dropSoft(ctx, m); err != nil {
 			return err
-		}
-		if _, err := db.NewDelete().Model((*entryRow)(nil)).Where("tenant_id = ? AND slug = ?", tenant, m.Slug).Exec(ctx); err != nil {
-			return fmt.Errorf("monitor: remove: %w", err)
 		}
 		if err := r.dropHistory(ctx, db, tenant, m.Slug); err != nil {
 			return err
