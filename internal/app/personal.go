@@ -173,8 +173,8 @@ func (a *App) ErasePerson(ctx context.Context, p identity.Person) (e Erasure, er
 		return e, fault.New(fault.Conflict, "app.erase_in_file", p.Email)
 	}
 	l := a.townLocale(ctx)
-	e = Erasure{Person: who.ID, StandIn: who.StandInName, At: now, Gone: []ErasureLine{}, Kept: []ErasureLine{}}
 	err = a.store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		e = Erasure{Person: who.ID, StandIn: who.StandInName, At: now, Gone: []ErasureLine{}, Kept: []ErasureLine{}}
 		refusals, err := personal.Refusals(ctx, a.store, rules, who, now)
 		if err != nil {
 			return err

@@ -202,8 +202,9 @@ func (r *Room) Commit(ctx context.Context, id ID, c Commitment) (Commitment, err
 // same commitment; another day puts it off or brings it forward, which the
 // journal notes and the public sees.
 func (r *Room) TakeCommitments(ctx context.Context, id ID, cs []Commitment) ([]Commitment, error) {
-	out := make([]Commitment, 0, len(cs))
+	var out []Commitment
 	err := r.locked(ctx, id, func(ctx context.Context, t *tx) error {
+		out = make([]Commitment, 0, len(cs))
 		had, err := r.Commitments(ctx, CommitmentFilter{Incident: id, Limit: 1000})
 		if err != nil {
 			return err

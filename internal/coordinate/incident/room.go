@@ -600,6 +600,7 @@ func (r *Room) AddFact(ctx context.Context, id ID, f Fact) (Fact, error) {
 // UpdateFact makes a new version of a fact. f.Version is the version that was
 // read; when somebody was faster the answer is [ErrOldFact] and nothing is lost.
 func (r *Room) UpdateFact(ctx context.Context, id ID, f Fact) (Fact, error) {
+	next := f
 	err := r.change(ctx, id, func(ctx context.Context, t *tx) error {
 		versions, err := t.r.factVersions(ctx, t.db, t.tenant, id, f.ID)
 		if err != nil {
@@ -611,14 +612,15 @@ func (r *Room) UpdateFact(ctx context.Context, id ID, f Fact) (Fact, error) {
 		if f.Version != versions[len(versions)-1].Version {
 			return ErrOldFact
 		}
-		f.Version++
+		next = f
+		next.Version++
 		said := "fact_changed"
 		if f.Withdrawn {
 			said = "fact_withdrawn"
 		}
-		return t.keepFact(ctx, &f, said)
+		return t.keepFact(ctx, &next, said)
 	})
-	return f, err
+	return next, err
 }
 
 func happened(i Incident) Happened {

@@ -307,6 +307,7 @@ func (r *Room) Import(ctx context.Context, x Exchange) (Imported, error) {
 	}
 	var out Imported
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		out = Imported{}
 		lib, err := r.Library(ctx)
 		if err != nil {
 			return err

@@ -266,15 +266,16 @@ func (r *Room) Begin(ctx context.Context, id, name, svc string, v map[string]str
 	}
 	given := answers{}
 	maps.Copy(given, v)
-	ms, parts, err := p.presetMonitors(ctx, name, svc, given)
+	drawn, parts, err := p.presetMonitors(ctx, name, svc, given)
 	if err != nil {
 		return nil, err
 	}
+	ms := slices.Clone(drawn)
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
-		for i := range ms {
-			base := ms[i].Slug
+		for i, m := range drawn {
+			base := m.Slug
 			for n := 2; ; n++ {
-				_, err := r.Get(ctx, ms[i].Slug)
+				_, err := r.Get(ctx, m.Slug)
 				if fault.KindOf(err) == fault.NotFound && err != nil {
 					break
 				}
@@ -282,13 +283,13 @@ func (r *Room) Begin(ctx context.Context, id, name, svc string, v map[string]str
 					return err
 				}
 				suffix := "-" + strconv.Itoa(n)
-				ms[i].Slug = strings.TrimRight(base[:min(len(base), 60-len(suffix))], "-") + suffix
+				m.Slug = strings.TrimRight(base[:min(len(base), 60-len(suffix))], "-") + suffix
 			}
-			if err := r.Save(ctx, ms[i]); err != nil {
+			if err := r.Save(ctx, m); err != nil {
 				return blame(err, p, parts[i])
 			}
 			var err error
-			if ms[i], err = r.Get(ctx, ms[i].Slug); err != nil {
+			if ms[i], err = r.Get(ctx, m.Slug); err != nil {
 				return err
 			}
 		}

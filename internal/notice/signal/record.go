@@ -86,16 +86,16 @@ func (r *Room) recordAll(ctx context.Context, all []Signal, then func(context.Co
 		return err
 	}
 	now := r.o.Clock.Now()
-	b := &batch{tenant: tenant, movedKeys: map[string]bool{}, movedEpisodes: map[episodeKey]bool{}}
+	said := make([]weighed, 0, len(all))
 	for _, s := range all {
 		if s, err = clean(s, now); err != nil {
 			return err
 		}
 		s.ID, s.Seq = ID(ident.NewID(s.At)), 0
-		b.all = append(b.all, weighed{Signal: s})
+		said = append(said, weighed{Signal: s})
 	}
 	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
-		b.db = db
+		b := &batch{db: db, tenant: tenant, all: slices.Clone(said), movedKeys: map[string]bool{}, movedEpisodes: map[episodeKey]bool{}}
 		if err := b.lock(ctx, r.o.Store.Postgres()); err != nil {
 			return err
 		}

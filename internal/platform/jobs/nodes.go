@@ -216,6 +216,7 @@ func (n *Nodes) beat(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("jobs: dead nodes: %w", err)
 		}
+		gone = nil
 		for _, d := range dead {
 			gone = append(gone, strings.TrimPrefix(d.Name, nodePrefix))
 		}

@@ -62,18 +62,22 @@ type Options struct {
 	// LeaveLog leaves SQLite's write-ahead log to somebody else, who carries it
 	// away and then folds it into the file.
 	LeaveLog bool
+	// Rehearse takes every transaction back once and runs it again, as a deadlock
+	// would; for tests.
+	Rehearse bool
 	Log      *slog.Logger
 }
 
 // Store is an open database.
 type Store struct {
-	log     *slog.Logger
-	write   *bun.DB
-	read    *bun.DB
-	pool    *pgxpool.Pool // nil on SQLite
-	enqueue Enqueuer
-	sealing sealing
-	wanted  atomic.Int64 // how often a transaction was begun, or waits for it
+	log      *slog.Logger
+	write    *bun.DB
+	read     *bun.DB
+	pool     *pgxpool.Pool // nil on SQLite
+	enqueue  Enqueuer
+	sealing  sealing
+	rehearse bool
+	wanted   atomic.Int64 // how often a transaction was begun, or waits for it
 }
 
 // Wanted counts the transactions that were asked for, so that whoever has much to
@@ -89,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Log.With("room", "store")}
+	s := &Store{log: o.Log.With("room", "store"), rehearse: o.Rehearse}
 	if o.URL != "" {
 		return s, s.openPostgres(ctx, o.URL)
 	}
@@ -257,14 +261,34 @@ func (s *Store) AfterCommit(ctx context.Context, fn func()) {
 
 // InTx runs fn in one transaction and commits when it returns nil. Inside an
 // open transaction it joins that one: an inner error must be returned outwards.
+//
+// PostgreSQL ends one of two transactions that wait for each other. It is run
+// anew, so fn may run several times, and only the last run counts: what fn leaves
+// outside the database it sets, and does not add to.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, db bun.IDB, enqueue Enqueue) error) error {
 	if t := s.open(ctx); t != nil {
 		return fn(ctx, t.db, s.enqueuer(t))
 	}
 	s.wanted.Add(1)
+	for try := 1; ; try++ {
+		err := s.once(ctx, fn, s.rehearse && try == 1)
+		if !takenBack(err) || try == tries || !pause(ctx, try) {
+			return err
+		}
+	}
+}
+
+// once runs fn in a transaction.
+func (s *Store) once(ctx context.Context, fn func(ctx context.Context, db bun.IDB, enqueue Enqueue) error, rehearse bool) error {
 	t := &txState{store: s}
 	inner := context.WithValue(ctx, txKey{}, t)
-	run := func() error { return fn(inner, t.db, s.enqueuer(t)) }
+	run := func() error {
+		err := fn(inner, t.db, s.enqueuer(t))
+		if err == nil && rehearse {
+			err = errRehearsed
+		}
+		return err
+	}
 	var err error
 	if s.pool != nil {
 		err = s.inPostgres(ctx, t, run)

@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -97,6 +99,76 @@ func TestInTx(t *testing.T) {
 		err = s.Read(w.Ctx).NewSelect().Model(&row).Where("tenant_id = ? AND id = 'none'", ident.TenantOf(w.Ctx)).Scan(w.Ctx)
 		if !store.NotFound(err) {
 			t.Errorf("nothing: %v", err)
+		}
+	})
+}
+
+// Two transactions that wait for each other both end well: the one that
+// PostgreSQL takes back is run again, and what it did before does not count.
+func TestDeadlock(t *testing.T) {
+	storetest.Each(t, notes(), func(t *testing.T, w *storetest.World) {
+		if !w.Store.Postgres() {
+			t.Skip("SQLite has one writer")
+		}
+		for _, id := range []string{"a", "b"} {
+			if err := w.Store.InTx(w.Ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error { return add(ctx, db, id, time.Time{}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var runs, after atomic.Int32
+		var both sync.WaitGroup // each holds its first row
+		both.Add(2)
+		change := func(ids ...string) error {
+			met := sync.OnceFunc(func() { both.Done(); both.Wait() })
+			return w.Store.InTx(w.Ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+				runs.Add(1)
+				w.Store.AfterCommit(ctx, func() { after.Add(1) })
+				for _, id := range ids {
+					_, err := db.NewUpdate().Model((*noteRow)(nil)).Set("at = COALESCE(at, 'epoch') + INTERVAL '1 second'").
+						Where("tenant_id = ? AND id = ?", ident.TenantOf(ctx), id).Exec(ctx)
+					if err != nil {
+						return fmt.Errorf("wrapped: %w", err)
+					}
+					met()
+				}
+				return nil
+			})
+		}
+		done := make(chan error)
+		go func() { done <- change("a", "b") }()
+		go func() { done <- change("b", "a") }()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if runs.Load() < 3 || after.Load() != 2 {
+			t.Errorf("%d runs, %d times after the commit", runs.Load(), after.Load())
+		}
+		var rows []noteRow
+		if err := w.Store.Read(w.Ctx).NewSelect().Model(&rows).Where("tenant_id = ?", ident.TenantOf(w.Ctx)).Scan(w.Ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if !row.At.Equal(time.Unix(2, 0)) {
+				t.Errorf("%s was changed %d times instead of twice", row.ID, row.At.Unix())
+			}
+		}
+	})
+}
+
+// A rehearsed transaction leaves what one run leaves.
+func TestRehearse(t *testing.T) {
+	t.Setenv("TUERMER_TEST_REHEARSE", "1")
+	storetest.Each(t, notes(), func(t *testing.T, w *storetest.World) {
+		runs, after := 0, 0
+		err := w.Store.InTx(w.Ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+			runs++
+			w.Store.AfterCommit(ctx, func() { after++ })
+			return add(ctx, db, "once", time.Time{})
+		})
+		if err != nil || runs != 2 || after != 1 || count(t, w) != 1 {
+			t.Fatal(err, runs, after, count(t, w))
 		}
 	})
 }

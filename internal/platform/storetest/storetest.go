@@ -1,6 +1,7 @@
 // Package storetest opens throw-away databases for the rooms' tests: each test
 // runs once on SQLite and, when TUERMER_TEST_DATABASE names a PostgreSQL, once
-// there, in a schema of its own. Only tests import it.
+// there, in a schema of its own. With TUERMER_TEST_REHEARSE every transaction is
+// taken back once and run again, as after a deadlock. Only tests import it.
 package storetest
 
 import (
@@ -84,6 +85,7 @@ func Schema(t testing.TB, base string) string {
 func open(t testing.TB, o store.Options, rooms []store.Migrations) *World {
 	t.Helper()
 	ctx := ident.WithActor(ident.WithTenant(context.Background(), Tenant), ident.System)
+	o.Rehearse = os.Getenv("TUERMER_TEST_REHEARSE") != ""
 	s, err := store.Open(ctx, o)
 	if err != nil {
 		t.Fatal(err)

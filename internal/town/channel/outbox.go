@@ -453,10 +453,12 @@ func (r *Room) message(row outboxRow) (Message, error) {
 
 // settle writes down how the attempt ended.
 func (r *Room) settle(ctx context.Context, a attempt) error {
-	row, rc, sendErr := a.row, a.rc, a.err
+	row, sendErr := a.row, a.err
 	now := r.o.Clock.Now()
-	next := decide(row, now, sendErr)
+	var next fate
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
+		rc := a.rc
+		next = decide(row, now, sendErr)
 		if next.state != Accepted {
 			// Held until the end is written, so that a mark comes before it or after it.
 			stands := outboxRow{TenantID: row.TenantID, ID: row.ID}

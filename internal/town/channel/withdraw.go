@@ -69,6 +69,7 @@ func (r *Room) Withdraw(ctx context.Context, ids []string, why Why) (gone []With
 		if err != nil {
 			return fmt.Errorf("channel: withdraw: %w", err)
 		}
+		gone = nil
 		for _, row := range rows {
 			if row.State != Failed {
 				continue

@@ -220,7 +220,9 @@ func (r *Room) Import(ctx context.Context, raw []byte, apply bool) (Report, erro
 		return Report{}, err
 	}
 	for batch := range slices.Chunk(rows, importBatch) {
+		read := slices.Clone(batch)
 		err := r.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+			copy(batch, read)
 			for i := range batch {
 				if batch[i].Outcome == OutcomeRefused {
 					continue

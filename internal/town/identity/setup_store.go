@@ -176,13 +176,15 @@ func (r *Room) BeginSetup(ctx context.Context, token string, b Beginning, c Clie
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
 			return fault.New(fault.NotFound, "identity.setup_over").With(err)
 		}
-		if t, err = r.saveTenant(ctx, t); err != nil {
+		t, err := r.saveTenant(ctx, t)
+		if err != nil {
 			if fault.As(err).Fields["slug"] != "" {
 				return bad.Field("town", "identity.slug_taken")
 			}
 			return err
 		}
-		if p, err = r.savePerson(ctx, p, false); err != nil {
+		p, err := r.savePerson(ctx, p, false)
+		if err != nil {
 			return err
 		}
 		if _, err := db.NewUpdate().Model((*personRow)(nil)).Set("password = ?", hash).
@@ -387,6 +389,7 @@ func (r *Room) answerStep(ctx context.Context, s Step, code string, also func(st
 			return err
 		}
 		now, p := r.o.Clock.Now(), row.proof()
+		verdict = nil
 		switch {
 		case !p.ProvenAt.IsZero():
 			return nil

@@ -260,8 +260,9 @@ func (r *Room) savePerson(ctx context.Context, p Person, declare bool) (Person, 
 	if p, err = Normal(p); err != nil {
 		return p, err
 	}
-	now := r.o.Clock.Now()
+	now, given := r.o.Clock.Now(), p
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		p = given
 		row := personRow{TenantID: tenant, CreatedAt: now, Findings: "[]"}
 		if p.ID != "" {
 			if row, err = r.row(ctx, "id = ?", p.ID); err != nil {

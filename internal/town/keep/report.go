@@ -167,6 +167,7 @@ func newest(files []Stored) time.Time {
 // letGo asks every holder, and writes down what was decided.
 func (r *Room) letGo(send bool, n *int) func(context.Context, bun.IDB, store.Enqueue) error {
 	return func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		*n = 0
 		for _, h := range r.o.Holders {
 			m, err := h.LetGo(ctx, send)
 			if err != nil {
