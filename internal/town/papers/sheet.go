@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -175,27 +176,49 @@ func line(s string) string {
 	return strings.TrimLeft(s, "#->! ")
 }
 
+// forms are the parsed texts of the papers by file, for the public page asks for
+// its papers every minute.
+var forms sync.Map
+
+// form is a paper's text with nothing filled in; its functions are still missing.
+func form(k Kind, l i18n.Lang) (*template.Template, error) {
+	name := string(k) + "." + string(l) + ".txt"
+	if t, ok := forms.Load(name); ok {
+		return t.(*template.Template).Clone()
+	}
+	raw, err := sheets.ReadFile("sheets/" + name)
+	if err != nil {
+		return nil, fmt.Errorf("papers: %w", err)
+	}
+	none := func(any) string { return "" }
+	t, err := template.New(string(k)).Option("missingkey=error").Funcs(template.FuncMap{
+		"missing": none, "day": none, "term": none, "what": none,
+	}).Parse(string(raw))
+	if err != nil {
+		return nil, fmt.Errorf("papers: %w", err)
+	}
+	forms.Store(name, t)
+	return t.Clone()
+}
+
 // make fills a paper. words are the sentences of the catalog, for what the facts
 // only name by a key.
 func (m maker) make(k Kind, f Facts, d Details, p Profile, l i18n.Lang) (Sheet, error) {
-	raw, err := sheets.ReadFile("sheets/" + string(k) + "." + string(l) + ".txt")
+	t, err := form(k, l)
 	if err != nil {
-		return Sheet{}, fmt.Errorf("papers: %w", err)
+		return Sheet{}, err
 	}
 	clean(&f, &d)
 	in := data{
 		F: f, D: d, P: p.in(l), Responsible: or(d.Body, f.Town), Authority: or(d.Authority, line(p.Authority)), Enforcement: or(d.Enforcement, line(p.Enforcement)),
 		Reports: or(d.AccessMail, d.Mail),
 	}
-	t, err := template.New(string(k)).Option("missingkey=error").Funcs(template.FuncMap{
+	t.Funcs(template.FuncMap{
 		"missing": func(v string) string { return or(v, m.text(l, "papers.blank")) },
 		"day":     func(v string) string { return m.day(l, v) },
 		"term":    func(k Keep) string { return m.term(l, k) },
 		"what":    func(k Keep) string { return m.text(l, "papers.keep_"+k.What) },
-	}).Parse(string(raw))
-	if err != nil {
-		return Sheet{}, fmt.Errorf("papers: %w", err)
-	}
+	})
 	var out bytes.Buffer
 	if err := t.Execute(&out, in); err != nil {
 		return Sheet{}, fmt.Errorf("papers: %w", err)
