@@ -63,27 +63,42 @@ func apart(name string) bool {
 	return strings.HasPrefix(name, "river_") || strings.HasSuffix(name, "_fleeting") || strings.HasSuffix(name, "_schema_version")
 }
 
-// tablesOf lists the tables in the order in which they were made, so that what
-// others refer to comes first, and the version of every room's schema.
-func tablesOf(ctx context.Context, tx *sql.Tx, postgres bool) (tables []Table, versions map[string]int64, err error) {
+// namesOf lists the tables in the order in which they were made.
+func namesOf(ctx context.Context, tx *sql.Tx, postgres bool) ([]string, error) {
 	q := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite@_%' ESCAPE '@' AND name NOT LIKE '@_litestream@_%' ESCAPE '@' ORDER BY rowid`
 	if postgres {
 		q = `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			WHERE n.nspname = current_schema() AND c.relkind = 'r' ORDER BY c.oid`
 	}
-	names, err := strs(ctx, tx, q)
-	if err != nil {
-		return nil, nil, err
-	}
-	versions = map[string]int64{}
+	return strs(ctx, tx, q)
+}
+
+// versionsOf are the versions of the rooms' schemas.
+func versionsOf(ctx context.Context, tx *sql.Tx, names []string) (map[string]int64, error) {
+	versions := map[string]int64{}
 	for _, name := range names {
 		if room, ok := strings.CutSuffix(name, "_schema_version"); ok {
 			var v sql.NullInt64
 			if err := tx.QueryRowContext(ctx, `SELECT max(version_id) FROM `+quote(name)).Scan(&v); err != nil {
-				return nil, nil, fmt.Errorf("backup: %s: %w", name, err)
+				return nil, fmt.Errorf("backup: %s: %w", name, err)
 			}
 			versions[room] = v.Int64
 		}
+	}
+	return versions, nil
+}
+
+// tablesOf lists the tables in the order in which they were made, so that what
+// others refer to comes first, and the version of every room's schema.
+func tablesOf(ctx context.Context, tx *sql.Tx, postgres bool) (tables []Table, versions map[string]int64, err error) {
+	names, err := namesOf(ctx, tx, postgres)
+	if err != nil {
+		return nil, nil, err
+	}
+	if versions, err = versionsOf(ctx, tx, names); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
 		if apart(name) {
 			continue
 		}
@@ -199,7 +214,11 @@ func (h Head) Rooms() []string {
 // that nobody has used.
 func Versions(ctx context.Context, s *store.Store) (out map[string]int64, err error) {
 	err = s.Snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, out, err = tablesOf(ctx, tx, s.Postgres())
+		names, err := namesOf(ctx, tx, s.Postgres())
+		if err != nil {
+			return err
+		}
+		out, err = versionsOf(ctx, tx, names)
 		return err
 	})
 	return out, err
