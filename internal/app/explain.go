@@ -25,7 +25,7 @@ func (e explained) Unwrap() error { return e.err }
 // speaks for itself.
 func (e explained) In(l i18n.Lang) string {
 	f := fault.As(e.err)
-	c, err := i18n.NewCatalog(Texts()...)
+	c, err := catalog()
 	if err != nil {
 		return e.err.Error()
 	}

@@ -470,7 +470,7 @@ func settleRestore(dir string) (moved string, err error) {
 
 // appText is a sentence of the command line where no app is open.
 func appText(l i18n.Lang, key string, args ...any) string {
-	c, err := i18n.NewCatalog(Texts()...)
+	c, err := catalog()
 	if err != nil {
 		return key
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tuermer/internal/coordinate/incident"
@@ -127,10 +128,13 @@ func Texts() []fs.FS {
 	}
 }
 
+// catalog holds the texts of all rooms; it is read once.
+var catalog = sync.OnceValues(func() (*i18n.Catalog, error) { return i18n.NewCatalog(Texts()...) })
+
 // build makes the rooms and connects their ports. Nothing runs yet.
 func (a *App) build() (err error) {
 	o, log, c := a.o, a.o.Log, a.o.Clock
-	if a.catalog, err = i18n.NewCatalog(Texts()...); err != nil {
+	if a.catalog, err = catalog(); err != nil {
 		return err
 	}
 	if err := a.unlock(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -16,8 +17,10 @@ import (
 //go:embed grid/*.yaml
 var gridFS embed.FS
 
-// Default parses the grid shipped with the product.
-func Default() (*Library, error) {
+// Default is the grid shipped with the product, parsed once.
+func Default() (*Library, error) { return shipped() }
+
+var shipped = sync.OnceValues(func() (*Library, error) {
 	names, err := fs.Glob(gridFS, "grid/*.yaml")
 	if err != nil {
 		return nil, err
@@ -29,7 +32,7 @@ func Default() (*Library, error) {
 		}
 	}
 	return ParseGrid(files)
-}
+})
 
 // GridError says where a grid file is wrong.
 type GridError struct {
