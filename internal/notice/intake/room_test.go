@@ -377,13 +377,36 @@ func TestMappingOnRealBodies(t *testing.T) {
 		if seen, err := b.room.Seen(w.Ctx, s); err != nil || seen[0].Problem != "" || seen[0].Reports[0].Key != "7" {
 			t.Fatalf("%+v, %v", seen, err)
 		}
+		state := func(want intake.State) {
+			t.Helper()
+			if s, err := b.room.Get(w.Ctx, "bma"); err != nil || s.State() != want {
+				t.Errorf("%s, want %s, %v", s.State(), want, err)
+			}
+		}
+		other := s
+		other.Mapping, other.Title = intake.Mapping{}, "BMA Rathaus"
+		if err := b.room.Change(w.Ctx, other); err != nil {
+			t.Fatal(err)
+		}
+		state(intake.Unread) // another name reads nothing better
 		if err := b.room.Change(w.Ctx, s); err != nil {
 			t.Fatal(err)
 		}
+		state(intake.Heard)
+		want := []string{"source:bma:unread firing warning", "source:bma:unread resolved warning"}
+		b.until(want...)
 		if err := b.take(token, intake.Generic, body); err != nil {
 			t.Fatal(err)
 		}
-		b.until("source:bma:unread firing warning", "intake:bma:7 firing critical")
+		state(intake.Heard)
+		want = append(want, "intake:bma:7 firing critical")
+		b.until(want...)
+		// What the new mapping does not understand alarms anew.
+		if err := b.take(token, intake.Generic, "zone=3"); err != nil {
+			t.Fatal(err)
+		}
+		state(intake.Unread)
+		b.until(append(want, "source:bma:unread firing warning")...)
 		s.Mapping.Pattern = "("
 		if err := b.room.Change(w.Ctx, s); fault.KindOf(err) != fault.Invalid {
 			t.Error(err)

@@ -41,19 +41,28 @@ const (
 // tell raises or ends what is wrong with a source itself. Key and episode are
 // those of the source's room and never those of something that it reports.
 func (r *Room) tell(ctx context.Context, row sourceRow, what about, state signal.State) error {
+	if state == signal.Resolved {
+		return r.tellAs(ctx, row, what, state, "_over", "")
+	}
+	return r.tellAs(ctx, row, what, state, "", "_detail")
+}
+
+// tellAs does so with texts of which title and detail are the ends; without the latter
+// there is none.
+func (r *Room) tellAs(ctx context.Context, row sourceRow, what about, state signal.State, title, detail string) error {
 	l := r.o.Locale(ctx)
 	say := func(end string) string {
 		return l.Catalog.Text(l.Lang, "intake.signal_"+string(what)+end, row.Title)
 	}
 	s := signal.Signal{
 		Source: signal.Intake, Key: "source:" + row.Name + ":" + string(what), State: state, Severity: signal.Warning,
-		Title: say(""), Detail: say("_detail"),
+		Title: say(title),
 	}
 	if what == aboutSilence || what == aboutMailbox {
 		s.Severity = signal.Critical // what it watched, nobody watches now
 	}
-	if state == signal.Resolved {
-		s.Title, s.Detail = say("_over"), ""
+	if detail != "" {
+		s.Detail = say(detail)
 	}
 	_, err := r.o.Signals.Record(ctx, s)
 	return err

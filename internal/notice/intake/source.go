@@ -411,6 +411,14 @@ func (r *Room) Change(ctx context.Context, s Source) error {
 			row.ResolveAfter, row.QuietFrom = n, r.o.Clock.Now()
 			columns = append(columns, "resolve_after", "quiet_from")
 		}
+		if row.Mapping != string(mapping) && !row.UnreadAt.IsZero() {
+			// What came before was read by another mapping; what comes is read by this one.
+			if err := r.tellAs(ctx, row, aboutReading, signal.Resolved, "_mended", ""); err != nil {
+				return err
+			}
+			row.UnreadAt = time.Time{}
+			columns = append(columns, "unread_at")
+		}
 		row.Mapping = string(mapping)
 		if err := r.put(ctx, db, row, columns...); err != nil {
 			return err
