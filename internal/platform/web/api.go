@@ -64,6 +64,13 @@ func Operation[I, O any](a *API, op huma.Operation, scope string, h func(context
 	if op.DefaultStatus == 0 && op.Method == http.MethodPost {
 		op.DefaultStatus = http.StatusOK
 	}
+	if op.BodyReadTimeout == 0 {
+		// The site has read the body by then and bounds its time; the few seconds that
+		// huma gives would end the request of whoever still works on a photo.
+		if op.BodyReadTimeout = formTime; op.MaxBodyBytes > 0 {
+			op.BodyReadTimeout = uploadTime
+		}
+	}
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
 		if err := mayCall(ctx, op.Method, scope); err != nil {
 			return nil, apiError(ctx, err)

@@ -58,15 +58,23 @@ func ReadForm(r *http.Request) (*Form, error) {
 	return &Form{Values: r.PostForm, Errors: map[string]string{}}, nil
 }
 
-// uploadTime is how long a file may take on a poor line; a form has a minute.
-const uploadTime = 5 * time.Minute
+// How long a file may take on a poor line, and everything else.
+const (
+	uploadTime = 5 * time.Minute
+	formTime   = time.Minute
+)
+
+// giveTime lets whoever uploads take [uploadTime] from now on.
+func giveTime(w http.ResponseWriter) {
+	line := http.NewResponseController(w)
+	end := clock.System{}.Now().Add(uploadTime)
+	_ = errors.Join(line.SetReadDeadline(end), line.SetWriteDeadline(end)) // a test's writer has none
+}
 
 // ReadUpload reads a posted form with one file in field; none chosen is no error.
 // The site has to let the address send that much, see [Options].
 func ReadUpload(w http.ResponseWriter, r *http.Request, field string) (*Form, []byte, error) {
-	line := http.NewResponseController(w)
-	end := clock.System{}.Now().Add(uploadTime)
-	_ = errors.Join(line.SetReadDeadline(end), line.SetWriteDeadline(end)) // a test's writer has none
+	giveTime(w)
 	f, err := ReadForm(r)
 	if err != nil {
 		return nil, nil, err

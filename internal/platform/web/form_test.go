@@ -1,14 +1,21 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"tuermer/internal/platform/clock"
 	"tuermer/internal/platform/i18n"
@@ -98,5 +105,77 @@ func TestStrangersSendLittle(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("signed in %t, %d bytes: %d, want %d", c.in, c.size, w.Code, c.want)
 		}
+	}
+}
+
+// Who is signed in may take longer for an upload over the API than for anything else;
+// nobody else may, and nothing else. The server here waits for a second, and the line is
+// slower.
+func TestUploadsOverTheAPIMayTakeTime(t *testing.T) {
+	s := web.NewSite(web.Options{
+		Catalog: &i18n.Catalog{}, Clock: clock.System{}, Large: map[string]int64{"/api/v1/up": 4 << 20},
+		Authenticate: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					r = r.WithContext(ident.WithActor(r.Context(), ident.Actor{Kind: ident.KindToken, Scopes: []string{"up"}}))
+				}
+				next.ServeHTTP(w, r)
+			})
+		},
+	})
+	a := web.NewAPI(s, "test")
+	for _, at := range []string{"/api/v1/up", "/api/v1/names"} {
+		web.Operation(a, huma.Operation{OperationID: "post-" + at[8:], Method: "POST", Path: at}, "up",
+			func(_ context.Context, in *named) (*web.One[string], error) {
+				return &web.One[string]{Body: in.Body.Name}, nil
+			})
+	}
+	srv := httptest.NewUnstartedServer(s.Handler())
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = time.Second, time.Minute
+	srv.Config.ReadHeaderTimeout = time.Minute
+	srv.Start()
+	defer srv.Close()
+	const first, rest = `{"name":`, `"Ada"}`
+	for name, c := range map[string]struct {
+		at, token string
+		taken     bool
+	}{
+		"an upload":           {"/api/v1/up", "Bearer x", true},
+		"a stranger's":        {"/api/v1/up", "", false},
+		"something else":      {"/api/v1/names", "Bearer x", false},
+		"a longer address":    {"/api/v1/up/", "Bearer x", false},
+		"something by nobody": {"/api/v1/names", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			head := "POST " + c.at + " HTTP/1.1\r\nHost: lage.example\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(first+rest)) + "\r\n"
+			if c.token != "" {
+				head += "Authorization: " + c.token + "\r\n"
+			}
+			if _, err := io.WriteString(conn, head+"\r\n"+first); err != nil {
+				t.Fatal(err)
+			}
+			if c.taken {
+				time.Sleep(3 * time.Second)
+				if _, err := io.WriteString(conn, rest); err != nil {
+					t.Fatal(err)
+				}
+			} // otherwise the rest never comes, and the server has to give up by itself
+			if err := conn.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal("no answer: ", err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			if (res.StatusCode == http.StatusOK) != c.taken {
+				t.Error(res.Status)
+			}
+		})
 	}
 }

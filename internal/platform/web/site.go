@@ -47,7 +47,8 @@ type Options struct {
 	SignIn string
 	// MaxBody is the most that a request may send, in bytes; zero: 1 MiB.
 	MaxBody int64
-	// Large are the addresses that may send more, with how much.
+	// Large are the addresses that may send more, with how much; those of the API
+	// may take longer for it, too.
 	Large map[string]int64
 	// Trusted origins that may post although they are another site.
 	TrustedOrigins []string
@@ -183,15 +184,18 @@ func (s *Site) noNUL(next http.Handler) http.Handler {
 }
 
 // noNULBody refuses it in the body of an API request, which it keeps in memory: of
-// somebody who is not signed in no more than any address takes.
+// somebody who is not signed in no more than any address takes, and for no longer.
 func (s *Site) noNULBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || !strings.HasPrefix(r.URL.Path, "/api/") {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if SignedIn(r) != nil {
+		switch large := s.o.Large[r.URL.Path] > 0 && r.Method != http.MethodGet; {
+		case SignedIn(r) != nil:
 			r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+		case large:
+			giveTime(w)
 		}
 		raw, err := io.ReadAll(r.Body) // [Site.limit] bounds it
 		if err == nil && bytes.Contains(raw, []byte(`\u0000`)) {
