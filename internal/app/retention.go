@@ -53,3 +53,14 @@ func (a *App) openTimes(ctx context.Context) ([]retain.Span, error) {
 		f.After = all[len(all)-1].ID
 	}
 }
+
+// storyFrom is when the oldest of these times begins; zero: nothing is open.
+func (a *App) storyFrom(ctx context.Context) (from time.Time, err error) {
+	spans, err := a.openTimes(ctx)
+	for _, s := range spans {
+		if from.IsZero() || s.From.Before(from) {
+			from = s.From
+		}
+	}
+	return from, err
+}

@@ -176,7 +176,7 @@ func (a *App) build() (err error) {
 		Carries: func(ctx context.Context, kind channel.Kind) bool { return a.channel.Has(ctx, channel.Live, kind) }, Leads: a.leadsTo,
 	})
 
-	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints})
+	a.signal = signal.New(signal.Options{Store: a.store, Clock: c, Log: log, Hints: a.hints, Needed: a.storyFrom})
 	a.monitor = monitor.New(monitor.RoomOptions{
 		Store: a.store, Clock: c, Log: log, Hints: a.hints, Audit: a.audit, Vault: a.vault, Catalog: a.catalog,
 		Signals: a.signal, Services: a.service, Locale: a.townLocale, PingURL: a.pingURL, Reach: a.reach,

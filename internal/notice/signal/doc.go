@@ -27,6 +27,9 @@
 // guess. The next word about the key opens it again, whatever its episode, and a
 // resolved one makes the guess true.
 //
+// A key that is over is forgotten when nobody has said a word about it for a year and a
+// bit ([Options.Keep]). What is heard of it then is new.
+//
 // What changes how a key stands is told as [Recorded]. A firing signal that
 // changes nothing although it is new is told as [Ignored], with the reason, so
 // that somebody can read why nobody was woken (I20).

@@ -175,8 +175,18 @@ func (b *batch) lock(ctx context.Context, postgres bool) error {
 			b.keys[s.Key], fresh = k, append(fresh, k)
 		}
 	}
-	if len(fresh) == 0 || !postgres {
-		return nil // on SQLite they are written once they are known
+	if len(fresh) == 0 {
+		return nil
+	}
+	last, err := forgotten(ctx, b.db, b.tenant) // after the look at the rows, see [Room.forgetSome]
+	if err != nil {
+		return err
+	}
+	for _, k := range fresh {
+		k.Seq = last
+	}
+	if !postgres {
+		return nil // they are written once they are known
 	}
 	slices.SortFunc(fresh, func(x, y *keyRow) int { return strings.Compare(x.Key, y.Key) })
 	if _, err := b.db.NewInsert().Model(&fresh).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {

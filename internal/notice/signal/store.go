@@ -2,6 +2,7 @@ package signal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -25,8 +26,12 @@ type Options struct {
 	Clock clock.Clock
 	Log   *slog.Logger
 	Hints *bus.Hints // may be nil
-	// Keep is how long signals are kept; zero means [DefaultKeep].
+	// Keep is how long signals are kept, and keys after the last word about them;
+	// zero means [DefaultKeep].
 	Keep time.Duration
+	// Needed is from when on the town in ctx may need what was noticed, for an
+	// incident is open; zero, or nil: it does not.
+	Needed func(ctx context.Context) (time.Time, error)
 }
 
 // Room keeps the signals of all tenants.
@@ -255,9 +260,11 @@ func signals(rows []signalRow, err error) ([]Signal, error) {
 	return out, nil
 }
 
-// sweep deletes what is older than Keep, never what a key stands on.
+// sweep deletes what is older than Keep, never what a key stands on. Keys go first, so
+// that what they stood on goes with them.
 func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 	before := now.Add(-r.o.Keep)
+	forgot := r.forgetKeys(ctx, before)
 	err := r.o.Store.InTx(ident.AcrossTenants(ctx), func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if _, err := db.NewDelete().Model((*signalRow)(nil)).Where("at < ?", before).
 			Where("NOT EXISTS (SELECT 1 FROM signal_key AS k WHERE k.tenant_id = s.tenant_id AND k.signal_id = s.id)").
@@ -271,5 +278,5 @@ func (r *Room) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 		}
 		return nil
 	})
-	return now.Add(24 * time.Hour), err
+	return now.Add(24 * time.Hour), errors.Join(forgot, err)
 }
