@@ -139,6 +139,35 @@ func TestRemovedWhileItFails(t *testing.T) {
 	})
 }
 
+// Two nodes start at the same time, and both find a monitor that the configuration
+// no longer names: the one takes it away, and the other starts all the same.
+func TestTwoNodesDropTheSame(t *testing.T) {
+	storetest.Each(t, rooms, func(t *testing.T, w *storetest.World) {
+		r, _, _ := newRoom(t, w)
+		other, _, _ := newRoom(t, w)
+		w.Start(t)
+		if err := r.Declare(w.Ctx, []monitor.Monitor{quiet("m")}); err != nil {
+			t.Fatal(err)
+		}
+		dropped, started := make(chan struct{}), make(chan error, 1)
+		go func() {
+			<-dropped
+			started <- other.Declare(w.Ctx, nil)
+		}()
+		err := w.Store.InTx(w.Ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+			if err := r.Declare(ctx, nil); err != nil {
+				return err
+			}
+			close(dropped)
+			time.Sleep(200 * time.Millisecond) // long enough to list what is there
+			return nil
+		})
+		if err := errors.Join(err, <-started); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // leaky fails to open so many times.
 type leaky struct{ fails *atomic.Int32 }
 

@@ -260,7 +260,8 @@ func (r *Room) Declare(ctx context.Context, ms []Monitor) error {
 		}
 		for _, m := range old {
 			if m.Declared {
-				if err := r.drop(ctx, m.Slug); err != nil {
+				// Another node that starts has perhaps dropped it already.
+				if err := r.drop(ctx, m.Slug); err != nil && fault.KindOf(err) != fault.NotFound {
 					return err
 				}
 			}
