@@ -8,12 +8,14 @@ import (
 	"os"
 	"strings"
 
+	"tuermer/internal/notice/signal"
 	"tuermer/internal/platform/backup"
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/ident"
 	"tuermer/internal/platform/jobs"
 	"tuermer/internal/platform/seal"
 	"tuermer/internal/platform/store"
+	"tuermer/internal/raise/alert"
 	"tuermer/internal/town/keep"
 	"tuermer/internal/town/vault"
 )
@@ -142,6 +144,13 @@ func (Commands) MigrateBack(ctx context.Context, s Settings) (err error) {
 	// First the note, then the rows: a stop in between leaves data that this
 	// program seals again, and that the one before still refuses.
 	return keep.GoBack(ctx, a.store, before, func(ctx context.Context) error {
+		towns, err := signal.Forgetful(ctx, a.store)
+		if err != nil {
+			return err
+		}
+		if err := alert.GoBack(ctx, a.store, towns); err != nil {
+			return err
+		}
 		if _, err := a.store.UnsealRows(ctx); err != nil {
 			return fmt.Errorf("app: unseal: %w", err)
 		}

@@ -51,38 +51,50 @@ func (r *Room) forgetKeysOf(ctx context.Context, before time.Time) error {
 			before = from
 		}
 	}
-	for {
-		n, err := r.forgetSome(ctx, before)
-		if err != nil || n < forgetAtOnce {
+	// Most keys stay, and looking at them holds nobody up.
+	for after := ""; ; {
+		var keys []string
+		err := r.o.Store.Read(ctx).NewSelect().Model((*keyRow)(nil)).Column("key").
+			Where("tenant_id = ? AND key > ? AND state = ?", ident.TenantOf(ctx), after, Resolved).
+			Where(unheard, before).Order("key").Limit(forgetAtOnce).Scan(ctx, &keys)
+		if err != nil {
+			return fmt.Errorf("signal: forget keys: %w", err)
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+		if err := r.forgetSome(ctx, keys, before); err != nil {
 			return err
 		}
+		after = keys[len(keys)-1]
 	}
 }
 
-// forgetSome forgets at most [forgetAtOnce] keys of the town in ctx, and answers how
-// many they were.
-func (r *Room) forgetSome(ctx context.Context, before time.Time) (n int, err error) {
-	const unheard = "NOT EXISTS (SELECT 1 FROM signal_episode AS e WHERE e.tenant_id = k.tenant_id AND e.key = k.key AND e.last_at >= ?)"
+// unheard holds for keys of which nobody has said a word since.
+const unheard = "NOT EXISTS (SELECT 1 FROM signal_episode AS e WHERE e.tenant_id = k.tenant_id AND e.key = k.key AND e.last_at >= ?)"
+
+// forgetSome forgets those of the keys that are still over and unheard of.
+func (r *Room) forgetSome(ctx context.Context, keys []string, before time.Time) error {
 	tenant := ident.TenantOf(ctx)
-	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
-		var keys []string
-		q := db.NewSelect().Model((*keyRow)(nil)).Column("key").Where("tenant_id = ? AND state = ?", tenant, Resolved).
-			Where(unheard, before).Order("key").Limit(forgetAtOnce)
+	return r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
 		if r.o.Store.Postgres() {
-			q = q.For("UPDATE") // in the order of their names, as a batch holds them
-		}
-		if err := q.Scan(ctx, &keys); err != nil {
-			return fmt.Errorf("signal: forget keys: %w", err)
-		}
-		if n = len(keys); n == 0 {
-			return nil
+			// In the order of their names, as a batch holds them.
+			var held []string
+			err := db.NewSelect().Model((*keyRow)(nil)).Column("key").Where("tenant_id = ? AND key IN (?)", tenant, bun.List(keys)).
+				Order("key").For("UPDATE").Scan(ctx, &held)
+			if err != nil {
+				return fmt.Errorf("signal: forget keys: %w", err)
+			}
 		}
 		// A word may have come until their rows were held.
 		var gone []int64
 		err := db.NewDelete().Model((*keyRow)(nil)).Where("tenant_id = ? AND key IN (?) AND state = ?", tenant, bun.List(keys), Resolved).
 			Where(unheard, before).Returning("seq").Scan(ctx, &gone)
-		if err != nil {
+		if err != nil && !store.NotFound(err) {
 			return fmt.Errorf("signal: forget keys: %w", err)
+		}
+		if len(gone) == 0 {
+			return nil
 		}
 		last := &forgottenRow{TenantID: tenant}
 		for _, seq := range gone {
@@ -95,7 +107,6 @@ func (r *Room) forgetSome(ctx context.Context, before time.Time) (n int, err err
 		}
 		return nil
 	})
-	return n, err
 }
 
 // forgotten is the highest number of a key of the town that was forgotten.
@@ -105,4 +116,13 @@ func forgotten(ctx context.Context, db bun.IDB, tenant ident.Tenant) (int64, err
 		return 0, fmt.Errorf("signal: forgotten: %w", err)
 	}
 	return row.Seq, nil
+}
+
+// Forgetful are the towns that have forgotten a key.
+func Forgetful(ctx context.Context, s *store.Store) (towns []ident.Tenant, err error) {
+	err = s.Read(ctx).NewSelect().Model((*forgottenRow)(nil)).Column("tenant_id").Scan(ident.AcrossTenants(ctx), &towns)
+	if err != nil {
+		return nil, fmt.Errorf("signal: forgetful: %w", err)
+	}
+	return towns, nil
 }
