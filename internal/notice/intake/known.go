@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"tuermer/internal/platform/fault"
 	"tuermer/internal/platform/i18n"
@@ -88,10 +89,15 @@ func (r *Room) byToken(ctx context.Context, token string) (acquaintance, error) 
 	return a, nil
 }
 
+// whoseTime is how long that may take: strangers ask too, and a database may hang.
+const whoseTime = 5 * time.Second
+
 // whose is the source to which a secret belongs, wherever it was shown and although
 // the sender may be gone; zero: nobody's.
 func (r *Room) whose(ctx context.Context, token string) sourceOf {
-	a, err := r.byToken(ident.WithTenant(context.WithoutCancel(ctx), ""), token)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), whoseTime)
+	defer cancel()
+	a, err := r.byToken(ident.WithTenant(ctx, ""), token)
 	r.notTaken(err, sourceOf{}) // who asked cannot be told: it may have been anybody
 	return a.source()
 }

@@ -70,6 +70,7 @@ func (r *Room) quieten(ctx context.Context, now time.Time) (next time.Time, err 
 // many things it looked at. Everything is read again inside the transaction.
 func (r *Room) lapse(ctx context.Context, name string, heard listening) (n int, err error) {
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		n = 0
 		row, err := r.get(ctx, db, name)
 		if err != nil {
 			return err

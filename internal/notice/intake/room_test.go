@@ -389,6 +389,11 @@ func TestMappingOnRealBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		state(intake.Unread) // another name reads nothing better
+		other.Mapping = intake.Mapping{Key: "nummer", State: "lage"}
+		if err := b.room.Change(w.Ctx, other); err != nil {
+			t.Fatal(err)
+		}
+		state(intake.Unread) // nor does another mapping that does not understand it
 		if err := b.room.Change(w.Ctx, s); err != nil {
 			t.Fatal(err)
 		}

@@ -28,6 +28,10 @@ func (r *Room) Seen(ctx context.Context, s Source) ([]Seen, error) {
 	if err := mayRead(ctx); err != nil {
 		return nil, err
 	}
+	return r.seen(ctx, s)
+}
+
+func (r *Room) seen(ctx context.Context, s Source) ([]Seen, error) {
 	var rows []bodyRow
 	err := r.o.Store.Read(ctx).NewSelect().Model(&rows).Where("tenant_id = ? AND source = ?", ident.TenantOf(ctx), s.Name).
 		Order("last_at DESC", "hash").Limit(maxSeen).Scan(ctx)

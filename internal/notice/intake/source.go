@@ -411,8 +411,11 @@ func (r *Room) Change(ctx context.Context, s Source) error {
 			row.ResolveAfter, row.QuietFrom = n, r.o.Clock.Now()
 			columns = append(columns, "resolve_after", "quiet_from")
 		}
-		if row.Mapping != string(mapping) && !row.UnreadAt.IsZero() {
-			// What came before was read by another mapping; what comes is read by this one.
+		mended, err := r.mended(ctx, row, s)
+		if err != nil {
+			return err
+		}
+		if mended && row.Mapping != string(mapping) {
 			if err := r.tellAs(ctx, row, aboutReading, signal.Resolved, "_mended", ""); err != nil {
 				return err
 			}
@@ -428,6 +431,20 @@ func (r *Room) Change(ctx context.Context, s Source) error {
 		r.hint(ctx, s.Name)
 		return r.o.Audit.Record(ctx, audit.Entry{Action: "intake.changed", Subject: "intake:" + s.Name})
 	})
+}
+
+// mended reports whether something of a source was not understood that s understands,
+// and all of it.
+func (r *Room) mended(ctx context.Context, row sourceRow, s Source) (bool, error) {
+	if row.UnreadAt.IsZero() {
+		return false, nil
+	}
+	seen, err := r.seen(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	since := r.o.Clock.Now().Add(-unreadFor)
+	return !slices.ContainsFunc(seen, func(b Seen) bool { return b.Problem != "" && b.LastAt.After(since) }), nil
 }
 
 // Revoke refuses the source's address from this moment on. That it was silent or
