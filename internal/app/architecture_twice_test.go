@@ -72,6 +72,10 @@ func isTransaction(f *ast.FuncType) bool {
 			if id, ok := x.X.(*ast.Ident); ok && id.Name == "tx" {
 				return true
 			}
+		case *ast.Ident:
+			if x.Name == "turn" { // the room of alerts
+				return true
+			}
 		}
 	}
 	return false

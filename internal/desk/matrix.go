@@ -200,6 +200,7 @@ func (d *Desk) prepare(ctx context.Context, id incident.ID, scenario string) (pu
 	}
 	var first publish.Statement
 	err = d.o.Store.InTx(ctx, func(ctx context.Context, _ bun.IDB, _ store.Enqueue) error {
+		first = publish.Statement{}
 		drafts, err := d.o.Publish.List(ctx, publish.Filter{Incident: id, States: []publish.State{publish.StateDraft}, Limit: 200})
 		if err != nil {
 			return err

@@ -68,6 +68,7 @@ func (r *Room) sendOne(ctx context.Context, id ID) error {
 	var p Post
 	taken := false
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		taken = false
 		if err := r.gate(ctx, db); err != nil {
 			return err
 		}

@@ -188,10 +188,10 @@ func (s *Store) turnTable(ctx context.Context, table string, columns []string, l
 	// One statement writes them all: a server may be far away.
 	row := "(" + key + strings.Repeat(", ?", len(columns)) + ")"
 	put := fmt.Sprintf(`UPDATE "%s" SET %s FROM turned WHERE "%s".%s = turned.place_of_row`, table, strings.Join(sets, ", "), table, at)
-	for last := first; ; {
-		n := 0
+	for from := first; ; {
+		n, last := 0, from
 		err := s.InTx(ctx, func(ctx context.Context, db bun.IDB, _ Enqueue) error {
-			rows, err := textRows(ctx, db, pick, len(columns)+1, last)
+			rows, err := textRows(ctx, db, pick, len(columns)+1, from)
 			if err != nil {
 				return err
 			}
@@ -220,7 +220,7 @@ func (s *Store) turnTable(ctx context.Context, table string, columns []string, l
 			return total, err
 		}
 		total += int64(n)
-		if n < sealBatch {
+		if from = last; n < sealBatch {
 			return total, nil
 		}
 	}

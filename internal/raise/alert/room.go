@@ -222,10 +222,10 @@ const retryNobody = time.Minute
 
 // onSignal folds a signal into the alerts.
 func (r *Room) onSignal(ctx context.Context, e bus.Event[signal.Signal]) error {
-	s := e.Data
 	// The rule acts, not the machine or citizen who sent the signal.
 	ctx = ident.WithActor(ctx, ident.System)
 	return r.inTurn(ctx, func(ctx context.Context, t turn) error {
+		s := e.Data
 		src, err := t.source(ctx, s.Key)
 		if err != nil {
 			return err

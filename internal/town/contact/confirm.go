@@ -384,6 +384,7 @@ func (r *Room) remind(ctx context.Context, now time.Time) (at time.Time, err err
 	}
 	tenant := ident.TenantOf(ctx)
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		at = time.Time{}
 		var due []askRow
 		err := db.NewSelect().Model(&due).Where("tenant_id = ? AND confirmed_at IS NULL AND remind_at IS NOT NULL", tenant).Order("remind_at", "id").Scan(ctx)
 		if err != nil {

@@ -123,6 +123,7 @@ func (r *Room) claim(ctx context.Context, now time.Time, day string) (mine bool,
 		return false, err
 	}
 	err = r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, _ store.Enqueue) error {
+		mine = false
 		var last runRow
 		err := db.NewSelect().Model(&last).Where("tenant_id = ?", tenant).Order("day DESC").Limit(1).Scan(ctx)
 		row := runRow{TenantID: tenant, Day: day, StartedAt: now}
