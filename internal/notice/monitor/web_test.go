@@ -132,8 +132,13 @@ func TestListPage(t *testing.T) {
 	d.start()
 	d.save(
 		beat("ok", "Sicherung"), beat("bad", "Übertragung <script>alert(1)</script>"), beat("rest", "100 % Ruhe"),
-		monitor.Monitor{Slug: "web", Name: "Portal", Service: "portal", Spec: monitor.Spec{URL: "https://portal.example/", Maintenance: []monitor.Window{{From: time.Unix(0, 0), To: time.Unix(1, 0)}}}},
+		monitor.Monitor{Slug: "web", Name: "Portal", Service: "portal", Spec: monitor.Spec{URL: "https://portal.example/", Confirm: 10, Maintenance: []monitor.Window{{From: time.Unix(0, 0), To: time.Unix(1, 0)}}}},
 	)
+	// The page asks state by state: whoever moves meanwhile stands in none of them.
+	until(t, "the portal was never looked at", func() bool {
+		counts, err := d.room.Counts(d.w.Ctx)
+		return err == nil && counts[monitor.Suspect] == 1
+	})
 	for slug, suffix := range map[string]string{"ok": "", "bad": "7"} {
 		m, err := d.room.Get(d.w.Ctx, slug)
 		if err != nil {
