@@ -69,9 +69,9 @@ type Signal struct {
 	Key     string // what it is about, stable over repeats: "monitor:portal"
 	Episode string // this occurrence of it; a recovery names the same episode
 	State   State
-	// Seq numbers the changes of Key upwards, also when it was forgotten meanwhile. Events may arrive in another order
-	// than they happened; a listener that has seen a higher number of the same
-	// key knows better already.
+	// Seq numbers the changes of Key upwards, also when it was forgotten meanwhile.
+	// Events may arrive in another order than they happened; a listener that has
+	// seen a higher number of the same key knows better already.
 	Seq int64
 	// Service is the slug of the service concerned; empty when unknown.
 	Service string

@@ -453,8 +453,7 @@ func (r *Room) message(row outboxRow) (Message, error) {
 
 // settle writes down how the attempt ended.
 func (r *Room) settle(ctx context.Context, a attempt) error {
-	row, sendErr := a.row, a.err
-	now := r.o.Clock.Now()
+	row, sendErr, now := a.row, a.err, r.o.Clock.Now()
 	var next fate
 	err := r.o.Store.InTx(ctx, func(ctx context.Context, db bun.IDB, enqueue store.Enqueue) error {
 		rc := a.rc
