@@ -121,7 +121,7 @@ func TestRemovedWhileItFails(t *testing.T) {
 				return err
 			}
 			close(stored)
-			time.Sleep(200 * time.Millisecond) // long enough to read the monitor as it was
+			somebodyWaits(t, w)
 			return nil
 		})
 		if err != nil {
@@ -136,6 +136,23 @@ func TestRemovedWhileItFails(t *testing.T) {
 		if all, err := sg.List(w.Ctx, signal.Filter{}); err != nil || len(all) != 2 {
 			t.Errorf("%d signals, %v", len(all), err)
 		}
+	})
+}
+
+// somebodyWaits returns once another transaction wants the row of a monitor that this
+// one holds, and so has read it as it was; on SQLite it has not begun yet.
+func somebodyWaits(t *testing.T, w *storetest.World) {
+	t.Helper()
+	if !w.Store.Postgres() {
+		return
+	}
+	until(t, "nobody waits for the row", func() (waits bool) {
+		err := w.Store.Pool().QueryRow(w.Ctx,
+			`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM "monitor_entry"%')`).Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return waits
 	})
 }
 
@@ -159,7 +176,7 @@ func TestTwoNodesDropTheSame(t *testing.T) {
 				return err
 			}
 			close(dropped)
-			time.Sleep(200 * time.Millisecond) // long enough to list what is there
+			somebodyWaits(t, w)
 			return nil
 		})
 		if err := errors.Join(err, <-started); err != nil {
