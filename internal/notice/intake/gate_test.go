@@ -219,7 +219,7 @@ func TestAnotherNodeChanges(t *testing.T) {
 		if err := b.take(token, intake.Generic, body); err != nil {
 			t.Fatal(err)
 		}
-		b.until("source:bma:unread firing warning", "source:bma:unread resolved warning", "intake:bma:7 firing critical")
+		b.until("source:bma:unread firing warning", "intake:bma:7 firing critical")
 		if err := other.Revoke(w.Ctx, "bma"); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -433,8 +434,9 @@ func (r *Room) Change(ctx context.Context, s Source) error {
 	})
 }
 
-// mended reports whether something of a source was not understood that s understands,
-// and all of it.
+// mended reports whether what was not understood of a source is settled by s: all that
+// came lately is understood, and nothing of it is still down. A body is not read again,
+// so what it reports has alarmed nobody, and the note of it must stand (I20).
 func (r *Room) mended(ctx context.Context, row sourceRow, s Source) (bool, error) {
 	if row.UnreadAt.IsZero() {
 		return false, nil
@@ -444,7 +446,24 @@ func (r *Room) mended(ctx context.Context, row sourceRow, s Source) (bool, error
 		return false, err
 	}
 	since := r.o.Clock.Now().Add(-unreadFor)
-	return !slices.ContainsFunc(seen, func(b Seen) bool { return b.Problem != "" && b.LastAt.After(since) }), nil
+	if len(seen) == maxSeen && seen[maxSeen-1].LastAt.After(since) {
+		return false, nil // there may be more
+	}
+	down := map[string]bool{}
+	for _, b := range slices.Backward(seen) { // the newest comes first
+		if !b.LastAt.After(since) {
+			continue
+		}
+		if b.Problem != "" {
+			return false, nil
+		}
+		for _, rep := range b.Reports {
+			if !rep.Note {
+				down[rep.Key] = rep.State == signal.Firing
+			}
+		}
+	}
+	return !slices.Contains(slices.Collect(maps.Values(down)), true), nil
 }
 
 // Revoke refuses the source's address from this moment on. That it was silent or
